@@ -1,1 +1,4 @@
-//! stub
+//! leadstream: MySQL leads in Salesforce within seconds, with a ledger that proves it.
+//! ARCHITECTURE.md is the map; this file only lists the modules.
+
+pub mod core;

@@ -1,0 +1,81 @@
+//! What was captured: changes, the transactions they belong to, and how far the stream has come.
+
+use std::sync::Arc;
+
+use super::position::{Advance, TransactionId};
+use super::schema::TableName;
+use super::time::Micros;
+use super::value::Value;
+
+/// A route's place in the checked config: `0` is the first. Valid for one process only; whatever
+/// is stored names the route instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId(pub u16);
+
+/// A transaction on the source, shared by all of its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    pub id: TransactionId,
+    /// When it was committed on the server that first executed it.
+    pub committed_at: Micros,
+}
+
+/// Names one row of one table in one transaction, for ever: the same however often it is read.
+/// With the route it is the identity that the books count by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeId {
+    pub transaction: Arc<Transaction>,
+    pub table: Arc<TableName>,
+    /// 0-based count of this table's rows within the transaction, in binlog order, all operations.
+    pub row: u64,
+    pub route: RouteId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// One row that a route asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    pub id: ChangeId,
+    /// True on the last of the routes that this row goes to; only then is the row behind us.
+    pub last_of_row: bool,
+    pub operation: Operation,
+    /// In the order of the route's columns; `None` = absent from the row image (MINIMAL), which is
+    /// not the same as [`Value::Null`].
+    pub values: Box<[Option<Value>]>,
+    pub captured_at: Micros,
+}
+
+/// Rows of a routed table that no route asked for, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedRows {
+    /// Of the first of them.
+    pub id: ChangeId,
+    pub last_of_row: bool,
+    /// How many rows in a row, `id.row` upwards.
+    pub rows: u32,
+    pub operation: Operation,
+}
+
+/// The stream, in binlog order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StreamItem {
+    Row(Change),
+    Skipped(SkippedRows),
+    /// The end of one transaction, or of several without routed rows: all of them are behind us
+    /// once everything before this item is.
+    Advance(Advance),
+}
+
+/// A piece of the stream; transactions may span pieces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    pub items: Vec<StreamItem>,
+    /// What the window was charged for it; given back when all its rows are durable.
+    pub bytes: u32,
+}

@@ -1,0 +1,298 @@
+//! The steps of a record's life that are made durable, and the books that follow from them.
+//!
+//! The pipeline decides entries; the state area writes them as lines of the journal and gives back,
+//! after a restart, what a start needs ([`Recovered`]). Totals change through [`Totals::apply`]
+//! alone, so that the books in memory and the books on disk cannot disagree.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::change::{ChangeId, Operation, RouteId};
+use super::outcome::{ErrorClass, RecordError};
+use super::position::{Checkpoint, TransactionId};
+use super::time::Micros;
+
+/// What is made durable together: all of it, or nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Commit {
+    pub entries: Vec<Entry>,
+    /// Where a restart goes on; `None` leaves the last one standing.
+    pub checkpoint: Option<Checkpoint>,
+    /// Calls that Salesforce counted since the last commit.
+    pub api_calls: u64,
+    pub at: Micros,
+}
+
+/// A record as mapped: what is sent under which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The external id's value; empty when mapping failed before it was known.
+    pub key: Arc<str>,
+    /// A JSON object of the mapped fields without the external id: `{"LastName":"Doe"}`.
+    pub payload: Arc<str>,
+    /// The e-mail address among the fields, for the index.
+    pub email: Option<Arc<str>>,
+    /// A JSON object of the source columns, kept only when mapping failed: a mended mapping needs
+    /// it.
+    pub row: Option<Arc<str>>,
+}
+
+/// The record that an entry speaks of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    pub id: ChangeId,
+    pub operation: Operation,
+    pub image: Arc<Image>,
+    pub captured_at: Micros,
+    /// Set when the record was parked: its serial number there.
+    pub parked: Option<u64>,
+}
+
+/// One call's part in a record's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Numbers batches across restarts.
+    pub batch: u64,
+    /// From 1.
+    pub number: u32,
+    pub sent_at: Micros,
+    pub answered_at: Micros,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    Delivered {
+        subject: Subject,
+        /// 18 characters.
+        salesforce_id: String,
+        created: bool,
+        attempt: Attempt,
+    },
+    /// Waits for a person.
+    DeadLettered {
+        subject: Subject,
+        /// Numbers dead letters for ever; shown to people.
+        letter: u64,
+        class: ErrorClass,
+        code: String,
+        errors: Vec<RecordError>,
+        /// `None` when it was never sent.
+        attempt: Option<Attempt>,
+    },
+    /// A newer image of the same key took its place before it was sent.
+    Superseded { subject: Subject, by: ChangeId },
+    /// Rows that the route does not carry.
+    Skipped {
+        /// Of the first row.
+        id: ChangeId,
+        rows: u32,
+        operation: Operation,
+        rule: SkipRule,
+    },
+    /// Durable with us, goes on by itself; serials rise by one within the process and across
+    /// restarts.
+    Parked {
+        subject: Subject,
+        serial: u64,
+        /// It was sent and not answered: Salesforce may have it.
+        unknown: bool,
+    },
+    /// Refused for now, will be tried again.
+    Retried { subject: Subject, class: ErrorClass, code: String, attempt: Attempt },
+    /// Sent, and not answered when the service stopped: it will be read and sent again.
+    Unanswered { subject: Subject, batch: u64, sent_at: Micros },
+    /// Something that happened to the service as a whole.
+    Service {
+        event: ServiceEvent,
+        /// For people; free of values and secrets.
+        detail: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipRule {
+    /// The route's `operations` does not list it.
+    OperationNotRouted,
+    /// A newer image of its key took its place.
+    Superseded,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceEvent {
+    Started,
+    Stopped,
+    /// The place where `start = "now"` or `"earliest"` begins.
+    StartResolved,
+    CaptureStopped,
+    DeliveryPaused,
+    DeliveryResumed,
+}
+
+/// One route's part of the books, over its whole life.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    pub created: u64,
+    pub updated: u64,
+    pub skipped: BTreeMap<SkipRule, u64>,
+    pub dead_letters_open: u64,
+    pub discarded: u64,
+    pub parked: u64,
+    /// By class: dead letters ever written, open or not.
+    pub dead_lettered: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.created + self.updated
+    }
+
+    #[must_use]
+    pub fn skipped_total(&self) -> u64 {
+        self.skipped.values().sum()
+    }
+
+    /// Everything that is accounted for: captured minus what is in flight.
+    #[must_use]
+    pub fn accounted(&self) -> u64 {
+        self.delivered()
+            + self.skipped_total()
+            + self.dead_letters_open
+            + self.discarded
+            + self.parked
+    }
+
+    /// Enters one step into the books.
+    pub fn apply(&mut self, entry: &Entry) {
+        let settled = match entry {
+            Entry::Delivered { subject, created, .. } => {
+                if *created {
+                    self.created += 1;
+                } else {
+                    self.updated += 1;
+                }
+                subject
+            }
+            Entry::DeadLettered { subject, class, .. } => {
+                self.dead_letters_open += 1;
+                *self.dead_lettered.entry(class.as_str().to_owned()).or_default() += 1;
+                subject
+            }
+            Entry::Superseded { subject, .. } => {
+                *self.skipped.entry(SkipRule::Superseded).or_default() += 1;
+                subject
+            }
+            Entry::Skipped { rows, rule, .. } => {
+                *self.skipped.entry(*rule).or_default() += u64::from(*rows);
+                return;
+            }
+            Entry::Parked { .. } => {
+                self.parked += 1;
+                return;
+            }
+            Entry::Retried { .. } | Entry::Unanswered { .. } | Entry::Service { .. } => return,
+        };
+        if settled.parked.is_some() {
+            self.parked = self.parked.saturating_sub(1);
+        }
+    }
+}
+
+impl Entry {
+    /// The route whose books it changes.
+    #[must_use]
+    pub fn route(&self) -> Option<RouteId> {
+        match self {
+            Entry::Delivered { subject, .. }
+            | Entry::DeadLettered { subject, .. }
+            | Entry::Superseded { subject, .. }
+            | Entry::Parked { subject, .. }
+            | Entry::Retried { subject, .. }
+            | Entry::Unanswered { subject, .. } => Some(subject.id.route),
+            Entry::Skipped { id, .. } => Some(id.route),
+            Entry::Service { .. } => None,
+        }
+    }
+
+    /// The change that has its final outcome, or is parked, with this entry.
+    #[must_use]
+    pub fn settles(&self) -> Option<&ChangeId> {
+        match self {
+            Entry::Delivered { subject, .. }
+            | Entry::DeadLettered { subject, .. }
+            | Entry::Superseded { subject, .. }
+            | Entry::Parked { subject, .. } => Some(&subject.id),
+            Entry::Skipped { id, .. } => Some(id),
+            Entry::Retried { .. } | Entry::Unanswered { .. } | Entry::Service { .. } => None,
+        }
+    }
+}
+
+/// A change's name as it is stored: routes by name, because their numbers are a process's own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StoredChangeId {
+    pub transaction: TransactionId,
+    /// `schema.table`.
+    pub table: String,
+    pub row: u64,
+    pub route: String,
+}
+
+/// A run of parked records of one route in one commit; where they lie is the store's own matter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedSpan {
+    pub route: String,
+    /// Serial of the first; the others follow one by one.
+    pub first: u64,
+    pub count: u32,
+    /// What their payloads take on disk.
+    pub bytes: u64,
+    /// Segment and byte offset of the first.
+    pub place: (u64, u64),
+}
+
+/// A parked record, read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParkedRecord {
+    pub serial: u64,
+    pub subject: Subject,
+    pub unknown: bool,
+}
+
+/// What the journal gives back at a start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recovered {
+    /// `None` on a first start.
+    pub checkpoint: Option<Checkpoint>,
+    /// By route name; routes that the config no longer has included.
+    pub totals: BTreeMap<String, Totals>,
+    /// Settled or parked, but not covered by the checkpoint: read again, not counted again.
+    pub settled_ahead: HashSet<StoredChangeId>,
+    /// In the order of their serials, per route; some records in them may be settled already.
+    pub parked: Vec<ParkedSpan>,
+    pub parked_settled: BTreeSet<u64>,
+    pub next_parked: u64,
+    pub next_letter: u64,
+    pub next_batch: u64,
+    /// Number of the last commit; 0 when there is none.
+    pub last_commit: u64,
+    /// Bytes cut off the end because a crash left them unfinished.
+    pub torn_bytes: u64,
+}
+
+impl StoredChangeId {
+    #[must_use]
+    pub fn new(id: &ChangeId, route: &str) -> Self {
+        Self {
+            transaction: id.transaction.id.clone(),
+            table: id.table.to_string(),
+            row: id.row,
+            route: route.to_owned(),
+        }
+    }
+}

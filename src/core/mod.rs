@@ -1,0 +1,15 @@
+//! The decisions of leadstream, and the words they are made of.
+//!
+//! Pure: nothing in here knows of tokio, files, networks, clocks, randomness or logging. Time and
+//! jitter come in as arguments; what should happen goes out as values. `tests/it/tidy.rs` holds
+//! the module to that.
+
+pub mod change;
+pub mod describe;
+pub mod entry;
+pub mod outcome;
+pub mod position;
+pub mod schema;
+pub mod secret;
+pub mod time;
+pub mod value;

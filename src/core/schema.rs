@@ -1,0 +1,75 @@
+//! What a MySQL table looks like, as far as mapping needs to know.
+
+/// A table, by schema and name. Prints as `schema.table`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    pub schema: String,
+    pub table: String,
+}
+
+impl std::fmt::Display for TableName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// A table's columns in their order on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSchema {
+    pub name: TableName,
+    pub columns: Vec<Column>,
+}
+
+impl TableSchema {
+    /// The column of that name; MySQL compares column names without case.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub kind: ColumnKind,
+    pub nullable: bool,
+    pub primary_key: bool,
+}
+
+/// Families of column types, by what a value of theirs can be turned into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// Width in bytes: 1, 2, 3, 4 or 8.
+    Integer {
+        bytes: u8,
+        unsigned: bool,
+    },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
+    Float,
+    Double,
+    /// CHAR, VARCHAR, TEXT in any charset; length in characters.
+    Text {
+        max_chars: u64,
+    },
+    /// BINARY, VARBINARY, BLOB.
+    Bytes,
+    Date,
+    DateTime,
+    Timestamp,
+    Time,
+    Year,
+    Enum {
+        labels: Vec<String>,
+    },
+    Set,
+    /// Number of bits.
+    Bit {
+        bits: u8,
+    },
+    Json,
+    /// GEOMETRY, VECTOR and the like; the type's own name.
+    Other(String),
+}
