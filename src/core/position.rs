@@ -34,7 +34,7 @@ pub struct GtidSet {
 }
 
 /// A byte offset in a binlog file. Offsets are 64 bit: files may pass 4 GiB.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilePosition {
     pub file: Arc<str>,
     pub offset: u64,
@@ -375,7 +375,7 @@ macro_rules! serde_as_text {
         }
     )*};
 }
-serde_as_text!(GtidSet, TransactionId, Position);
+serde_as_text!(GtidSet, TransactionId, Position, FilePosition);
 
 #[cfg(test)]
 mod tests;
