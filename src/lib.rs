@@ -1,1 +1,3 @@
-//! stub
+//! The map of the modules; nothing else is here.
+
+pub mod rehearsal;
