@@ -7,7 +7,10 @@ use leadstream::rehearsal::{MysqlOptions, MysqlServer};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 
-async fn ask<T: mysql_async::prelude::FromValue>(server: &MysqlServer, query: &str) -> Option<T> {
+async fn ask<T: mysql_async::prelude::FromValue + Send + 'static>(
+    server: &MysqlServer,
+    query: &str,
+) -> Option<T> {
     let opts = Opts::from_url(&server.url("root")).expect("our own address");
     let mut conn = Conn::new(opts).await.expect("the server answers");
     let answer = conn.query_first::<T, _>(query).await;

@@ -422,7 +422,9 @@ pub fn module_names(file: &File) -> Vec<Complaint> {
 }
 
 fn is_test_file(file: &File) -> bool {
-    file.path.ends_with("/tests.rs") || file.path.contains("/tests/") || file.path.starts_with("tests/")
+    file.path.ends_with("/tests.rs")
+        || file.path.contains("/tests/")
+        || file.path.starts_with("tests/")
 }
 
 #[cfg(test)]
