@@ -18,6 +18,7 @@ mod process;
 use std::fs;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -366,32 +367,39 @@ impl Drop for MysqlServer {
 #[derive(Debug)]
 struct Home {
     folder: PathBuf,
-    temporary: bool,
     socket: PathBuf,
+    /// Only for a temporary folder: tells others that its owner lives.
+    temporary: Option<fs::File>,
 }
 
 impl Home {
     fn create(wanted: &Path) -> Result<Self, Error> {
-        let temporary = wanted.as_os_str().is_empty();
-        let unique = unique_name();
-        let folder = if temporary {
-            std::env::temp_dir().join(&unique)
+        let is_temporary = wanted.as_os_str().is_empty();
+        let folder = if is_temporary {
+            remove_abandoned();
+            temporary_folder()?
         } else {
             wanted.to_owned()
         };
-        let prepared = fs::create_dir_all(folder.join("data")).and_then(|()| folder.canonicalize());
-        let folder = prepared.map_err(|source| Error::Prepare {
+        let prepare = |source| Error::Prepare {
             path: folder.clone(),
             source,
-        })?;
+        };
+        fs::create_dir_all(folder.join("data")).map_err(prepare)?;
+        let folder = folder.canonicalize().map_err(prepare)?;
+        let temporary = if is_temporary {
+            process::lock(&folder.join("lock"), Deadline::now())
+        } else {
+            None
+        };
         let mut socket = folder.join("mysqld.sock");
         if socket.as_os_str().len() > SOCKET_PATH_MAX_BYTES {
-            socket = Path::new("/tmp").join(format!("{unique}.sock"));
+            socket = Path::new("/tmp").join(format!("{}.sock", unique_name()));
         }
         Ok(Self {
             folder,
-            temporary,
             socket,
+            temporary,
         })
     }
 
@@ -426,19 +434,62 @@ impl Home {
         for file in [self.socket(), self.socket_lock()] {
             let _ = fs::remove_file(file);
         }
-        if self.temporary {
+        if self.temporary.is_some() {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
 }
 
+const TEMPORARY_PREFIX: &str = "leadstream-mysql-";
+const YOUNG: Duration = Duration::from_secs(60);
+
 fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!(
-        "leadstream-mysql-{}-{}",
+        "{TEMPORARY_PREFIX}{}-{}",
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
+}
+
+/// A new folder for our user alone. A process of our number may have left one behind: that one is never taken.
+fn temporary_folder() -> Result<PathBuf, Error> {
+    loop {
+        let folder = std::env::temp_dir().join(unique_name());
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => {
+                return Err(Error::Prepare {
+                    path: folder,
+                    source,
+                });
+            }
+        }
+    }
+}
+
+/// Removes what killed processes left behind: temporary folders whose lock nobody holds.
+fn remove_abandoned() {
+    for entry in fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let is_ours = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(TEMPORARY_PREFIX);
+        let lock = entry.path().join("lock");
+        // A young one may be about to be locked.
+        let age = fs::metadata(&lock)
+            .and_then(|file| file.modified())
+            .map(|made| made.elapsed());
+        let is_old = matches!(age, Ok(Ok(age)) if age > YOUNG);
+        if is_ours && is_old && process::lock(&lock, Deadline::now()).is_some() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn free_port() -> Result<u16, Error> {

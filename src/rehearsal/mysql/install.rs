@@ -10,7 +10,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use super::process::{self, Deadline};
@@ -26,7 +25,6 @@ const OLDEST: MysqlVersion = MysqlVersion {
 const INITIALISE_DEADLINE: Duration = Duration::from_secs(180);
 /// Measured: 0.1 s. A first run from a cold disk reads 80 MB.
 const VERSION_DEADLINE: Duration = Duration::from_secs(30);
-const TEMPLATE_PREFIX: &str = "mysql-template-";
 
 /// A MySQL server program that was found and asked for its version.
 #[derive(Debug, Clone)]
@@ -124,48 +122,45 @@ impl MysqlInstall {
         command
     }
 
-    /// Fills an empty folder with a data directory: a copy of the template where there is one.
+    /// Makes the data directory `data`, which must be absent or empty: a copy of the template where there is one.
+    /// It is complete or absent: an interrupted start leaves nothing that the next one would take for a server's data.
     pub(super) fn initialise(&self, data: &Path) -> Result<(), Error> {
+        let unfinished = data.with_extension("unfinished");
+        let prepare = |source| Error::Prepare {
+            path: unfinished.clone(),
+            source,
+        };
+        remove_folder(&unfinished).map_err(prepare)?;
         match self.template() {
-            Some(template) => {
-                let copied = copy_folder(&template, data);
-                copied.map_err(|source| Error::Prepare {
-                    path: data.to_owned(),
-                    source,
-                })
-            }
-            None => self.initialise_anew(data),
+            Some(template) => copy_folder(&template, &unfinished).map_err(prepare)?,
+            None => self.initialise_anew(&unfinished)?,
         }
+        fs::rename(&unfinished, data).map_err(prepare)
     }
 
     /// The template's folder, made now if it is missing; `None` if it cannot be kept (no clone, a read-only one).
     fn template(&self) -> Option<PathBuf> {
-        /// Tests start servers side by side; one of them makes the template.
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let tools = self.tools.as_ref()?;
-        let template = tools.join(format!("{TEMPLATE_PREFIX}{}", self.version));
-        let _guard = ONE_AT_A_TIME
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let name = format!("mysql-template-{}", self.version);
+        let template = tools.join(&name);
         if template.is_dir() {
             return Some(template);
         }
-        remove_abandoned(tools);
-        let unfinished = tools.join(format!(
-            "{TEMPLATE_PREFIX}{}.{}.tmp",
-            self.version,
-            std::process::id()
-        ));
-        let made = fs::create_dir_all(&unfinished).is_ok()
+        // Tests start servers side by side, in several processes; one of them makes the template.
+        let _lock = process::lock(
+            &tools.join("mysql-template.lock"),
+            Deadline::after(INITIALISE_DEADLINE),
+        )?;
+        if template.is_dir() {
+            return Some(template);
+        }
+        let unfinished = tools.join(format!("{name}.unfinished"));
+        let made = remove_folder(&unfinished).is_ok()
             && self.initialise_anew(&unfinished).is_ok()
             // Each copy must make up its own server_uuid.
             && fs::remove_file(unfinished.join("auto.cnf")).is_ok()
             && fs::rename(&unfinished, &template).is_ok();
-        if !made {
-            let _ = fs::remove_dir_all(&unfinished);
-        }
-        // Another process may have been quicker, which is as good.
-        template.is_dir().then_some(template)
+        made.then_some(template)
     }
 
     fn initialise_anew(&self, data: &Path) -> Result<(), Error> {
@@ -364,20 +359,10 @@ fn we_are_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0)
 }
 
-/// Removes unfinished templates of processes that are gone.
-fn remove_abandoned(tools: &Path) {
-    for entry in fs::read_dir(tools).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(rest) = name
-            .strip_prefix(TEMPLATE_PREFIX)
-            .and_then(|rest| rest.strip_suffix(".tmp"))
-        else {
-            continue;
-        };
-        let owner = rest.rsplit('.').next().unwrap_or_default();
-        if !Path::new("/proc").join(owner).exists() {
-            let _ = fs::remove_dir_all(entry.path());
-        }
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -4,8 +4,9 @@
 //! neither signals other than kill nor a wait with a deadline, and this crate forbids unsafe code; hence the shell's
 //! `kill` and the short pauses.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -35,6 +36,11 @@ impl Deadline {
         Self(Instant::now() + duration)
     }
 
+    /// For one try without waiting.
+    pub(super) fn now() -> Self {
+        Self::after(Duration::ZERO)
+    }
+
     #[allow(
         clippy::disallowed_methods,
         reason = "a rehearsal waits for real processes in real time"
@@ -50,12 +56,17 @@ pub(super) fn tied_to_us(program: &Path) -> Command {
     let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"]
         .into_iter()
         .find(|path| Path::new(path).exists());
-    let Some(setpriv) = setpriv else {
-        return Command::new(program);
+    let mut command = match setpriv {
+        None => Command::new(program),
+        Some(setpriv) => {
+            let mut tied = Command::new(setpriv);
+            tied.args(["--pdeathsig", "KILL"]).arg(program);
+            tied
+        }
     };
-    let mut tied = Command::new(setpriv);
-    tied.args(["--pdeathsig", "KILL"]).arg(program);
-    tied
+    // A group of its own: Ctrl-C in a terminal is for us, and we stop the server in order.
+    command.process_group(0);
+    command
 }
 
 /// Spawns a child.
@@ -110,6 +121,24 @@ pub(super) fn send(child: &Child, signal: Signal) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::other(format!("kill -s {name} failed")))
+    }
+}
+
+/// A lock between processes, held until the answer is dropped or its process ends, however it ends. `None` when the
+/// file cannot be made or somebody else holds it until the deadline.
+pub(super) fn lock(path: &Path, deadline: Deadline) -> Option<File> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .ok()?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Some(file),
+            Err(TryLockError::WouldBlock) if !deadline.is_over() => pause(),
+            Err(_) => return None,
+        }
     }
 }
 

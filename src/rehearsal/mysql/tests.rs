@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::time::SystemTime;
 
 use super::install::{MysqlVersion, check_version, from_root, on_path};
 use super::*;
@@ -108,7 +109,7 @@ fn a_long_folder_gets_its_socket_elsewhere() {
         "{}",
         home.socket().display()
     );
-    assert!(!home.temporary);
+    assert!(home.temporary.is_none());
 }
 
 #[test]
@@ -147,4 +148,27 @@ fn free_ports_differ_and_can_be_bound() {
     let (one, other) = (free_port().expect("a port"), free_port().expect("a port"));
     assert_ne!(one, other);
     TcpListener::bind((Ipv4Addr::LOCALHOST, one)).expect("free");
+}
+
+#[test]
+fn a_killed_owners_folder_is_swept_and_a_living_or_young_one_is_not() {
+    let folder_with_lock = |made: SystemTime| {
+        let folder = temporary_folder().expect("a folder");
+        let lock = fs::File::create(folder.join("lock")).expect("a file");
+        lock.set_modified(made).expect("our own file");
+        folder
+    };
+    let dead = folder_with_lock(SystemTime::UNIX_EPOCH);
+    let living = folder_with_lock(SystemTime::UNIX_EPOCH);
+    let held = process::lock(&living.join("lock"), Deadline::now()).expect("nobody holds it");
+    let young = temporary_folder().expect("a folder");
+    fs::write(young.join("lock"), "").expect("a file");
+
+    remove_abandoned();
+
+    assert!(!dead.exists());
+    assert!(living.exists() && young.exists());
+    drop(held);
+    fs::remove_dir_all(living).expect("our own folder");
+    fs::remove_dir_all(young).expect("our own folder");
 }

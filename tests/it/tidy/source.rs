@@ -148,7 +148,7 @@ fn tree(
     let mut whole = prefix.to_vec();
     whole.extend(
         path.iter()
-            .filter(|word| !(*word == "self" && !prefix.is_empty()))
+            .filter(|word| *word != "self" || prefix.is_empty())
             .cloned(),
     );
     match tokens.get(next) {
