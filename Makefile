@@ -27,6 +27,8 @@ setup:
 build: setup
 	$(CARGO) build --release --locked
 
+# A demo always has a server of its own, so setup must provide one.
+demo: export LEADSTREAM_TEST_MYSQL_URL :=
 demo: build
 	@$(BIN) demo $(demo_length)
 
@@ -39,7 +41,7 @@ soak: export LEADSTREAM_SOAK := 1
 soak: test
 
 bench: build
-	$(CARGO) bench --locked --workspace --benches
+	$(CARGO) bench --locked --package leadstream
 
 lint: setup
 	$(CARGO) fmt --all --check

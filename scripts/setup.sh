@@ -122,6 +122,8 @@ unpack_mysql() {
     [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]] || missing+=(debian-archive-keyring)
     [[ ${#missing[@]} -eq 0 ]] || install_packages "${missing[@]}"
 
+    # Of a run that was killed; the lock says that no other run is at it.
+    rm -rf --one-file-system -- "$tools"/mysql-root.unfinished.*
     unfinished=$(mktemp -d "$tools/mysql-root.unfinished.XXXXXX")
     log=$unfinished/download.log
     [[ -z ${LEADSTREAM_DEBIAN_MIRROR:-} ]] || mirror=("$LEADSTREAM_DEBIAN_MIRROR")
@@ -182,6 +184,10 @@ provide_mysql() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$tools"
+if has flock; then
+    exec 9>"$tools/setup.lock"
+    flock -w 600 9 || die "another make setup has been running for ten minutes; end it, then run make setup again"
+fi
 
 check_compilers
 check_openssl

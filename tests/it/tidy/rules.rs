@@ -37,9 +37,11 @@ fn complaint(file: &File, line: usize, text: impl Into<String>) -> Complaint {
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("telemetry", &[]),
-    ("capture", &["core", "telemetry"]),
-    ("delivery", &["core", "telemetry"]),
-    ("state", &["core", "telemetry"]),
+    // Named points where a crash test ends the process; empty in a release build.
+    ("failpoint", &[]),
+    ("capture", &["core", "telemetry", "failpoint"]),
+    ("delivery", &["core", "telemetry", "failpoint"]),
+    ("state", &["core", "telemetry", "failpoint"]),
     // Builds the checked structs that the modules define, so it names them.
     (
         "config",
@@ -50,6 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "state",
             "operator",
             "telemetry",
+            "failpoint",
         ],
     ),
     (
@@ -61,10 +64,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "state",
             "config",
             "telemetry",
+            "failpoint",
         ],
     ),
     // Of the runtime: what it publishes and the commands it takes; see NOT_FOR_THE_OPERATOR.
-    ("operator", &["core", "state", "runtime", "telemetry"]),
+    (
+        "operator",
+        &["core", "state", "runtime", "telemetry", "failpoint"],
+    ),
     (
         "cli",
         &[
@@ -76,6 +83,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "runtime",
             "operator",
             "telemetry",
+            "failpoint",
             "rehearsal",
         ],
     ),
