@@ -123,6 +123,23 @@ fn dependencies() {
         "use leadstream::capture::Stream;",
         "`capture`",
     );
+    check_good(
+        rule,
+        "src/state/store.rs",
+        "use crate::{failpoint, telemetry::names};",
+    );
+    check_bad(
+        rule,
+        "src/telemetry/names.rs",
+        "use crate::failpoint::hit;",
+        "`failpoint`",
+    );
+    check_bad(
+        rule,
+        "src/rehearsal/mod.rs",
+        "use crate::telemetry::names;",
+        "`telemetry`",
+    );
     check_bad(rule, "src/novelty.rs", "fn f() {}", "table of modules");
     assert_eq!(
         rule(&file("src/core/a.rs", "\n\nuse crate::cli::Verb;"))[0].line,
