@@ -36,12 +36,13 @@ apt_updated=no
 install_packages() {
     if [[ $apt_updated == no ]]; then
         say "apt-get update"
-        apt-get update -qq </dev/null || die "apt-get update failed; check the network and /etc/apt, then run make setup again"
+        # Not fatal: an older list may do, and if not, the installation says so.
+        apt-get update -qq </dev/null || say "apt-get update failed; going on with the package lists that are there"
         apt_updated=yes
     fi
     say "installing $*"
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" </dev/null >/dev/null ||
-        die "apt-get install $* failed; run it by hand to see why, then run make setup again"
+        die "apt-get install $* failed; mend what it says above (network, /etc/apt), then run make setup again"
     installed+=("$@")
 }
 
