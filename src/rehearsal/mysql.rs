@@ -12,18 +12,19 @@
 //! Initialising takes seconds and its result is always the same, so the first run keeps a pristine copy in `.tools/`
 //! and every later server starts from a copy of that.
 
+mod home;
 mod install;
 mod process;
 
 use std::fs;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use home::Home;
 pub use install::{MysqlInstall, MysqlVersion};
 use process::{Deadline, Signal};
 
@@ -33,8 +34,6 @@ const START_DEADLINE: Duration = Duration::from_secs(90);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 /// The kernel ends a killed process at once, unless it hangs in a disk write.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
-/// `sun_path` holds 108 bytes with its final zero (unix(7)); the server appends `.lock` to the name.
-const SOCKET_PATH_MAX_BYTES: usize = 100;
 /// Below the range that Linux hands out for outgoing connections (32768 and up), so that a restarted server finds its
 /// port free again.
 const PORTS: std::ops::Range<u16> = 21_000..32_000;
@@ -133,25 +132,11 @@ impl MysqlServer {
             port: 0,
             child: None,
         };
-        server.fill_data_dir()?;
-        let mut attempt = 1;
-        loop {
-            server.port = match server.options.port {
-                Some(port) => port,
-                None => free_port()?,
-            };
-            match server.launch() {
-                Err(Error::Ended { log_tail, .. })
-                    if server.options.port.is_none()
-                        && attempt < PORT_ATTEMPTS
-                        && log_tail.contains("Address already in use") =>
-                {
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-                Ok(()) => return Ok(server),
-            }
+        let started = server.begin();
+        if started.is_err() {
+            server.home.keep_logs();
         }
+        started.map(|()| server)
     }
 
     pub fn port(&self) -> u16 {
@@ -225,6 +210,29 @@ impl MysqlServer {
             pid: child.id(),
             source,
         })
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        self.fill_data_dir()?;
+        let Some(port) = self.options.port else {
+            return self.launch_on_a_free_port();
+        };
+        self.port = port;
+        self.launch()
+    }
+
+    /// Somebody else may take a port between our look and the server's; then another one is tried.
+    fn launch_on_a_free_port(&mut self) -> Result<(), Error> {
+        let mut attempts = 1..PORT_ATTEMPTS;
+        loop {
+            self.port = free_port()?;
+            match self.launch() {
+                Err(Error::Ended { log_tail, .. })
+                    if log_tail.contains("Address already in use") && attempts.next().is_some() => {
+                }
+                launched => return launched,
+            }
+        }
     }
 
     fn fill_data_dir(&self) -> Result<(), Error> {
@@ -360,135 +368,6 @@ impl Drop for MysqlServer {
     fn drop(&mut self) {
         self.kill();
         self.home.remove_what_is_temporary();
-    }
-}
-
-/// The folder of one server and the names in it.
-#[derive(Debug)]
-struct Home {
-    folder: PathBuf,
-    socket: PathBuf,
-    /// Only for a temporary folder: tells others that its owner lives.
-    temporary: Option<fs::File>,
-}
-
-impl Home {
-    fn create(wanted: &Path) -> Result<Self, Error> {
-        let is_temporary = wanted.as_os_str().is_empty();
-        let folder = if is_temporary {
-            remove_abandoned();
-            temporary_folder()?
-        } else {
-            wanted.to_owned()
-        };
-        let prepare = |source| Error::Prepare {
-            path: folder.clone(),
-            source,
-        };
-        fs::create_dir_all(folder.join("data")).map_err(prepare)?;
-        let folder = folder.canonicalize().map_err(prepare)?;
-        let temporary = if is_temporary {
-            process::lock(&folder.join("lock"), Deadline::now())
-        } else {
-            None
-        };
-        let mut socket = folder.join("mysqld.sock");
-        if socket.as_os_str().len() > SOCKET_PATH_MAX_BYTES {
-            socket = Path::new("/tmp").join(format!("{}.sock", unique_name()));
-        }
-        Ok(Self {
-            folder,
-            socket,
-            temporary,
-        })
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.join("mysqld.log")
-    }
-
-    fn output(&self) -> PathBuf {
-        self.folder.join("mysqld.out")
-    }
-
-    fn pid_file(&self) -> PathBuf {
-        self.folder.join("mysqld.pid")
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.socket.clone()
-    }
-
-    fn socket_lock(&self) -> PathBuf {
-        let mut name = self.socket.clone().into_os_string();
-        name.push(".lock");
-        PathBuf::from(name)
-    }
-
-    /// What cannot be removed is left: this runs while something else may already be failing.
-    fn remove_what_is_temporary(&self) {
-        for file in [self.socket(), self.socket_lock()] {
-            let _ = fs::remove_file(file);
-        }
-        if self.temporary.is_some() {
-            let _ = fs::remove_dir_all(&self.folder);
-        }
-    }
-}
-
-const TEMPORARY_PREFIX: &str = "leadstream-mysql-";
-const YOUNG: Duration = Duration::from_secs(60);
-
-fn unique_name() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "{TEMPORARY_PREFIX}{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
-}
-
-/// A new folder for our user alone. A process of our number may have left one behind: that one is never taken.
-fn temporary_folder() -> Result<PathBuf, Error> {
-    loop {
-        let folder = std::env::temp_dir().join(unique_name());
-        match fs::DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => {
-                return Err(Error::Prepare {
-                    path: folder,
-                    source,
-                });
-            }
-        }
-    }
-}
-
-/// Removes what killed processes left behind: temporary folders whose lock nobody holds.
-fn remove_abandoned() {
-    for entry in fs::read_dir(std::env::temp_dir())
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let is_ours = entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(TEMPORARY_PREFIX);
-        let lock = entry.path().join("lock");
-        // A young one may be about to be locked.
-        let age = fs::metadata(&lock)
-            .and_then(|file| file.modified())
-            .map(|made| made.elapsed());
-        let is_old = matches!(age, Ok(Ok(age)) if age > YOUNG);
-        if is_ours && is_old && process::lock(&lock, Deadline::now()).is_some() {
-            let _ = fs::remove_dir_all(entry.path());
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use leadstream::rehearsal::mysql::Error;
 use leadstream::rehearsal::{MysqlOptions, MysqlServer};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
@@ -139,6 +140,14 @@ fn a_wrong_option_is_reported_with_the_servers_own_words() {
     };
     let error = MysqlServer::start(&install, options).expect_err("mysqld refuses the option");
     assert!(error.to_string().contains("no-such-option"), "{error}");
+    let Error::Ended { log, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        log.exists(),
+        "the log that the error names is there to be read"
+    );
+    std::fs::remove_dir_all(log.parent().unwrap()).unwrap();
 }
 
 #[test]
@@ -158,4 +167,21 @@ fn a_folder_that_holds_something_else_is_not_touched() {
         "{error}"
     );
     assert!(precious.exists());
+}
+
+#[test]
+fn a_taken_port_is_reported_when_it_was_asked_for() {
+    let install = MysqlServer::locate().expect("a MySQL server (make setup)");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = MysqlOptions {
+        data_dir: folder.path().to_owned(),
+        port: Some(taken.local_addr().unwrap().port()),
+        ..MysqlOptions::default()
+    };
+    let error = MysqlServer::start(&install, options).expect_err("the port is ours");
+    assert!(
+        error.to_string().contains("Address already in use"),
+        "{error}"
+    );
 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::time::SystemTime;
 
+use super::home::{SOCKET_PATH_MAX_BYTES, remove_abandoned, temporary_folder};
 use super::install::{MysqlVersion, check_version, from_root, on_path};
 use super::*;
 
