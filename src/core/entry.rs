@@ -129,6 +129,17 @@ pub enum SkipRule {
     Superseded,
 }
 
+impl SkipRule {
+    /// The label's value, and the word in the journal.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SkipRule::OperationNotRouted => "operation_not_routed",
+            SkipRule::Superseded => "superseded",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceEvent {

@@ -14,7 +14,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-pub use view::{PipelineView, RouteView};
+pub use view::{PipelineView, RouteView, Trouble};
 
 use super::batching::{BatchLimits, Handle, Planner, Record};
 use super::change::{Chunk, RouteId};
