@@ -175,9 +175,7 @@ impl Sinks {
 fn align(headers: &[&str], rows: &[Vec<String>]) -> String {
     let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
     let numeric: Vec<bool> = (0..headers.len())
-        .map(|column| {
-            !rows.is_empty() && rows.iter().all(|row| is_number(&cell(row, column)))
-        })
+        .map(|column| !rows.is_empty() && rows.iter().all(|row| is_number(&cell(row, column))))
         .collect();
     let widths: Vec<usize> = (0..headers.len())
         .map(|column| {

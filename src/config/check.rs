@@ -111,9 +111,8 @@ fn check_log<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Log> {
     let table = reader.table(root, "log");
     let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
     let format = reader.choice(&table, "format", &formats, &[]);
-    let level = reader.required(&table, "level", |given| {
-        given.some_text().filter(|text| are_directives(text))
-    });
+    let level = reader
+        .required(&table, "level", |given| given.some_text().filter(|text| are_directives(text)));
     Some(Log { format: format?, level: level? })
 }
 

@@ -233,9 +233,8 @@ fn add(
         });
         return figment;
     }
-    let holds_more = keys::find(key).is_some_and(|key| {
-        matches!(key.kind, Kind::Table | Kind::List(_))
-    });
+    let holds_more =
+        keys::find(key).is_some_and(|key| matches!(key.kind, Kind::Table | Kind::List(_)));
     let structure = if holds_more { toml_text::parse_value(value) } else { None };
     let mut value = structure.unwrap_or_else(|| Value::from(value.to_owned()));
     let mut names: Vec<&str> = key.split('.').collect();

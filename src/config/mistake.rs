@@ -99,9 +99,9 @@ pub fn redact_urls(text: &str) -> String {
 /// cut off, and a line that may belong to a key file's text is not shown at all.
 #[must_use]
 pub fn redact_line(before: &str, line: &str) -> String {
-    let inside_key = before.rfind("-----BEGIN").is_some_and(|begin| {
-        before.rfind("-----END").is_none_or(|end| end < begin)
-    });
+    let inside_key = before
+        .rfind("-----BEGIN")
+        .is_some_and(|begin| before.rfind("-----END").is_none_or(|end| end < begin));
     let inside_text =
         ["\"\"\"", "'''"].iter().any(|quotes| before.matches(quotes).count() % 2 == 1);
     if inside_key || inside_text || line.contains("-----BEGIN") || line.contains("-----END") {

@@ -112,11 +112,8 @@ impl Page {
 
 fn print_source(page: &mut Page, source: &Source) {
     page.section("source");
-    let host = if source.host.contains(':') {
-        format!("[{}]", source.host)
-    } else {
-        source.host.clone()
-    };
+    let host =
+        if source.host.contains(':') { format!("[{}]", source.host) } else { source.host.clone() };
     let user = encode_user(&source.user);
     page.text("source", "url", &format!("mysql://{user}@{host}:{}", source.port));
     page.secret("password", &source.password);
@@ -199,7 +196,9 @@ fn print_field(field: &FieldMapping) -> String {
     let trim = if field.trim { "" } else { ", trim = false" };
     match &field.source {
         FieldSource::Column { name, default: None } if field.trim => quote(name),
-        FieldSource::Column { name, default: None } => format!("{{ column = {}{trim} }}", quote(name)),
+        FieldSource::Column { name, default: None } => {
+            format!("{{ column = {}{trim} }}", quote(name))
+        }
         FieldSource::Column { name, default: Some(default) } => {
             format!("{{ column = {}, default = {}{trim} }}", quote(name), print_scalar(default))
         }

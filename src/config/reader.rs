@@ -58,10 +58,7 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(
-        layers: &'a Layers<'a>,
-        read_file: &'a dyn Fn(&Path) -> io::Result<String>,
-    ) -> Self {
+    pub fn new(layers: &'a Layers<'a>, read_file: &'a dyn Fn(&Path) -> io::Result<String>) -> Self {
         Self { layers, read_file, placed: Vec::new() }
     }
 
@@ -96,11 +93,11 @@ impl<'a> Reader<'a> {
                 self.refuse_unknown(&table);
             }
             Some(_) => {
-                self.wrong(parent, name);
+                self.wrong::<()>(parent, name);
                 table.broken = true;
             }
             None if !parent.path.is_empty() && parent.key(name).need == Need::Required => {
-                self.missing(parent, name);
+                self.missing::<()>(parent, name);
                 table.broken = true;
             }
             None => {}
@@ -212,12 +209,12 @@ impl<'a> Reader<'a> {
     }
 
     pub fn boolean(&mut self, table: &Table<'a>, name: &str) -> Option<bool> {
-        self.required(table, name, Given::boolean)
+        self.required(table, name, |given| given.boolean())
     }
 
     /// A text that is not empty.
     pub fn text(&mut self, table: &Table<'a>, name: &str) -> Option<String> {
-        self.required(table, name, Given::some_text)
+        self.required(table, name, |given| given.some_text())
     }
 
     pub fn path(&mut self, table: &Table<'a>, name: &str) -> Option<PathBuf> {
@@ -225,7 +222,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn optional_path(&mut self, table: &Table<'a>, name: &str) -> Option<Option<PathBuf>> {
-        Some(self.optional(table, name, Given::some_text)?.map(PathBuf::from))
+        Some(self.optional(table, name, |given| given.some_text())?.map(PathBuf::from))
     }
 
     /// One of the key's words, turned into what it means. A word that only later versions know is

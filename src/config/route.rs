@@ -13,10 +13,7 @@ use super::{AutoAssign, ExternalId, FieldMapping, FieldSource, Operations, Route
 /// MySQL's limit for names of schemas, tables and columns.
 const LONGEST_NAME: usize = 64;
 
-pub(super) fn check_routes<'a>(
-    reader: &mut Reader<'a>,
-    root: &Table<'a>,
-) -> Option<Vec<Route>> {
+pub(super) fn check_routes<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Vec<Route>> {
     let tables = reader.tables(root, "route")?;
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut routes = Vec::with_capacity(tables.len());
@@ -184,8 +181,8 @@ fn check_field_source<'a>(
     table: &Table<'a>,
 ) -> Option<FieldSource> {
     let column = reader.optional(table, "column", column_name);
-    let default = reader.optional(table, "default", Given::scalar);
-    let constant = reader.optional(table, "constant", Given::scalar);
+    let default = reader.optional(table, "default", |given| given.scalar());
+    let constant = reader.optional(table, "constant", |given| given.scalar());
     match (column?, constant?, default?) {
         (Some(name), None, default) => Some(FieldSource::Column { name, default }),
         (None, Some(constant), None) => Some(FieldSource::Constant(constant)),

@@ -55,9 +55,8 @@ fn check_auth<'a>(reader: &mut Reader<'a>, salesforce: &Table<'a>) -> Option<Aut
             };
             let key = required_secret(reader, &table, "key");
             let key = key.and_then(|key| check_pem(reader, &table, key));
-            let audience = reader.optional(&table, "audience", |given: &Given<'_>| {
-                parse_https_url(given.text()?)
-            });
+            let audience = reader
+                .optional(&table, "audience", |given: &Given<'_>| parse_https_url(given.text()?));
             Some(Auth::Jwt {
                 client_id: client_id?,
                 username: username?,
@@ -83,11 +82,7 @@ fn refuse_foreign<'a>(reader: &mut Reader<'a>, table: &Table<'a>, names: &[&str]
     }
 }
 
-fn required_secret<'a>(
-    reader: &mut Reader<'a>,
-    table: &Table<'a>,
-    name: &str,
-) -> Option<Secret> {
+fn required_secret<'a>(reader: &mut Reader<'a>, table: &Table<'a>, name: &str) -> Option<Secret> {
     match read_secret(reader, table, name)? {
         Some(secret) => Some(secret),
         None => reader.miss(

@@ -6,7 +6,7 @@ use crate::core::secret::Secret;
 
 use super::layers::{Layer, variable_name};
 use super::mistake::{SECRET, WRONG_VALUE};
-use super::reader::{Given, Reader, Table};
+use super::reader::{Reader, Table};
 
 /// The secret `name`, or what the file `name_file` holds; the later layer wins. `Some(None)`:
 /// neither is given.
@@ -40,7 +40,9 @@ pub(super) fn read_secret<'a>(
             format!("is given together with {variable}"),
             "give one of them",
         ),
-        (Some((direct_layer, value)), file_layer) if file_layer.is_none_or(|f| f < direct_layer) => {
+        (Some((direct_layer, value)), file_layer)
+            if file_layer.is_none_or(|f| f < direct_layer) =>
+        {
             match value.as_str().filter(|text| !text.is_empty()) {
                 Some(text) => Some(Some(Secret::new(text))),
                 None => reader.refuse(
@@ -62,7 +64,7 @@ fn read_file<'a>(
     table: &Table<'a>,
     file_key: &str,
 ) -> Option<Option<Secret>> {
-    let path = reader.required(table, file_key, Given::some_text)?;
+    let path = reader.required(table, file_key, |given| given.some_text())?;
     let text = match (reader.read_file)(path.as_ref()) {
         Ok(text) => text,
         Err(error) => {

@@ -20,8 +20,7 @@ pub struct LogSettings {
 /// Starts logging to stderr for the whole process. A second call changes nothing, so that tests may
 /// call it each.
 pub fn init(log: &LogSettings) {
-    let filter =
-        EnvFilter::builder().parse(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::builder().parse(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -36,13 +36,8 @@ impl Write for Failing {
 
 fn printer(colour: bool, terminal: bool) -> (Printer, Paper, Paper) {
     let (data, people) = (Paper::default(), Paper::default());
-    let printer = Printer::to(
-        false,
-        colour,
-        terminal,
-        Box::new(data.clone()),
-        Box::new(people.clone()),
-    );
+    let printer =
+        Printer::to(false, colour, terminal, Box::new(data.clone()), Box::new(people.clone()));
     (printer, data, people)
 }
 
@@ -73,9 +68,8 @@ fn an_error_is_told_with_its_causes() {
 
 #[test]
 fn a_reader_that_went_away_is_success_and_a_full_disk_is_not() {
-    let gone = |kind| {
-        Printer::to(false, false, false, Box::new(Failing(kind)), Box::new(Failing(kind)))
-    };
+    let gone =
+        |kind| Printer::to(false, false, false, Box::new(Failing(kind)), Box::new(Failing(kind)));
     let printer = gone(io::ErrorKind::BrokenPipe);
     assert!(printer.data("x").is_ok());
     assert!(printer.is_closed());
