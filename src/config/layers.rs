@@ -10,7 +10,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider, Source};
 
 use super::keys::{self, KEYS, Kind};
-use super::mistake::{Mistake, NOT_TOML, UNKNOWN_KEY, WRONG_VALUE, redact_line};
+use super::mistake::{Mistake, Mistakes, NOT_TOML, UNKNOWN_KEY, WRONG_VALUE, redact_line};
 use super::toml_text::{self, Places};
 
 const PREFIX: &str = "LEADSTREAM_";
@@ -58,12 +58,12 @@ impl<'a> Layers<'a> {
         environment: &[(String, String)],
         set: &[String],
         mistakes: &mut Vec<Placed>,
-    ) -> Result<Self, Mistake> {
+    ) -> Result<Self, Mistakes> {
         let mut figment = Figment::new();
         let mut places = Places::new();
         if let Some((path, text)) = file {
             let (dict, found) = toml_text::parse_document(text)
-                .map_err(|broken| broken_file(path, text, &broken))?;
+                .map_err(|broken| Mistakes(vec![broken_file(path, text, &broken)]))?;
             places = found;
             figment = figment.merge(Given {
                 metadata: Metadata::from("file", Source::File(path.to_owned())),
@@ -142,6 +142,11 @@ impl<'a> Layers<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the file gives the key, even when a later layer hides it.
+    pub fn is_in_file(&self, path: &str) -> bool {
+        self.places.contains_key(path)
     }
 
     /// Byte offset of a key in the file; those from elsewhere come last.

@@ -63,8 +63,7 @@ pub fn load_from(
     read_file: &dyn Fn(&Path) -> io::Result<String>,
 ) -> Result<Config, Mistakes> {
     let mut placed: Vec<Placed> = Vec::new();
-    let layers = Layers::merge(file_text, environment, set, &mut placed)
-        .map_err(|mistake| Mistakes(vec![mistake]))?;
+    let layers = Layers::merge(file_text, environment, set, &mut placed)?;
     let mut reader = Reader::new(&layers, read_file);
     let config = check::check_config(&mut reader);
     placed.extend(reader.into_mistakes());

@@ -109,10 +109,8 @@ pub fn redact_line(before: &str, line: &str) -> String {
     }
     for (equals, _) in line.match_indices('=') {
         let name = line[..equals].trim_end().trim_end_matches(['"', '\'']);
-        let start = name
-            .rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
-            .map_or(0, |at| at + 1);
-        if sounds_secret(&name[start..]) {
+        let mut words = name.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+        if words.next().is_some_and(sounds_secret) {
             return redact_urls(&format!("{} {REDACTED}", line[..=equals].trim_end()));
         }
     }
@@ -153,6 +151,7 @@ mod tests {
         assert_eq!(redact_line("", "password_file = /x"), "password_file = /x");
         assert_eq!(redact_line("k = \"\"\"\n-----BEGIN KEY-----\n", "MIIE=="), "[secret]");
         assert_eq!(redact_line("password = \"\"\"\n", "hunter2"), "[secret]");
+        assert_eq!(redact_line("", "é𝋠password = x"), "é𝋠password = [secret]");
         assert_eq!(redact_line("", "max_age = 1s"), "max_age = 1s");
     }
 }

@@ -302,12 +302,23 @@ impl<'a> Reader<'a> {
         let value = match known.map(|key| key.kind) {
             Some(Kind::Secret) => given.map(|_| REDACTED.to_owned()),
             None if page == UNKNOWN_KEY => None,
+            // A table that could not be read as one may hold secrets.
+            Some(Kind::Table | Kind::List(_)) => None,
             _ => given.and_then(show),
         };
         let (rule, remedy) = (rule.into(), remedy.into());
         let mistake = Mistake { page, path, origin: origin.text, rule, value, remedy };
         self.placed.push(Placed { place: origin.place, mistake });
         None
+    }
+
+    /// Notes that the file holds what it must not, though a later layer hides it.
+    pub fn refuse_in_file(&mut self, path: String, page: &'static str, rule: &str, remedy: String) {
+        let origin = self.layers.origin_of_missing(&path);
+        let value = Some(REDACTED.to_owned());
+        let rule = rule.to_owned();
+        let mistake = Mistake { page, path, origin: origin.text, rule, value, remedy };
+        self.placed.push(Placed { place: origin.place, mistake });
     }
 
     /// Refuses the keys that this version does not know or does not have.
@@ -371,6 +382,8 @@ impl Given<'_> {
 fn show(value: &Value) -> Option<String> {
     const LONGEST: usize = 80;
     match value {
+        // A key's text where its file's path belongs.
+        Value::String(_, text) if text.contains("-----BEGIN") => Some(REDACTED.to_owned()),
         Value::String(_, text) => {
             let redacted = redact_urls(text);
             let mut shown: String = redacted.chars().take(LONGEST).collect();

@@ -22,15 +22,16 @@ pub(super) fn read_secret<'a>(
         .get(&file_key)
         .map(|value| reader.layers.origin(value, &table.path_of(&file_key)).layer);
     let variable = variable_name(&path);
-    if let Some((layer @ (Layer::File | Layer::Flag), _)) = direct {
-        let rule = match layer {
-            Layer::Flag => "a secret must not be given by a flag: other users can see it",
-            _ => "a secret must not stand in the configuration file",
-        };
-        let remedy = format!(
-            "remove it from there; set {variable}, or name a file that holds it with {file_key}"
-        );
-        return reader.refuse(table, name, SECRET, rule, remedy);
+    let way_out =
+        format!("remove it; set {variable}, or name a file that holds it with {file_key}");
+    if reader.layers.is_in_file(&path) {
+        let rule = "a secret must not stand in the configuration file";
+        reader.refuse_in_file(path, SECRET, rule, way_out);
+        return None;
+    }
+    if let Some((Layer::Flag, _)) = direct {
+        let rule = "a secret must not be given by a flag: other users can see it";
+        return reader.refuse(table, name, SECRET, rule, way_out);
     }
     match (direct, file) {
         (Some((direct_layer, _)), Some(file_layer)) if direct_layer == file_layer => reader.refuse(

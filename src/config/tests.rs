@@ -1,9 +1,13 @@
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::mistake::*;
 use super::*;
+
+/// The documents that ship with the code say what it does.
+mod documents;
 
 /// A configuration with everything that must be there; `secret` and `ca.pem` are files.
 const SOUND: &str = r#"
@@ -571,65 +575,44 @@ fn the_annotated_file_runs_the_demo() {
     assert_eq!(config.state.path, Path::new("/tmp/demo"));
 }
 
-/// The annotated file promises to hold every key with its default.
 #[test]
-fn the_annotated_file_names_every_key_with_its_default() {
-    let text = include_str!("../../config/leadstream.toml");
-    for key in keys::KEYS.iter().filter(|key| key.kind != keys::Kind::Later) {
-        let name = key.path.rsplit('.').next().unwrap();
-        let variable = layers::variable_name(key.path);
-        assert!(
-            text.contains(name) && (key.kind != keys::Kind::Secret || text.contains(&variable)),
-            "{}",
-            key.path
-        );
-        // mode's default is told in words: the demo needs another.
-        if let (keys::Need::Default(default), false) = (key.need, key.path.contains(['*'])) {
-            let stands = text.contains(&format!("\n{name} = {default}\n"));
-            assert!(stands || key.path == "source.tls.mode", "{}", key.path);
-        }
-    }
+fn a_secret_in_the_file_is_refused_even_when_the_environment_hides_it() {
+    let text = SOUND.replace("[salesforce]", "password = \"hunter2\"\n[salesforce]");
+    let found = mistakes(&text, &[("LEADSTREAM_SOURCE__PASSWORD", "other")], &[]);
+    assert_eq!((found[0].page, &*found[0].origin), (SECRET, "leadstream.toml:5"));
+    assert_eq!(found.len(), 1);
 }
 
 #[test]
-fn every_key_stands_in_the_documentation_as_it_is() {
-    let text = include_str!("../../docs/configuration.md");
-    for key in keys::KEYS {
-        let default = match key.need {
-            keys::Need::Required => "required".to_owned(),
-            keys::Need::Optional => "none".to_owned(),
-            keys::Need::Default(default) => format!("`{default}`"),
-        };
-        let row = match key.kind {
-            keys::Kind::Later => format!("| `{}` | {} |", key.path, key.meaning),
-            kind => format!(
-                "| `{}` | {} | {default} | {kind} | 0.1 | {} |",
-                key.path,
-                kind.name(),
-                key.meaning
-            ),
-        };
-        assert!(text.contains(&row), "docs/configuration.md misses this row:\n{row}");
-    }
+fn secrets_in_places_where_nobody_expects_them_do_not_show() {
+    let auth = "{ kind = 'client_credentials', client_secret = 'hunter2'";
+    mistakes(SOUND, &[("LEADSTREAM_SALESFORCE__AUTH", auth)], &[]);
+    mistakes(SOUND, &[("LEADSTREAM_SOURCE", "mysql://root:hunter2@db")], &["source=hunter2"]);
+    mistakes(SOUND, &[], &["source.url=root:hunter2@db"]);
+    mistakes(SOUND, &[], &["source.passwrd=hunter2"]);
+    mistakes(SOUND, &[], &["salesforce.login_url=https://me:hunter2@login.salesforce.com"]);
+    mistakes(SOUND, &[], &["source.password_file=-----BEGIN PRIVATE KEY-----hunter2"]);
 }
 
 #[test]
-fn keys_are_unique_and_each_default_keeps_its_own_rule() {
-    let mut seen = BTreeMap::new();
-    for key in keys::KEYS {
-        assert!(seen.insert(key.path, ()).is_none(), "{}", key.path);
-    }
-    // The defaults are read by the code that reads the file.
-    sound(SOUND, &[], &[]);
+fn deep_nesting_is_refused_without_harm() {
+    mistakes(&format!("a = {}", "[".repeat(100_000)), &[], &[]);
+    let _ = load_text(SOUND, &[("LEADSTREAM_ROUTE", &"[".repeat(100_000))], &[]);
 }
 
-#[test]
-fn every_page_exists() {
-    let pages =
-        [UNREADABLE, NOT_TOML, UNKNOWN_KEY, WRONG_VALUE, MISSING_KEY, SECRET, NOT_AVAILABLE];
-    for page in pages {
-        let path = format!("{}/docs/errors/{page}.md", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(text.starts_with(&format!("# {page}: ")), "{path}");
+proptest! {
+    /// Whatever stands in a file, a variable or a flag: an answer, never a panic.
+    #[test]
+    fn no_input_panics(
+        at in 0..SOUND.len(),
+        cut in 0usize..20,
+        piece in "([a-z_.=\\[\\]{}\"' \n0-9#é-]|\\PC){0,12}",
+        key in "[a-z_.]{0,12}",
+    ) {
+        let end = (at + cut).min(SOUND.len());
+        let text = format!("{}{piece}{}", &SOUND[..at], &SOUND[end..]);
+        let variable = format!("LEADSTREAM_{}", key.to_uppercase().replace('.', "__"));
+        let flag = format!("{key}={piece}");
+        let _ = load_text(&text, &[(&variable, &piece)], &[&flag, &piece]);
     }
 }

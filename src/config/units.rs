@@ -33,8 +33,11 @@ pub fn format_duration_ms(millis: u64) -> String {
     if millis == 0 {
         return "0s".to_owned();
     }
-    let (unit, factor) =
-        DURATIONS.iter().rev().find(|(_, factor)| millis % factor == 0).unwrap_or(&DURATIONS[0]);
+    let (unit, factor) = DURATIONS
+        .iter()
+        .rev()
+        .find(|(_, factor)| millis.is_multiple_of(*factor))
+        .unwrap_or(&DURATIONS[0]);
     format!("{}{unit}", millis / factor)
 }
 
@@ -57,7 +60,7 @@ pub fn format_bytes(bytes: u64) -> String {
     let (unit, factor) = SIZES
         .iter()
         .rev()
-        .find(|(_, factor)| bytes >= *factor && bytes % factor == 0)
+        .find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor))
         .unwrap_or(&SIZES[0]);
     format!("{}{unit}", bytes / factor)
 }
