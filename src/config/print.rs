@@ -123,9 +123,9 @@ fn print_source(page: &mut Page, source: &Source) {
         TlsMode::VerifyCa => "verify_ca",
         TlsMode::VerifyIdentity => "verify_identity",
     };
-    page.text("source.tls", "tls.mode", mode);
+    page.text("source", "tls.mode", mode);
     if let Some(path) = &source.tls.ca_file {
-        page.text("source.tls", "tls.ca_file", &path.display().to_string());
+        page.text("source", "tls.ca_file", &path.display().to_string());
     }
     if let Some(id) = source.server_id {
         page.number("source", "server_id", id.into());

@@ -249,7 +249,9 @@ impl<'a> Reader<'a> {
     /// Notes that a key's value breaks the key's own rule.
     pub fn wrong<T>(&mut self, table: &Table<'a>, name: &str) -> Option<T> {
         let key = table.key(name);
-        self.refuse(table, name, WRONG_VALUE, format!("must be {}", key.kind), remedy(key, name))
+        let is_text = table.get(name).is_some_and(|value| value.as_str().is_some());
+        let remedy = remedy(key, name, is_text);
+        self.refuse(table, name, WRONG_VALUE, format!("must be {}", key.kind), remedy)
     }
 
     /// Notes that a key which must be there is not.
@@ -401,7 +403,7 @@ fn show(value: &Value) -> Option<String> {
     }
 }
 
-fn remedy(key: &Key, name: &str) -> String {
+fn remedy(key: &Key, name: &str, is_text: bool) -> String {
     let how = match key.kind {
         Kind::Integer { .. } => "give a whole number in this range, without quotes".to_owned(),
         Kind::Duration { .. } => {
@@ -413,6 +415,7 @@ fn remedy(key: &Key, name: &str) -> String {
         Kind::Boolean => "write it without quotes".to_owned(),
         Kind::Table => format!("write its keys under [{}]", key.path),
         Kind::List(_) | Kind::Mixed(_) => format!("{name}: {}", key.meaning),
+        _ if is_text => format!("{name}: {}", key.meaning),
         _ => format!("write it in quotes; {name}: {}", key.meaning),
     };
     match key.need {

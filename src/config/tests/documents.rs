@@ -64,3 +64,50 @@ fn every_page_exists() {
         assert!(text.starts_with(&format!("# {page}: ")), "{path}");
     }
 }
+
+#[test]
+fn the_annotated_file_runs_the_demo() {
+    let text = include_str!("../../../config/leadstream.toml");
+    let secret = ("LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET", "leadstream-demo-secret");
+    let set = [
+        "source.url=mysql://root@127.0.0.1:33060",
+        "salesforce.login_url=http://127.0.0.1:18080",
+        "state.path=/tmp/demo",
+        "operator.listen=127.0.0.1:0",
+    ];
+    let config = sound(text, &[secret], &set);
+    assert_eq!(config.source.port, 33060);
+    assert_eq!(config.source.tls.mode, TlsMode::Disabled);
+    assert_eq!(config.source.password.expose(), "");
+    assert_eq!(config.salesforce.login_url, "http://127.0.0.1:18080");
+    let Auth::ClientCredentials { client_id, client_secret } = &config.salesforce.auth else {
+        panic!("not client credentials");
+    };
+    assert_eq!(client_id, "leadstream-demo");
+    assert_eq!(client_secret.expose(), "leadstream-demo-secret");
+    let route = &config.routes[0];
+    assert_eq!((config.routes.len(), &*route.name), (1, "leads"));
+    assert_eq!(route.table.to_string(), "crm.leads");
+    assert_eq!(route.external_id.field, "MySQL_Id__c");
+    let fields: Vec<&str> = route.fields.iter().map(|field| &*field.field).collect();
+    assert_eq!(
+        fields,
+        [
+            "FirstName",
+            "LastName",
+            "Company",
+            "Email",
+            "Phone",
+            "Country",
+            "NumberOfEmployees",
+            "AnnualRevenue",
+            "Newsletter__c",
+            "Score__c",
+            "Plan__c",
+            "Birthday__c",
+            "Signup_At__c",
+            "LeadSource"
+        ]
+    );
+    assert_eq!(config.state.path, Path::new("/tmp/demo"));
+}
