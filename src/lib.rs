@@ -3,5 +3,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod cli;
+pub mod config;
 pub mod core;
 pub mod rehearsal;
+pub mod telemetry;
