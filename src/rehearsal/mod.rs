@@ -4,6 +4,7 @@
 //! `salesforce-sandbox`. Nothing of the product is imported here and the product's service never calls this module: a
 //! rehearsal looks at the product from the outside, as an operator would.
 
+pub mod leads;
 pub mod mysql;
 
 #[doc(inline)]

@@ -278,7 +278,7 @@ impl Pipeline {
 fn protocol_failure(text: String) -> RequestFailure {
     RequestFailure {
         class: ErrorClass::Unknown,
-        page: "LS2020",
+        page: "LS2080",
         code: "PROTOCOL".to_owned(),
         text,
         disposition: Disposition::Backoff,

@@ -1,0 +1,197 @@
+//! `leadstream check`: every precondition on both sides, each with its remedy.
+
+use std::collections::HashMap;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{FAILURE, Failed, Global, load, runtime, with_causes};
+use crate::capture::{self, CheckResult};
+use crate::cli::printer::Printer;
+use crate::config::Config;
+use crate::core::describe::ObjectDescribe;
+use crate::core::outcome::RequestFailure;
+use crate::core::schema::TableSchema;
+use crate::delivery::{self, Org};
+use crate::runtime::{clock, wiring};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Checks the configuration alone, without talking to MySQL or Salesforce
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Serialize)]
+struct Line {
+    area: &'static str,
+    name: String,
+    result: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    checks: Vec<Line>,
+}
+
+pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<(), Failed> {
+    let config = load(global, printer)?;
+    let mut lines = vec![passed("config", "configuration", "every key keeps its rule")];
+    if !arguments.offline {
+        let runtime = runtime(1)?;
+        runtime.block_on(check_both_sides(&config, &mut lines));
+    }
+    let ok = lines.iter().all(|line| line.result != "failed");
+    let report = Report { ok, checks: lines };
+    if global.json {
+        printer.json(&report)?;
+    } else {
+        print(&report, printer)?;
+    }
+    if ok { Ok(()) } else { Err(Failed::Said(FAILURE)) }
+}
+
+async fn check_both_sides(config: &Config, lines: &mut Vec<Line>) {
+    let tables = check_source(config, lines).await;
+    let objects = check_salesforce(config, lines).await;
+    check_mappings(config, &tables, &objects, lines);
+}
+
+async fn check_source(config: &Config, lines: &mut Vec<Line>) -> Vec<TableSchema> {
+    let settings = wiring::source_settings(config);
+    let report = capture::preflight(&settings, &wiring::tables_by_config(config)).await;
+    for check in report.checks {
+        lines.push(match check.result {
+            CheckResult::Passed(detail) => passed("mysql", check.name, detail),
+            CheckResult::Warning(error) => {
+                from_error("mysql", check.name, "warning", error.page(), with_causes(&error), error.remedy())
+            }
+            CheckResult::Failed(error) => {
+                from_error("mysql", check.name, "failed", error.page(), with_causes(&error), error.remedy())
+            }
+        });
+    }
+    report.tables
+}
+
+async fn check_salesforce(
+    config: &Config,
+    lines: &mut Vec<Line>,
+) -> HashMap<String, ObjectDescribe> {
+    let mut objects = HashMap::new();
+    let org = match Org::new(wiring::org_settings(config), clock::wall) {
+        Ok(org) => org,
+        Err(error) => {
+            let remedy = error.remedy().to_string();
+            let text = with_causes(&error);
+            lines.push(from_error("salesforce", "settings", "failed", error.page(), text, remedy));
+            return objects;
+        }
+    };
+    if let Err(failure) = org.login().await {
+        lines.push(refused("login", &failure));
+        return objects;
+    }
+    lines.push(passed("salesforce", "login", &config.salesforce.login_url));
+    match org.limits().await {
+        Ok(limits) => {
+            let daily = limits.daily_api_requests;
+            let detail = format!("{} of {} calls left in 24 h", daily.remaining, daily.max);
+            lines.push(passed("salesforce", "api calls", detail));
+        }
+        Err(failure) => {
+            // Needs "View Setup and Configuration", which an integration user may well lack.
+            let mut line = refused("api calls", &failure);
+            line.result = "warning";
+            lines.push(line);
+        }
+    }
+    for route in &config.routes {
+        if objects.contains_key(&route.object) {
+            continue;
+        }
+        let name = format!("object {}", route.object);
+        match org.describe(&route.object).await {
+            Ok(describe) => {
+                let detail = format!("{} fields can be seen", describe.fields.len());
+                lines.push(passed("salesforce", name, detail));
+                objects.insert(route.object.clone(), describe);
+            }
+            Err(failure) => lines.push(refused(&name, &failure)),
+        }
+    }
+    objects
+}
+
+fn check_mappings(
+    config: &Config,
+    tables: &[TableSchema],
+    objects: &HashMap<String, ObjectDescribe>,
+    lines: &mut Vec<Line>,
+) {
+    for spec in wiring::mapping_specs(config) {
+        let name = format!("route {}", spec.route);
+        let known = tables.iter().any(|table| table.name == spec.table)
+            && objects.contains_key(&spec.object);
+        if !known {
+            let detail = "not checked: its table or its object could not be read";
+            lines.push(Line { result: "skipped", ..passed("mapping", name, detail) });
+            continue;
+        }
+        match wiring::compile_plans(std::slice::from_ref(&spec), tables, objects) {
+            Ok(_) => {
+                let detail = format!("{} fields of {}", spec.fields.len(), spec.object);
+                lines.push(passed("mapping", name, detail));
+            }
+            Err(mistakes) => lines.extend(mistakes.into_iter().map(|mistake| {
+                let text = format!("{}: {}", mistake.path, mistake.text);
+                from_error("mapping", &name, "failed", mistake.page, text, mistake.remedy)
+            })),
+        }
+    }
+}
+
+fn passed(area: &'static str, name: impl Into<String>, detail: impl Into<String>) -> Line {
+    Line { area, name: name.into(), result: "ok", detail: detail.into(), page: None, remedy: None }
+}
+
+fn from_error(
+    area: &'static str,
+    name: impl Into<String>,
+    result: &'static str,
+    page: &str,
+    detail: String,
+    remedy: String,
+) -> Line {
+    let (page, remedy) = (Some(page.to_owned()), Some(remedy));
+    Line { area, name: name.into(), result, detail, page, remedy }
+}
+
+fn refused(name: &str, failure: &RequestFailure) -> Line {
+    let text = format!("{}: {}", failure.code, failure.text);
+    let remedy = delivery::remedy(failure.page).to_string();
+    from_error("salesforce", name, "failed", failure.page, text, remedy)
+}
+
+fn print(report: &Report, printer: &Printer) -> std::io::Result<()> {
+    for line in &report.checks {
+        let page = line.page.as_ref().map(|page| format!("[{page}]")).unwrap_or_default();
+        let word = format!("{}{page}", line.result);
+        printer.data(&format!("{word:<16} {:<11} {}: {}", line.area, line.name, line.detail))?;
+        if let Some(remedy) = &line.remedy {
+            printer.data(&format!("{:<16} remedy: {remedy}", ""))?;
+        }
+    }
+    let failed = report.checks.iter().filter(|line| line.result == "failed").count();
+    printer.data(&match failed {
+        0 => "ready to run".to_owned(),
+        1 => "1 check failed".to_owned(),
+        _ => format!("{failed} checks failed"),
+    })
+}

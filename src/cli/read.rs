@@ -1,0 +1,70 @@
+//! How the reading verbs get at the state: through the running service, or by themselves.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{FAILURE, Failed, Global, load};
+use crate::cli::printer::Printer;
+use crate::operator::{Query, Reply, ask};
+use crate::runtime::Error;
+use crate::state::{self, Reader};
+
+#[derive(Args)]
+pub struct StateArgument {
+    /// The state folder, instead of the one that the configuration names
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+}
+
+/// Whose view it is.
+pub enum Source {
+    /// The running service's answer.
+    Service(serde_json::Value),
+    /// No service runs: the folder itself, opened.
+    Folder(Box<Reader>),
+}
+
+/// Catching up a freshly opened index: some seconds for a million entries.
+const CATCH_UP: Duration = Duration::from_secs(60);
+
+impl StateArgument {
+    pub fn path(&self, global: &Global, printer: &Printer) -> Result<PathBuf, Failed> {
+        match &self.state {
+            Some(path) => Ok(path.clone()),
+            None => Ok(load(global, printer)?.state.path),
+        }
+    }
+
+    /// Asks the running service, or opens the folder.
+    pub fn source(
+        &self,
+        global: &Global,
+        query: &Query,
+        printer: &Printer,
+    ) -> Result<Source, Failed> {
+        let path = self.path(global, printer)?;
+        match ask(&path, query) {
+            Ok(Some(Reply::Value(value))) => return Ok(Source::Service(value)),
+            Ok(Some(Reply::Failure(failure))) => {
+                printer.error(Some(&failure.page), &failure.text, Some(&failure.remedy));
+                return Err(Failed::Said(FAILURE));
+            }
+            // No socket, or nobody behind it; who holds the lock decides.
+            Ok(None) => {}
+            Err(error) => {
+                let text = format!("the service on {} does not answer: {error}", path.display());
+                let remedy = "see whether it hangs, and as which user it runs";
+                printer.error(Some("LS6002"), &text, Some(remedy));
+                return Err(Failed::Said(FAILURE));
+            }
+        }
+        let reader = state::open_reader(&path).map_err(Error::State)?;
+        let last = reader.recovered().last_commit;
+        if !reader.index().wait_applied(last, CATCH_UP) {
+            printer.note("the index has not caught up with the journal: answers may be missing");
+        }
+        Ok(Source::Folder(Box::new(reader)))
+    }
+}

@@ -1,0 +1,57 @@
+//! `leadstream run`: the service.
+
+use super::{Failed, Global, load, runtime};
+use crate::cli::printer::Printer;
+use crate::config::LogFormat;
+use crate::operator::{Operator, Port, View};
+use crate::runtime::service::Service;
+use crate::runtime::{Error, clock, shutdown};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{LogSettings, init};
+
+/// Capture and driver share a core well; a second lets a call's compression run beside them.
+const WORKER_THREADS: usize = 2;
+
+pub fn run(global: &Global, printer: &Printer) -> Result<(), Failed> {
+    let config = load(global, printer)?;
+    let json = config.log.format == LogFormat::Json;
+    init(&LogSettings { json, level: config.log.level.clone() });
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))
+        .map_err(|error| Error::Runtime(std::io::Error::other(error)))?;
+    let port = Port::bind(config.operator.listen)?;
+    let address = port.address();
+    let state = config.state.path.clone();
+    let service = Service::open(config, metrics.clone())?;
+    let view = View {
+        published: service.published(),
+        index: service.index(),
+        metrics,
+        clock: clock::wall,
+    };
+    let operator = Operator::start(port, &state, view)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        operator = format!("http://{address}"),
+        state = %state.display(),
+        "leadstream starts"
+    );
+    let runtime = runtime(WORKER_THREADS)?;
+    let result = runtime.block_on(async {
+        let (trigger, signal) = shutdown::channel();
+        let waiter = tokio::spawn(async move {
+            match shutdown::asked_by_signal().await {
+                Ok(name) => tracing::info!(signal = name, "asked to stop"),
+                Err(error) => tracing::error!(%error, "signals cannot be received: stopping"),
+            }
+            trigger.pull();
+            // Kept, because a dropped trigger could not be told from one never pulled.
+            std::future::pending::<()>().await;
+        });
+        let result = service.run(signal).await;
+        waiter.abort();
+        result
+    });
+    drop(operator);
+    runtime.shutdown_background();
+    Ok(result?)
+}

@@ -1,0 +1,358 @@
+//! The service: from a checked config to a running pipeline, and back to rest.
+//!
+//! The order of a start: the operator's port and the state's lock first, because they fail at once
+//! and for certain; then both sides, which may have to be waited for; then the stream. What only
+//! time can mend is waited for, visibly; what a person must mend ends the start with its remedy.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::driver::{Driver, Parts, RouteTarget};
+use super::shutdown::{self, Signal};
+use super::status::{Published, SourceStatus, Stage, StateStatus, Status, TroubleStatus};
+use super::{Error, clock, wiring};
+use crate::capture::{self, CaptureEvent, CheckResult};
+use crate::config::Config;
+use crate::core::describe::ObjectDescribe;
+use crate::core::entry::{Commit, Entry, Recovered, ServiceEvent};
+use crate::core::mapping::Plan;
+use crate::core::outcome::{Disposition, RequestFailure};
+use crate::core::pipeline::Pipeline;
+use crate::core::position::Checkpoint;
+use crate::core::retry::{Backoff, Jitter};
+use crate::core::schema::TableSchema;
+use crate::core::time::Micros;
+use crate::delivery::{self, Org};
+use crate::state::{IndexHandle, JournalHandle, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// A service that holds its state and has not looked at the world yet.
+pub struct Service {
+    config: Config,
+    store: Store,
+    recovered: Recovered,
+    published: Published,
+    metrics: Metrics,
+}
+
+/// Pieces of the stream between capture and the driver. Rows are bounded by the window, in bytes;
+/// this bounds the pieces that carry no rows.
+const CHUNKS_QUEUED: usize = 64;
+
+impl Service {
+    /// Takes the state folder's lock and recovers.
+    ///
+    /// # Errors
+    /// When the folder is locked, damaged or cannot be written.
+    pub fn open(config: Config, metrics: Metrics) -> Result<Self, Error> {
+        let (store, recovered) =
+            Store::open(wiring::state_settings(&config)).map_err(Error::State)?;
+        if recovered.torn_bytes > 0 {
+            tracing::warn!(
+                bytes = recovered.torn_bytes,
+                "cut an unfinished commit off the journal: it was never acknowledged"
+            );
+        }
+        for (route, totals) in &recovered.totals {
+            if totals.parked > 0 && !config.routes.iter().any(|known| known.name == *route) {
+                tracing::error!(route, parked = totals.parked, "records of a route that the config no longer has stay parked");
+            }
+        }
+        let published = Published::new(first_status(&recovered));
+        Ok(Self { config, store, recovered, published, metrics })
+    }
+
+    #[must_use]
+    pub fn published(&self) -> Published {
+        self.published.clone()
+    }
+
+    #[must_use]
+    pub fn index(&self) -> IndexHandle {
+        self.store.index()
+    }
+
+    /// Runs until the signal wishes it to stop.
+    ///
+    /// # Errors
+    /// What a person must mend before a start can work, or a journal that cannot be written.
+    pub async fn run(self, signal: Signal) -> Result<(), Error> {
+        let Service { config, store, recovered, published, metrics } = self;
+        let prepare = Prepare { config: &config, published: &published };
+        let mut stop = signal.clone();
+        let prepared = tokio::select! {
+            biased;
+            () = shutdown::requested(&mut stop) => None,
+            prepared = prepare.all() => Some(prepared?),
+        };
+        if let Some((org, plans)) = prepared {
+            stream(&config, &store, recovered, org, plans, &published, metrics, signal).await?;
+        }
+        store.close().map_err(Error::State)?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Waits for both sides and learns what they look like.
+struct Prepare<'a> {
+    config: &'a Config,
+    published: &'a Published,
+}
+
+impl Prepare<'_> {
+    async fn all(&self) -> Result<(Org, Vec<Arc<Plan>>), Error> {
+        let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
+        let tables = self.tables().await?;
+        let objects = self.objects(&org).await?;
+        let specs = wiring::mapping_specs(self.config);
+        let plans = wiring::compile_plans(&specs, &tables, &objects).map_err(Error::Mapping)?;
+        Ok((org, plans))
+    }
+
+    fn waits(&self) -> Waits {
+        let retry = &self.config.retry;
+        Waits {
+            backoff: Backoff { base_ms: retry.base_ms, cap_ms: retry.cap_ms },
+            jitter: Jitter::new(clock::wall().0.unsigned_abs()),
+            attempt: 0,
+            since: clock::wall(),
+        }
+    }
+
+    async fn tables(&self) -> Result<Vec<TableSchema>, Error> {
+        let settings = wiring::source_settings(self.config);
+        let tables = wiring::tables_by_config(self.config);
+        let mut waits = self.waits();
+        loop {
+            let report = capture::preflight(&settings, &tables).await;
+            let mut failure = None;
+            for check in report.checks {
+                match check.result {
+                    CheckResult::Passed(_) => {}
+                    CheckResult::Warning(error) => {
+                        tracing::warn!(page = error.page(), remedy = error.remedy(), "{error}");
+                    }
+                    // A failure that lasts outweighs one that passes.
+                    CheckResult::Failed(error)
+                        if failure
+                            .as_ref()
+                            .is_none_or(|f: &capture::Error| !f.needs_a_person()) =>
+                    {
+                        failure = Some(error);
+                    }
+                    CheckResult::Failed(_) => {}
+                }
+            }
+            let Some(error) = failure else { return Ok(report.tables) };
+            if error.needs_a_person() {
+                return Err(Error::Source(error));
+            }
+            let (trouble, delay) = waits.next(error.page(), error_text(&error), error.remedy());
+            tracing::warn!(page = error.page(), delay_ms = delay.as_millis() as u64, "waiting for the source: {}", trouble.text);
+            self.published.update(|status| status.source.trouble = Some(trouble));
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn objects(&self, org: &Org) -> Result<HashMap<String, ObjectDescribe>, Error> {
+        let mut objects = HashMap::new();
+        let mut waits = self.waits();
+        for route in &self.config.routes {
+            while !objects.contains_key(&route.object) {
+                match org.describe(&route.object).await {
+                    Ok(describe) => {
+                        objects.insert(route.object.clone(), describe);
+                    }
+                    Err(failure) if failure.disposition == Disposition::Pause => {
+                        return Err(Error::Salesforce(failure));
+                    }
+                    Err(failure) => self.wait_for_salesforce(&mut waits, &failure).await,
+                }
+            }
+        }
+        self.published.update(|status| status.delivery.trouble = None);
+        Ok(objects)
+    }
+
+    async fn wait_for_salesforce(&self, waits: &mut Waits, failure: &RequestFailure) {
+        let text = format!("{}: {}", failure.code, failure.text);
+        let remedy = delivery::remedy(failure.page).to_string();
+        let (trouble, delay) = waits.next(failure.page, text, remedy);
+        let delay = delay.max(Duration::from_millis(failure.retry_after_ms.unwrap_or(0)));
+        tracing::warn!(page = failure.page, delay_ms = delay.as_millis() as u64, "waiting for Salesforce: {}", trouble.text);
+        self.published.update(|status| status.delivery.trouble = Some(trouble));
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// The pauses of one wait.
+struct Waits {
+    backoff: Backoff,
+    jitter: Jitter,
+    attempt: u32,
+    since: Micros,
+}
+
+impl Waits {
+    fn next(&mut self, page: &str, text: String, remedy: String) -> (TroubleStatus, Duration) {
+        self.attempt += 1;
+        let millis = self.backoff.delay_ms(self.attempt, &mut self.jitter);
+        let next = clock::wall().0 + i64::try_from(millis * 1000).unwrap_or(i64::MAX / 2);
+        let trouble = TroubleStatus {
+            page: page.to_owned(),
+            text,
+            remedy,
+            since: self.since,
+            attempt: self.attempt,
+            next_try: Some(Micros(next)),
+        };
+        (trouble, Duration::from_millis(millis))
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "the parts of one call, each used once")]
+async fn stream(
+    config: &Config,
+    store: &Store,
+    recovered: Recovered,
+    org: Org,
+    plans: Vec<Arc<Plan>>,
+    published: &Published,
+    metrics: Metrics,
+    signal: Signal,
+) -> Result<(), Error> {
+    let (capture_stop, capture_signal) = shutdown::channel();
+    let (events, mut capture) = mpsc::channel(CHUNKS_QUEUED);
+    let window_bytes = config.source.window_bytes;
+    let window = Arc::new(Semaphore::new(window_bytes as usize));
+    let reader = tokio::spawn(capture::run(
+        wiring::source_settings(config),
+        wiring::tables_by_plan(config, &plans),
+        recovered.checkpoint.clone(),
+        Arc::clone(&window),
+        window_bytes,
+        events,
+        capture_signal,
+        clock::wall,
+    ));
+    let journal = store.journal();
+    let mut stop = signal.clone();
+    let checkpoint = match recovered.checkpoint.clone() {
+        Some(checkpoint) => checkpoint,
+        None => {
+            let first = tokio::select! {
+                biased;
+                () = shutdown::requested(&mut stop) => None,
+                first = resolve_start(&mut capture, &journal, published) => first?,
+            };
+            let Some(checkpoint) = first else { return Ok(()) };
+            checkpoint
+        }
+    };
+    let setups = wiring::route_setups(config, &plans);
+    let seed = clock::wall().0.unsigned_abs() ^ u64::from(std::process::id());
+    let settings = wiring::pipeline_settings(config, seed);
+    let routes = setups
+        .iter()
+        .zip(wiring::auto_assign(config))
+        .map(|(setup, auto_assign)| RouteTarget {
+            name: setup.name.clone(),
+            plan: Arc::clone(&setup.plan),
+            auto_assign,
+        })
+        .collect();
+    published.update(|status| status.stage = Stage::Running);
+    let driver = Driver::new(Parts {
+        pipeline: Pipeline::new(settings, setups, &recovered, checkpoint.clone()),
+        journal,
+        index: store.index(),
+        org,
+        routes,
+        window,
+        capture,
+        capture_stop,
+        signal,
+        shutdown_grace_ms: config.operator.shutdown_grace_ms,
+        published: published.clone(),
+        metrics,
+        checkpoint,
+    });
+    let result = driver.run().await;
+    reader.abort();
+    result
+}
+
+/// On a first start capture says where it would begin; that becomes durable before the first row,
+/// so that a crash cannot move the start.
+async fn resolve_start(
+    capture: &mut mpsc::Receiver<CaptureEvent>,
+    journal: &JournalHandle,
+    published: &Published,
+) -> Result<Option<Checkpoint>, Error> {
+    loop {
+        match capture.recv().await {
+            Some(CaptureEvent::StartResolved { checkpoint, durable }) => {
+                tracing::info!(position = %checkpoint.position, "first start: beginning here");
+                let commit = Commit {
+                    entries: vec![Entry::Service {
+                        event: ServiceEvent::StartResolved,
+                        detail: checkpoint.position.to_string(),
+                    }],
+                    checkpoint: Some(checkpoint.clone()),
+                    api_calls: 0,
+                    at: clock::wall(),
+                };
+                let (sender, receiver) = oneshot::channel();
+                journal.submit(
+                    commit,
+                    Box::new(move |result| {
+                        let _ = sender.send(result);
+                    }),
+                );
+                receiver.await.map_err(|_| Error::CaptureEnded)?.map_err(Error::Commit)?;
+                let _ = durable.send(());
+                return Ok(Some(checkpoint));
+            }
+            Some(CaptureEvent::Stopped { error }) => return Err(Error::Source(error)),
+            Some(CaptureEvent::Reconnecting { error, attempt, .. }) => {
+                tracing::warn!(attempt, "waiting for the source: {error}");
+                published.update(|status| status.source.reconnects += 1);
+            }
+            Some(CaptureEvent::Connected { .. } | CaptureEvent::Chunk(_)) => {}
+            None => return Err(Error::CaptureEnded),
+        }
+    }
+}
+
+/// An error with its causes in one line.
+fn error_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn first_status(recovered: &Recovered) -> Status {
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started_at: clock::wall(),
+        as_of: clock::wall(),
+        stage: Stage::Starting,
+        source: SourceStatus::default(),
+        delivery: Default::default(),
+        routes: Vec::new(),
+        oldest_unsettled: None,
+        checkpoint: recovered.checkpoint.clone(),
+        checkpoint_at: None,
+        state: StateStatus { last_commit: recovered.last_commit, ..StateStatus::default() },
+    }
+}
