@@ -208,9 +208,7 @@ fn by_status(status: u16, html: bool) -> Whole {
     let whole = |class, disposition, unknown, page| Whole { class, disposition, unknown, page };
     match status {
         401 => whole(ErrorClass::Auth, Disposition::Backoff, false, pages::SESSION_REFUSED),
-        301..=399 => {
-            whole(ErrorClass::Configuration, Disposition::Pause, false, pages::REDIRECT)
-        }
+        301..=399 => whole(ErrorClass::Configuration, Disposition::Pause, false, pages::REDIRECT),
         _ if html => whole(ErrorClass::Unavailable, Disposition::Backoff, true, pages::GATEWAY),
         // 300: several leads of one key; alone, that record is found and dead-lettered.
         300 | 400 => whole(ErrorClass::Data, Disposition::Split, false, pages::POISON),
@@ -250,5 +248,4 @@ fn names_only(message: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "classify_tests.rs"]
 mod tests;

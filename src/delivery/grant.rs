@@ -209,7 +209,11 @@ mod tests {
     fn check(error: &str, description: &str, disposition: Disposition, page: &str) {
         let body = serde_json::json!({"error": error, "error_description": description});
         let failure = refusal(&answer(400, &body.to_string()));
-        assert_eq!((failure.disposition, failure.page), (disposition, page), "{error}: {description}");
+        assert_eq!(
+            (failure.disposition, failure.page),
+            (disposition, page),
+            "{error}: {description}"
+        );
         assert!(!failure.unknown);
         assert_eq!(failure.code, error);
         assert!(description.is_empty() || !failure.text.contains(description));
@@ -219,7 +223,12 @@ mod tests {
     fn every_refusal_has_its_page() {
         use Disposition::{Backoff, Pause};
         check("invalid_grant", "user hasn't approved this consumer", Pause, pages::NOT_APPROVED);
-        check("invalid_app_access", "user is not admin approved to access this app", Pause, pages::NOT_APPROVED);
+        check(
+            "invalid_app_access",
+            "user is not admin approved to access this app",
+            Pause,
+            pages::NOT_APPROVED,
+        );
         check("invalid_grant", "Audience validation failed", Pause, pages::AUDIENCE);
         check("invalid_grant", "audience is invalid", Pause, pages::AUDIENCE);
         check("invalid_grant", "expired authorization code", Pause, pages::CLOCK_SKEW);

@@ -131,7 +131,10 @@ mod tests {
     fn the_usage_header_is_read_strictly() {
         for (header, expected) in [
             ("api-usage=18/5000", Some((18, 5000))),
-            ("api-usage=25/5000; per-app-api-usage=17/250(appName=sample-connected-app)", Some((25, 5000))),
+            (
+                "api-usage=25/5000; per-app-api-usage=17/250(appName=sample-connected-app)",
+                Some((25, 5000)),
+            ),
             ("per-app-api-usage=17/250(appName=x=y);api-usage=0/15000", Some((0, 15000))),
             ("per-app-api-usage=17/250(appName=x)", None),
             ("api-usage=18", None),
@@ -170,7 +173,13 @@ mod tests {
         counters.org_usage((25, 5000));
         assert_eq!(
             counters.snapshot(),
-            ApiUsage { calls_made: 1, api_used: Some(25), api_limit: Some(5000), logins: 1, refreshes: 1 }
+            ApiUsage {
+                calls_made: 1,
+                api_used: Some(25),
+                api_limit: Some(5000),
+                logins: 1,
+                refreshes: 1
+            }
         );
     }
 }

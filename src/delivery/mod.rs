@@ -22,8 +22,6 @@ mod limits;
 mod org;
 mod pages;
 #[cfg(test)]
-mod scripted;
-#[cfg(test)]
 mod tests;
 mod wire;
 

@@ -282,8 +282,8 @@ fn read_only(failure: RequestFailure) -> RequestFailure {
 
 /// Names go into the address of a call: letters, digits and underscores only.
 fn check_name(name: &str) -> Result<(), RequestFailure> {
-    let good = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let good =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if good {
         return Ok(());
     }

@@ -135,13 +135,16 @@ mod tests {
             let text = std::fs::read_to_string(folder.join(format!("{}.md", page.code)))
                 .unwrap_or_else(|_| panic!("{} has no page", page.code));
             assert!(text.starts_with(&format!("# {}: {}", page.code, page.title)), "{}", page.code);
+            assert!(text.contains(&format!("In short: {}.", page.remedy)), "{}", page.code);
             for heading in ["## Meaning", "## How to mend", "## How to check"] {
                 assert!(text.contains(heading), "{} lacks {heading}", page.code);
             }
         }
         let ours = std::fs::read_dir(folder)
             .unwrap()
-            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("LS20"))
+            .filter(|entry| {
+                entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("LS20")
+            })
             .count();
         assert_eq!(ours, PAGES.len(), "pages without a code");
     }

@@ -47,10 +47,8 @@ pub(super) fn encode_upsert(
     head.extend_from_slice(b"},");
     push_string(&mut head, external_id);
     head.push(b':');
-    let size: usize = records
-        .iter()
-        .map(|record| head.len() + record.key.len() + record.payload.len() + 4)
-        .sum();
+    let size: usize =
+        records.iter().map(|record| head.len() + record.key.len() + record.payload.len() + 4).sum();
     let mut body = Vec::with_capacity(size + 40);
     body.extend_from_slice(br#"{"allOrNone":false,"records":["#);
     for (at, record) in records.iter().enumerate() {
@@ -264,7 +262,8 @@ mod tests {
 
     #[test]
     fn keys_are_escaped_as_json_strings() {
-        for key in ["a\"b\\c", "line\nfeed\r\ttab", "nul\u{0}bell\u{7}del\u{7f}", "Žofie 😀", ""] {
+        for key in ["a\"b\\c", "line\nfeed\r\ttab", "nul\u{0}bell\u{7}del\u{7f}", "Žofie 😀", ""]
+        {
             let body = encode_upsert("Lead", "Key__c", &[record(key, "{}")]).unwrap();
             let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(value["records"][0]["Key__c"], key);
@@ -305,7 +304,10 @@ mod tests {
         assert_eq!(results[2], RecordResult::Delivered { id, created: false });
         let RecordResult::Rejected(rejection) = &results[1] else { panic!("not rejected") };
         assert_eq!(rejection.code, "STRING_TOO_LONG");
-        assert_eq!((rejection.class, rejection.disposition), (ErrorClass::Data, Disposition::DeadLetter));
+        assert_eq!(
+            (rejection.class, rejection.disposition),
+            (ErrorClass::Data, Disposition::DeadLetter)
+        );
         assert_eq!(rejection.errors[0].fields, ["FirstName"]);
         assert!(rejection.errors[0].message.contains("Maximiliane"));
     }
@@ -316,7 +318,10 @@ mod tests {
             let results = decode_answer(body.as_bytes(), 1, "Key__c").unwrap();
             let RecordResult::Rejected(rejection) = &results[0] else { panic!("not rejected") };
             assert_eq!(rejection.errors.len(), 1);
-            assert_eq!((rejection.class, rejection.disposition), (ErrorClass::Unknown, Disposition::Backoff));
+            assert_eq!(
+                (rejection.class, rejection.disposition),
+                (ErrorClass::Unknown, Disposition::Backoff)
+            );
         }
     }
 
@@ -339,7 +344,8 @@ mod tests {
         check_broken(&format!("[{good},{good}"), "not a list of results");
         check_broken(&format!("[{good},null]"), "not a list of results");
         check_broken(&format!(r#"[{good},{{"id":"{LEAD}"}}]"#), "not a list of results");
-        for id in [r#""""#, r#""Sofia""#, "null", r#""00Q5g00000AbCdEAAA""#, r#""00Q5g00000AbCd-""#] {
+        for id in [r#""""#, r#""Sofia""#, "null", r#""00Q5g00000AbCdEAAA""#, r#""00Q5g00000AbCd-""#]
+        {
             check_broken(
                 &format!(r#"[{good},{{"id":{id},"success":true}}]"#),
                 "result 2 of 2 succeeds without a valid id",

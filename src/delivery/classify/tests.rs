@@ -86,17 +86,39 @@ fn record_codes_that_need_the_data_mended() {
 #[test]
 fn record_codes_that_need_an_administrator() {
     for code in [
-        "API_DISABLED_FOR_ORG", "FUNCTIONALITY_NOT_ENABLED", "FEATURENOTENABLED", "ORG_LOCKED",
-        "TRIAL_EXPIRED", "INVALID_OPERATION_WITH_EXPIRED_PASSWORD",
-        "LOGIN_DURING_RESTRICTED_DOMAIN", "LOGIN_DURING_RESTRICTED_TIME", "INSUFFICIENT_ACCESS",
-        "INSUFFICIENT_ACCESS_OR_READONLY", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
-        "TXN_SECURITY_NO_ACCESS", "TXN_SECURITY_APEX_ERROR", "TXN_SECURITY_RUNTIME_ERROR",
-        "STORAGE_LIMIT_EXCEEDED", "EXCEEDED_QUOTA", "LICENSE_LIMIT_EXCEEDED", "INVALID_FIELD",
-        "INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_TYPE", "NOT_FOUND",
-        "INVALID_EXTERNAL_ID_FIELD_NAME", "INVALID_ENTITY_FOR_UPSERT", "DUPLICATE_EXTERNAL_ID",
-        "INACTIVE_OWNER_OR_USER", "TRANSFER_REQUIRES_READ", "INVALID_ASSIGNMENT_RULE",
-        "SELF_REFERENCE_FROM_TRIGGER", "MIXED_DML_OPERATION", "METHOD_NOT_ALLOWED",
-        "UNSUPPORTED_MEDIA_TYPE", "INVALID_VERSION", "GONE",
+        "API_DISABLED_FOR_ORG",
+        "FUNCTIONALITY_NOT_ENABLED",
+        "FEATURENOTENABLED",
+        "ORG_LOCKED",
+        "TRIAL_EXPIRED",
+        "INVALID_OPERATION_WITH_EXPIRED_PASSWORD",
+        "LOGIN_DURING_RESTRICTED_DOMAIN",
+        "LOGIN_DURING_RESTRICTED_TIME",
+        "INSUFFICIENT_ACCESS",
+        "INSUFFICIENT_ACCESS_OR_READONLY",
+        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+        "TXN_SECURITY_NO_ACCESS",
+        "TXN_SECURITY_APEX_ERROR",
+        "TXN_SECURITY_RUNTIME_ERROR",
+        "STORAGE_LIMIT_EXCEEDED",
+        "EXCEEDED_QUOTA",
+        "LICENSE_LIMIT_EXCEEDED",
+        "INVALID_FIELD",
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+        "INVALID_TYPE",
+        "NOT_FOUND",
+        "INVALID_EXTERNAL_ID_FIELD_NAME",
+        "INVALID_ENTITY_FOR_UPSERT",
+        "DUPLICATE_EXTERNAL_ID",
+        "INACTIVE_OWNER_OR_USER",
+        "TRANSFER_REQUIRES_READ",
+        "INVALID_ASSIGNMENT_RULE",
+        "SELF_REFERENCE_FROM_TRIGGER",
+        "MIXED_DML_OPERATION",
+        "METHOD_NOT_ALLOWED",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "INVALID_VERSION",
+        "GONE",
     ] {
         check_record(code, "", Configuration, DeadLetter);
     }
@@ -104,7 +126,11 @@ fn record_codes_that_need_an_administrator() {
 
 #[test]
 fn three_codes_are_told_apart_by_their_message() {
-    let on = |field: &str| format!("duplicate value found: {field} duplicates value on record with id: 00Q000000000001");
+    let on = |field: &str| {
+        format!(
+            "duplicate value found: {field} duplicates value on record with id: 00Q000000000001"
+        )
+    };
     check_record("DUPLICATE_VALUE", &on(KEY), Contention, Backoff);
     check_record("DUPLICATE_VALUE", &on("mysql_id__c"), Contention, Backoff);
     check_record("DUPLICATE_VALUE", &on("Badge__c"), Duplicate, DeadLetter);
@@ -112,11 +138,22 @@ fn three_codes_are_told_apart_by_their_message() {
     check_record("DUPLICATE_VALUE", "", Duplicate, DeadLetter);
     check_record("DUPLICATE_VALUE", "Duplicate external id specified: 42", Duplicate, Split);
 
-    let trigger = |cause: &str| format!("LeadTrigger: execution of BeforeInsert caused by: {cause}");
+    let trigger =
+        |cause: &str| format!("LeadTrigger: execution of BeforeInsert caused by: {cause}");
     let code = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY";
     check_record(code, &trigger("UNABLE_TO_LOCK_ROW, unable to obtain"), Contention, Split);
-    check_record(code, &trigger("System.LimitException: Too many SOQL queries: 101"), Contention, Split);
-    check_record(code, &trigger("System.LimitException: Apex CPU time limit exceeded"), Contention, Split);
+    check_record(
+        code,
+        &trigger("System.LimitException: Too many SOQL queries: 101"),
+        Contention,
+        Split,
+    );
+    check_record(
+        code,
+        &trigger("System.LimitException: Apex CPU time limit exceeded"),
+        Contention,
+        Split,
+    );
     check_record(code, &trigger("System.NullPointerException"), Configuration, DeadLetter);
 
     let code = "REQUEST_LIMIT_EXCEEDED";
@@ -168,26 +205,76 @@ fn check_request(
 #[test]
 fn request_codes() {
     for (status, code, message, expected) in [
-        (401, "INVALID_SESSION_ID", "Session expired or invalid", (Auth, Backoff, false, pages::SESSION_REFUSED)),
-        (401, "INVALID_SESSION_ID", "This session is not valid for use with the REST API", (Auth, Pause, false, pages::SESSION_INCURABLE)),
-        (403, "INVALID_SESSION_ID", "Connected app is not attached to Agent", (Auth, Pause, false, pages::SESSION_INCURABLE)),
+        (
+            401,
+            "INVALID_SESSION_ID",
+            "Session expired or invalid",
+            (Auth, Backoff, false, pages::SESSION_REFUSED),
+        ),
+        (
+            401,
+            "INVALID_SESSION_ID",
+            "This session is not valid for use with the REST API",
+            (Auth, Pause, false, pages::SESSION_INCURABLE),
+        ),
+        (
+            403,
+            "INVALID_SESSION_ID",
+            "Connected app is not attached to Agent",
+            (Auth, Pause, false, pages::SESSION_INCURABLE),
+        ),
         (401, "INVALID_AUTH_HEADER", "", (Auth, Pause, false, pages::CONNECTOR)),
-        (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", (Quota, Pause, false, pages::QUOTA)),
+        (
+            403,
+            "REQUEST_LIMIT_EXCEEDED",
+            "TotalRequests Limit exceeded.",
+            (Quota, Pause, false, pages::QUOTA),
+        ),
         (403, "REQUEST_LIMIT_EXCEEDED", "a text of next year", (Quota, Pause, false, pages::QUOTA)),
-        (403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", (Concurrency, Backoff, false, pages::CONCURRENCY)),
-        (403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded", (Concurrency, Backoff, false, pages::CONCURRENCY)),
-        (503, "SERVER_UNAVAILABLE", "Server Unavailable", (Unavailable, Backoff, true, pages::UNAVAILABLE)),
+        (
+            403,
+            "REQUEST_LIMIT_EXCEEDED",
+            "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+            (Concurrency, Backoff, false, pages::CONCURRENCY),
+        ),
+        (
+            403,
+            "REQUEST_LIMIT_EXCEEDED",
+            "ConcurrentPerOrgLongTxn Limit exceeded",
+            (Concurrency, Backoff, false, pages::CONCURRENCY),
+        ),
+        (
+            503,
+            "SERVER_UNAVAILABLE",
+            "Server Unavailable",
+            (Unavailable, Backoff, true, pages::UNAVAILABLE),
+        ),
         (500, "INTERNAL_ERROR", "", (Unavailable, Backoff, true, pages::UNAVAILABLE)),
         (500, "UNKNOWN_EXCEPTION", "", (Unavailable, Backoff, true, pages::UNAVAILABLE)),
         (400, "QUERY_TIMEOUT", "", (Unavailable, Split, true, pages::TOO_LONG)),
         (503, "REQUEST_RUNNING_TOO_LONG", "", (Unavailable, Split, true, pages::TOO_LONG)),
         (400, "UNABLE_TO_LOCK_ROW", "", (Contention, Backoff, false, pages::CONTENTION)),
         (503, "API_CURRENTLY_DISABLED", "", (Unavailable, Backoff, false, pages::UNAVAILABLE)),
-        (403, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.", (Configuration, Pause, false, pages::ORG_DISABLED)),
+        (
+            403,
+            "API_DISABLED_FOR_ORG",
+            "The REST API is not enabled for this Organization.",
+            (Configuration, Pause, false, pages::ORG_DISABLED),
+        ),
         (403, "ORG_LOCKED", "", (Configuration, Pause, false, pages::ORG_DISABLED)),
-        (400, "INVALID_FIELD", "The Id field should not be specified in the sobject data.", (Configuration, Pause, false, pages::FIELD)),
+        (
+            400,
+            "INVALID_FIELD",
+            "The Id field should not be specified in the sobject data.",
+            (Configuration, Pause, false, pages::FIELD),
+        ),
         (400, "INVALID_FIELD_FOR_INSERT_UPDATE", "", (Configuration, Pause, false, pages::FIELD)),
-        (404, "NOT_FOUND", "The requested resource does not exist", (Configuration, Pause, false, pages::OBJECT)),
+        (
+            404,
+            "NOT_FOUND",
+            "The requested resource does not exist",
+            (Configuration, Pause, false, pages::OBJECT),
+        ),
         (400, "INVALID_TYPE", "", (Configuration, Pause, false, pages::OBJECT)),
         (400, "INVALID_EXTERNAL_ID_FIELD_NAME", "", (Configuration, Pause, false, pages::OBJECT)),
         (400, "INVALID_ENTITY_FOR_UPSERT", "", (Configuration, Pause, false, pages::OBJECT)),
@@ -196,7 +283,12 @@ fn request_codes() {
         (400, "STORAGE_LIMIT_EXCEEDED", "", (Configuration, Pause, false, pages::STORAGE)),
         (405, "METHOD_NOT_ALLOWED", "", (Configuration, Pause, false, pages::CONNECTOR)),
         (410, "GONE", "", (Configuration, Pause, false, pages::API_VERSION)),
-        (400, "JSON_PARSER_ERROR", "Cannot deserialize instance of datetime", (Data, Split, false, pages::POISON)),
+        (
+            400,
+            "JSON_PARSER_ERROR",
+            "Cannot deserialize instance of datetime",
+            (Data, Split, false, pages::POISON),
+        ),
         (400, "A_CODE_OF_NEXT_YEAR", "", (Data, Split, false, pages::POISON)),
         (400, "REQUIRED_FIELD_MISSING", "", (Data, Split, false, pages::POISON)),
         (400, "EXCEEDED_ID_LIMIT", "", (Data, Split, false, pages::TOO_BIG)),
@@ -247,18 +339,23 @@ fn web_pages_of_gateways_leave_the_outcome_open() {
 #[test]
 fn texts_hold_api_names_but_never_values() {
     let pause = |page| (Configuration, Pause, false, page);
-    let text = |status, code, message, expected| check_request(status, code, message, expected).text;
-    let got = text(400, "INVALID_FIELD", "No such column 'Foo__c' on sobject of type Lead", pause(pages::FIELD));
+    let message = "No such column 'Foo__c' on sobject of type Lead";
+    let got = check_request(400, "INVALID_FIELD", message, pause(pages::FIELD)).text;
     assert!(got.ends_with("HTTP 400 INVALID_FIELD: no such column 'Foo__c' on Lead"), "{got}");
-    let message = "Unable to create/update fields: Foo__c, Bar__c. Please check the security settings";
-    let got = text(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, pause(pages::FIELD));
+    let message =
+        "Unable to create/update fields: Foo__c, Bar__c. Please check the security settings";
+    let got =
+        check_request(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, pause(pages::FIELD)).text;
     assert!(got.ends_with("cannot write Foo__c, Bar__c"), "{got}");
 
     let secret = "Žofie Nováková";
-    let got = text(400, "INVALID_FIELD", &format!("No such column '{secret}' on sobject of type Lead"), pause(pages::FIELD));
+    let message = format!("No such column '{secret}' on sobject of type Lead");
+    let got = check_request(400, "INVALID_FIELD", &message, pause(pages::FIELD)).text;
     assert!(!got.contains(secret), "{got}");
-    let message = format!(r#"Cannot deserialize instance of datetime from VALUE_STRING value "{secret}""#);
-    let got = text(400, "JSON_PARSER_ERROR", &message, (Data, Split, false, pages::POISON));
+    let message =
+        format!(r#"Cannot deserialize instance of datetime from VALUE_STRING value "{secret}""#);
+    let got =
+        check_request(400, "JSON_PARSER_ERROR", &message, (Data, Split, false, pages::POISON)).text;
     assert!(!got.contains(secret), "{got}");
     let body = format!(r#"[{{"errorCode":"{secret}","message":"{secret}"}}]"#);
     let failure = request(400, false, body.as_bytes(), None);
