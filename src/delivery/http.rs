@@ -5,11 +5,11 @@
 //! [`MAX_ANSWER_BYTES`] is not read. reqwest and governor stop here: the rest of delivery sees
 //! [`Ask`], [`Answer`] and [`Broken`].
 //! Proxies come from the usual environment variables (`HTTPS_PROXY`, `NO_PROXY`), as people expect
-//! of a service behind a corporate proxy.
+//! of a service behind a corporate proxy; with plain http, which is the sandbox near by, none is used.
 //! It does not retry. The client itself sends again only what the other side provably never
 //! processed (a kept-alive connection that was closed before a byte went out).
 
-use std::error::Error as _;
+use std::error::Error;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -79,7 +79,12 @@ impl Http {
         connect_timeout: Duration,
         https_only: bool,
     ) -> Result<Http, reqwest::Error> {
-        let client = Client::builder()
+        let mut builder = Client::builder();
+        if !https_only {
+            // No certificates either, so that a slim image without any still reaches the sandbox.
+            builder = builder.no_proxy().tls_certs_only([]);
+        }
+        let client = builder
             .user_agent(concat!("leadstream/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
@@ -183,18 +188,34 @@ impl Broken {
 }
 
 /// Looks for the TLS library's verdict on a certificate in the chain of causes.
-fn is_certificate(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
+fn is_certificate(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
     while let Some(inner) = cause {
-        // An io::Error hides what it wraps from `source`, so it is opened by hand.
-        let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = inner
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| wrapped.and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>()));
-        if let Some(tls) = tls {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
             return matches!(tls, rustls::Error::InvalidCertificate(_));
         }
-        cause = inner.source();
+        // `source` of an io::Error skips what it wraps, and TLS wraps twice.
+        cause = match inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => inner.source(),
+        };
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_found_under_two_wrappings() {
+        let wrapped =
+            |tls: rustls::Error| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
+        let bad = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert!(is_certificate(&wrapped(bad)));
+        assert!(!is_certificate(&wrapped(rustls::Error::DecryptError)));
+        assert!(!is_certificate(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+    }
 }

@@ -271,6 +271,14 @@ mod tests {
     }
 
     #[test]
+    fn every_low_character_survives_in_a_key() {
+        let key: String = (0..0x300).filter_map(char::from_u32).collect();
+        let body = encode_upsert("Lead", "Key__c", &[record(&key, "{}")]).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(value["records"][0]["Key__c"], key);
+    }
+
+    #[test]
     fn a_payload_that_is_no_object_is_named_by_its_place() {
         let records = [record("1", "{}"), record("2", "[1]")];
         assert_eq!(encode_upsert("Lead", "Key__c", &records), Err(1));
