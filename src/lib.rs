@@ -3,5 +3,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod cli;
+pub mod config;
 pub mod core;
 pub mod delivery;
+pub mod rehearsal;
+pub mod telemetry;

@@ -14,7 +14,9 @@ impl ObjectDescribe {
     /// The field of that API name; Salesforce compares them without case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&FieldDescribe> {
-        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+        self.fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
     }
 }
 

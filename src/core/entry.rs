@@ -100,9 +100,18 @@ pub enum Entry {
         unknown: bool,
     },
     /// Refused for now, will be tried again.
-    Retried { subject: Subject, class: ErrorClass, code: String, attempt: Attempt },
+    Retried {
+        subject: Subject,
+        class: ErrorClass,
+        code: String,
+        attempt: Attempt,
+    },
     /// Sent, and not answered when the service stopped: it will be read and sent again.
-    Unanswered { subject: Subject, batch: u64, sent_at: Micros },
+    Unanswered {
+        subject: Subject,
+        batch: u64,
+        sent_at: Micros,
+    },
     /// Something that happened to the service as a whole.
     Service {
         event: ServiceEvent,
@@ -118,6 +127,17 @@ pub enum SkipRule {
     OperationNotRouted,
     /// A newer image of its key took its place.
     Superseded,
+}
+
+impl SkipRule {
+    /// The label's value, and the word in the journal.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SkipRule::OperationNotRouted => "operation_not_routed",
+            SkipRule::Superseded => "superseded",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -170,7 +190,9 @@ impl Totals {
     /// Enters one step into the books.
     pub fn apply(&mut self, entry: &Entry) {
         let settled = match entry {
-            Entry::Delivered { subject, created, .. } => {
+            Entry::Delivered {
+                subject, created, ..
+            } => {
                 if *created {
                     self.created += 1;
                 } else {
@@ -180,7 +202,10 @@ impl Totals {
             }
             Entry::DeadLettered { subject, class, .. } => {
                 self.dead_letters_open += 1;
-                *self.dead_lettered.entry(class.as_str().to_owned()).or_default() += 1;
+                *self
+                    .dead_lettered
+                    .entry(class.as_str().to_owned())
+                    .or_default() += 1;
                 subject
             }
             Entry::Superseded { subject, .. } => {
@@ -254,6 +279,8 @@ pub struct ParkedSpan {
     pub bytes: u64,
     /// Segment and byte offset of the first.
     pub place: (u64, u64),
+    /// When the oldest of them was committed on the source.
+    pub oldest: Micros,
 }
 
 /// A parked record, read back.

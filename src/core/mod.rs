@@ -4,12 +4,19 @@
 //! jitter come in as arguments; what should happen goes out as values. `tests/it/tidy.rs` holds
 //! the module to that.
 
+pub mod batching;
 pub mod change;
+pub mod circuit;
 pub mod describe;
 pub mod entry;
+pub mod mapping;
 pub mod outcome;
+pub mod parking;
+pub mod pipeline;
 pub mod position;
+pub mod retry;
 pub mod schema;
 pub mod secret;
+pub mod settlement;
 pub mod time;
 pub mod value;

@@ -102,7 +102,10 @@ impl Checkpoint {
         if let Some(inside) = &self.inside
             && inside.transaction == *transaction
         {
-            return inside.rows.get(&id.table.to_string()).is_some_and(|rows| id.row < *rows);
+            return inside
+                .rows
+                .get(&id.table.to_string())
+                .is_some_and(|rows| id.row < *rows);
         }
         match (&self.position, transaction) {
             (Position::Gtid(set), TransactionId::Gtid(gtid)) => set.contains(gtid),
@@ -140,7 +143,9 @@ impl GtidSet {
     #[must_use]
     pub fn contains_set(&self, other: &GtidSet) -> bool {
         other.intervals.iter().all(|(source, wanted)| {
-            let Some(have) = self.intervals.get(source) else { return false };
+            let Some(have) = self.intervals.get(source) else {
+                return false;
+            };
             wanted.iter().all(|(first, last)| {
                 let next = have.partition_point(|(start, _)| start <= first);
                 next > 0 && have[next - 1].1 >= *last
@@ -176,7 +181,10 @@ impl GtidSet {
         let end =
             intervals.partition_point(|(have_first, _)| *have_first <= last.saturating_add(1));
         if start < end {
-            let merged = (intervals[start].0.min(first), intervals[end - 1].1.max(last));
+            let merged = (
+                intervals[start].0.min(first),
+                intervals[end - 1].1.max(last),
+            );
             intervals[start] = merged;
             intervals.drain(start + 1..end);
         } else {
@@ -186,7 +194,9 @@ impl GtidSet {
 
     /// Sources with their intervals, both ends included.
     pub fn iter(&self) -> impl Iterator<Item = (&GtidSource, &[(u64, u64)])> {
-        self.intervals.iter().map(|(source, intervals)| (source, intervals.as_slice()))
+        self.intervals
+            .iter()
+            .map(|(source, intervals)| (source, intervals.as_slice()))
     }
 }
 
@@ -279,9 +289,16 @@ impl FromStr for GtidSet {
 
     /// Reads what `@@gtid_executed` prints: `uuid:1-5:7,uuid:tag:1-3`, white space allowed.
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let error = || ParseError { what: "a GTID set", text: text.to_owned() };
+        let error = || ParseError {
+            what: "a GTID set",
+            text: text.to_owned(),
+        };
         let mut set = GtidSet::default();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
             let mut pieces = part.split(':').map(str::trim);
             let uuid = pieces.next().and_then(parse_uuid).ok_or_else(error)?;
             let mut source = GtidSource { uuid, tag: None };
@@ -312,7 +329,10 @@ impl FromStr for Gtid {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let error = || ParseError { what: "a GTID", text: text.to_owned() };
+        let error = || ParseError {
+            what: "a GTID",
+            text: text.to_owned(),
+        };
         let (source, number) = text.rsplit_once(':').ok_or_else(error)?;
         let (uuid, tag) = match source.split_once(':') {
             Some((uuid, tag)) if is_tag(tag) => (uuid, Some(tag.to_ascii_lowercase().into())),
@@ -321,7 +341,10 @@ impl FromStr for Gtid {
         };
         let uuid = parse_uuid(uuid).ok_or_else(error)?;
         let number = number.parse().ok().filter(|n| *n > 0).ok_or_else(error)?;
-        Ok(Gtid { source: GtidSource { uuid, tag }, number })
+        Ok(Gtid {
+            source: GtidSource { uuid, tag },
+            number,
+        })
     }
 }
 
@@ -329,12 +352,18 @@ impl FromStr for FilePosition {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let error = || ParseError { what: "a binlog position", text: text.to_owned() };
+        let error = || ParseError {
+            what: "a binlog position",
+            text: text.to_owned(),
+        };
         let (file, offset) = text.rsplit_once(':').ok_or_else(error)?;
         if file.is_empty() {
             return Err(error());
         }
-        Ok(FilePosition { file: file.into(), offset: offset.parse().map_err(|_| error())? })
+        Ok(FilePosition {
+            file: file.into(),
+            offset: offset.parse().map_err(|_| error())?,
+        })
     }
 }
 

@@ -76,7 +76,9 @@ impl Gate {
     }
 
     fn close(&mut self, now: Instant, failure: RequestFailure) {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << self.failures.min(16))
+            .min(LONGEST_PAUSE);
         let asked = Duration::from_millis(failure.retry_after_ms.unwrap_or(0));
         self.failures = self.failures.saturating_add(1);
         self.closed = Some((now + pause.max(asked), failure));
@@ -97,7 +99,14 @@ impl Gate {
 impl Session {
     pub fn new(grant: Grant, token_url: Url, https_only: bool, clock: fn() -> Micros) -> Session {
         let (current, gate) = (RwLock::default(), Mutex::default());
-        Session { grant, token_url, https_only, clock, current, gate }
+        Session {
+            grant,
+            token_url,
+            https_only,
+            clock,
+            current,
+            gate,
+        }
     }
 
     /// The cached token, or a new one.
@@ -161,7 +170,10 @@ impl Session {
             Ok(token) => {
                 gate.closed = None;
                 self.store(Some(Arc::clone(&token)));
-                tracing::info!(instance = token.instance.host_str(), "logged in to salesforce");
+                tracing::info!(
+                    instance = token.instance.host_str(),
+                    "logged in to salesforce"
+                );
                 Ok(token)
             }
             Err(failure) => {
@@ -181,7 +193,10 @@ impl Session {
     ) -> Result<Arc<Token>, RequestFailure> {
         http.ready().await;
         let ours = (self.clock)().0.div_euclid(1_000_000);
-        let form = self.grant.form(ours + gate.skew_seconds).map_err(|_| unsigned())?;
+        let form = self
+            .grant
+            .form(ours + gate.skew_seconds)
+            .map_err(|_| unsigned())?;
         let mut headers = HeaderMap::new();
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, kind);
@@ -197,14 +212,20 @@ impl Session {
             .exchange(ask)
             .await
             // A login that may have happened harms nobody.
-            .map_err(|broken| RequestFailure { unknown: false, ..broken.failure() })?;
+            .map_err(|broken| RequestFailure {
+                unknown: false,
+                ..broken.failure()
+            })?;
         if answer.status != 200 || answer.html {
             let failure = grant::refusal(&answer);
             if grant::is_expired_assertion(&failure)
                 && let Some(theirs) = answer.date.as_deref().and_then(seconds_of)
             {
                 gate.skew_seconds = theirs - (self.clock)().0.div_euclid(1_000_000);
-                tracing::warn!(seconds = gate.skew_seconds, "salesforce's clock differs from ours");
+                tracing::warn!(
+                    seconds = gate.skew_seconds,
+                    "salesforce's clock differs from ours"
+                );
             }
             return Err(failure);
         }
@@ -213,11 +234,18 @@ impl Session {
         let mut bearer = HeaderValue::try_from(bearer).map_err(|_| unsigned())?;
         bearer.set_sensitive(true);
         let accepted = AtomicBool::new(false);
-        Ok(Arc::new(Token { bearer, instance: granted.instance, accepted }))
+        Ok(Arc::new(Token {
+            bearer,
+            instance: granted.instance,
+            accepted,
+        }))
     }
 
     fn current(&self) -> Option<Arc<Token>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn store(&self, token: Option<Arc<Token>>) {
@@ -227,11 +255,17 @@ impl Session {
 
 /// Seconds since 1970 of an HTTP date.
 fn seconds_of(date: &str) -> Option<i64> {
-    rfc2822::parse(date).ok().map(|zoned| zoned.timestamp().as_second())
+    rfc2822::parse(date)
+        .ok()
+        .map(|zoned| zoned.timestamp().as_second())
 }
 
 pub(super) fn session_refused() -> RequestFailure {
-    let whole = grant::whole(ErrorClass::Auth, Disposition::Backoff, pages::SESSION_REFUSED);
+    let whole = grant::whole(
+        ErrorClass::Auth,
+        Disposition::Backoff,
+        pages::SESSION_REFUSED,
+    );
     classify::failure(whole, "INVALID_SESSION_ID", "")
 }
 
@@ -255,14 +289,20 @@ mod tests {
             pauses.push((gate.closed.as_ref().unwrap().0 - start).as_secs());
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        assert_eq!(gate.remembered(start + Duration::from_secs(299)), Some(session_refused()));
+        assert_eq!(
+            gate.remembered(start + Duration::from_secs(299)),
+            Some(session_refused())
+        );
         assert_eq!(gate.remembered(start + Duration::from_secs(300)), None);
     }
 
     #[test]
     fn a_longer_wait_that_is_asked_for_is_kept() {
         let (mut gate, start) = (Gate::default(), Instant::now());
-        let failure = RequestFailure { retry_after_ms: Some(60_000), ..session_refused() };
+        let failure = RequestFailure {
+            retry_after_ms: Some(60_000),
+            ..session_refused()
+        };
         gate.close(start, failure);
         assert!(gate.remembered(start + Duration::from_secs(59)).is_some());
         assert!(gate.remembered(start + Duration::from_secs(60)).is_none());

@@ -19,7 +19,9 @@ const NO_CODE: &str = "NO_CODE";
 pub(super) fn clean_code(code: String) -> String {
     let word = !code.is_empty()
         && code.len() <= 80
-        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        && code
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if word { code } else { NO_CODE.to_string() }
 }
 
@@ -40,7 +42,12 @@ pub(super) fn record(mut errors: Vec<RecordError>, external_id: &str) -> Rejecti
         }
     }
     let (at, (class, disposition)) = worst;
-    Rejection { class, code: errors[at].code.clone(), disposition, errors }
+    Rejection {
+        class,
+        code: errors[at].code.clone(),
+        disposition,
+        errors,
+    }
 }
 
 /// Which of several errors decides: one that needs an administrator, then one that needs the data
@@ -70,14 +77,19 @@ fn one_error(error: &RecordError, external_id: &str) -> (ErrorClass, Disposition
         }
         // Limits of the transaction, which the other 199 records helped to reach.
         "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
-            if ["UNABLE_TO_LOCK_ROW", "Too many SOQL queries", "Apex CPU time limit exceeded"]
-                .iter()
-                .any(|cause| message.contains(cause)) =>
+            if [
+                "UNABLE_TO_LOCK_ROW",
+                "Too many SOQL queries",
+                "Apex CPU time limit exceeded",
+            ]
+            .iter()
+            .any(|cause| message.contains(cause)) =>
         {
             (ErrorClass::Contention, Disposition::Split)
         }
-        code => codes::find(code)
-            .map_or((ErrorClass::Unknown, Disposition::Backoff), |rule| rule.record),
+        code => codes::find(code).map_or((ErrorClass::Unknown, Disposition::Backoff), |rule| {
+            rule.record
+        }),
     }
 }
 
@@ -111,11 +123,21 @@ pub(super) fn request(
     body: &[u8],
     retry_after_ms: Option<u64>,
 ) -> RequestFailure {
-    let errors = if html { Vec::new() } else { wire::decode_errors(body) };
+    let errors = if html {
+        Vec::new()
+    } else {
+        wire::decode_errors(body)
+    };
     let judged = errors
         .iter()
         .filter_map(|error| Some((error, by_code(error)?)))
-        .reduce(|best, next| if rank(&next.1) > rank(&best.1) { next } else { best });
+        .reduce(|best, next| {
+            if rank(&next.1) > rank(&best.1) {
+                next
+            } else {
+                best
+            }
+        });
     let (code, whole, names) = match judged {
         Some((error, whole)) => (error.code.clone(), whole, names_only(&error.message)),
         None => {
@@ -146,7 +168,11 @@ pub(super) fn request(
 /// A failure in our own words; nothing of it comes from Salesforce.
 pub(super) fn failure(whole: Whole, code: &str, detail: &str) -> RequestFailure {
     let title = pages::title(whole.page);
-    let text = if detail.is_empty() { title.to_string() } else { format!("{title}: {detail}") };
+    let text = if detail.is_empty() {
+        title.to_string()
+    } else {
+        format!("{title}: {detail}")
+    };
     RequestFailure {
         class: whole.class,
         page: whole.page,
@@ -205,27 +231,83 @@ fn by_code(error: &RecordError) -> Option<Whole> {
 }
 
 fn by_status(status: u16, html: bool) -> Whole {
-    let whole = |class, disposition, unknown, page| Whole { class, disposition, unknown, page };
+    let whole = |class, disposition, unknown, page| Whole {
+        class,
+        disposition,
+        unknown,
+        page,
+    };
     match status {
-        401 => whole(ErrorClass::Auth, Disposition::Backoff, false, pages::SESSION_REFUSED),
-        301..=399 => whole(ErrorClass::Configuration, Disposition::Pause, false, pages::REDIRECT),
-        _ if html => whole(ErrorClass::Unavailable, Disposition::Backoff, true, pages::GATEWAY),
+        401 => whole(
+            ErrorClass::Auth,
+            Disposition::Backoff,
+            false,
+            pages::SESSION_REFUSED,
+        ),
+        301..=399 => whole(
+            ErrorClass::Configuration,
+            Disposition::Pause,
+            false,
+            pages::REDIRECT,
+        ),
+        _ if html => whole(
+            ErrorClass::Unavailable,
+            Disposition::Backoff,
+            true,
+            pages::GATEWAY,
+        ),
         // 300: several leads of one key; alone, that record is found and dead-lettered.
         300 | 400 => whole(ErrorClass::Data, Disposition::Split, false, pages::POISON),
-        403 => whole(ErrorClass::Configuration, Disposition::Pause, false, pages::PERMISSION),
-        404 | 414 => whole(ErrorClass::Configuration, Disposition::Pause, false, pages::OBJECT),
-        405 | 415 | 431 => {
-            whole(ErrorClass::Configuration, Disposition::Pause, false, pages::CONNECTOR)
-        }
-        410 => whole(ErrorClass::Configuration, Disposition::Pause, false, pages::API_VERSION),
+        403 => whole(
+            ErrorClass::Configuration,
+            Disposition::Pause,
+            false,
+            pages::PERMISSION,
+        ),
+        404 | 414 => whole(
+            ErrorClass::Configuration,
+            Disposition::Pause,
+            false,
+            pages::OBJECT,
+        ),
+        405 | 415 | 431 => whole(
+            ErrorClass::Configuration,
+            Disposition::Pause,
+            false,
+            pages::CONNECTOR,
+        ),
+        410 => whole(
+            ErrorClass::Configuration,
+            Disposition::Pause,
+            false,
+            pages::API_VERSION,
+        ),
         413 => whole(ErrorClass::Data, Disposition::Split, false, pages::TOO_BIG),
         // Not Salesforce's, but gateways in front of it use it.
-        429 => whole(ErrorClass::Concurrency, Disposition::Backoff, false, pages::CONCURRENCY),
-        408 | 420 | 500..=599 => {
-            whole(ErrorClass::Unavailable, Disposition::Backoff, true, pages::UNAVAILABLE)
-        }
-        200..=299 => whole(ErrorClass::Unknown, Disposition::Backoff, true, pages::PROTOCOL),
-        _ => whole(ErrorClass::Unknown, Disposition::Backoff, false, pages::UNEXPLAINED),
+        429 => whole(
+            ErrorClass::Concurrency,
+            Disposition::Backoff,
+            false,
+            pages::CONCURRENCY,
+        ),
+        408 | 420 | 500..=599 => whole(
+            ErrorClass::Unavailable,
+            Disposition::Backoff,
+            true,
+            pages::UNAVAILABLE,
+        ),
+        200..=299 => whole(
+            ErrorClass::Unknown,
+            Disposition::Backoff,
+            true,
+            pages::PROTOCOL,
+        ),
+        _ => whole(
+            ErrorClass::Unknown,
+            Disposition::Backoff,
+            false,
+            pages::UNEXPLAINED,
+        ),
     }
 }
 
@@ -234,7 +316,9 @@ fn names_only(message: &str) -> Option<String> {
     let name = |text: &str| {
         !text.is_empty()
             && text.len() <= 80
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     if let Some(rest) = message.strip_prefix("No such column '") {
         let (column, rest) = rest.split_once('\'')?;
@@ -244,7 +328,10 @@ fn names_only(message: &str) -> Option<String> {
     }
     let rest = message.strip_prefix("Unable to create/update fields: ")?;
     let (fields, _) = rest.split_once(". Please check")?;
-    fields.split(", ").all(name).then(|| format!("cannot write {fields}"))
+    fields
+        .split(", ")
+        .all(name)
+        .then(|| format!("cannot write {fields}"))
 }
 
 #[cfg(test)]

@@ -33,20 +33,38 @@ pub(super) struct Rule {
 }
 
 const fn pause(page: &'static str) -> Option<Whole> {
-    Some(Whole { class: Configuration, disposition: Pause, unknown: false, page })
+    Some(Whole {
+        class: Configuration,
+        disposition: Pause,
+        unknown: false,
+        page,
+    })
 }
 
 const fn backoff(class: ErrorClass, unknown: bool, page: &'static str) -> Option<Whole> {
-    Some(Whole { class, disposition: Backoff, unknown, page })
+    Some(Whole {
+        class,
+        disposition: Backoff,
+        unknown,
+        page,
+    })
 }
 
 const fn split(class: ErrorClass, unknown: bool, page: &'static str) -> Option<Whole> {
-    Some(Whole { class, disposition: Split, unknown, page })
+    Some(Whole {
+        class,
+        disposition: Split,
+        unknown,
+        page,
+    })
 }
 
 /// The rule of a code, if it is listed.
 pub(super) fn find(code: &str) -> Option<&'static Rule> {
-    RULES.binary_search_by(|rule| rule.code.cmp(code)).ok().map(|at| &RULES[at])
+    RULES
+        .binary_search_by(|rule| rule.code.cmp(code))
+        .ok()
+        .map(|at| &RULES[at])
 }
 
 /// What a person should do about a record that Salesforce refused with this code.
@@ -237,7 +255,12 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_every_rule_is_found() {
         for pair in RULES.windows(2) {
-            assert!(pair[0].code < pair[1].code, "{} stands before {}", pair[0].code, pair[1].code);
+            assert!(
+                pair[0].code < pair[1].code,
+                "{} stands before {}",
+                pair[0].code,
+                pair[1].code
+            );
         }
         for rule in RULES {
             assert_eq!(find(rule.code).map(|found| found.code), Some(rule.code));

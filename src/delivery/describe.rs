@@ -60,7 +60,11 @@ struct PicklistWire {
 /// Reads the answer to a describe call. The error says where it breaks, in our own words.
 pub(super) fn decode(body: &[u8]) -> Result<ObjectDescribe, String> {
     let object: ObjectWire = serde_json::from_slice(body).map_err(|error| {
-        format!("describe cannot be read (line {}, column {})", error.line(), error.column())
+        format!(
+            "describe cannot be read (line {}, column {})",
+            error.line(),
+            error.column()
+        )
     })?;
     Ok(ObjectDescribe {
         name: object.name,
@@ -74,7 +78,11 @@ impl From<FieldWire> for FieldDescribe {
     fn from(mut wire: FieldWire) -> Self {
         let values = wire.picklist_values.take().unwrap_or_default();
         let restricted = wire.restricted_picklist.then(|| {
-            values.into_iter().filter(|value| value.active).map(|value| value.value).collect()
+            values
+                .into_iter()
+                .filter(|value| value.active)
+                .map(|value| value.value)
+                .collect()
         });
         let max_chars = wire.length;
         let kind = match wire.kind.as_str() {
@@ -82,13 +90,22 @@ impl From<FieldWire> for FieldDescribe {
                 FieldKind::Text { max_chars }
             }
             "email" => FieldKind::Email { max_chars },
-            "picklist" => FieldKind::Picklist { max_chars, restricted },
-            "multipicklist" => FieldKind::MultiPicklist { max_chars, restricted },
+            "picklist" => FieldKind::Picklist {
+                max_chars,
+                restricted,
+            },
+            "multipicklist" => FieldKind::MultiPicklist {
+                max_chars,
+                restricted,
+            },
             "boolean" => FieldKind::Boolean,
-            "int" => FieldKind::Int { digits: wire.digits },
-            "double" | "currency" | "percent" => {
-                FieldKind::Number { precision: wire.precision, scale: wire.scale }
-            }
+            "int" => FieldKind::Int {
+                digits: wire.digits,
+            },
+            "double" | "currency" | "percent" => FieldKind::Number {
+                precision: wire.precision,
+                scale: wire.scale,
+            },
             "date" => FieldKind::Date,
             "datetime" => FieldKind::DateTime,
             "time" => FieldKind::Time,
@@ -130,7 +147,10 @@ mod tests {
             "name": "Lead", "createable": true, "updateable": true, "keyPrefix": "00Q",
             "fields": [full]
         });
-        decode(object.to_string().as_bytes()).unwrap().fields.remove(0)
+        decode(object.to_string().as_bytes())
+            .unwrap()
+            .fields
+            .remove(0)
     }
 
     #[track_caller]
@@ -141,23 +161,54 @@ mod tests {
     #[test]
     fn types_become_kinds_with_their_limits() {
         use serde_json::json;
-        for name in ["string", "textarea", "phone", "url", "encryptedstring", "combobox"] {
-            check(json!({"type": name, "length": 80}), FieldKind::Text { max_chars: 80 });
+        for name in [
+            "string",
+            "textarea",
+            "phone",
+            "url",
+            "encryptedstring",
+            "combobox",
+        ] {
+            check(
+                json!({"type": name, "length": 80}),
+                FieldKind::Text { max_chars: 80 },
+            );
         }
-        check(json!({"type": "email", "length": 80}), FieldKind::Email { max_chars: 80 });
+        check(
+            json!({"type": "email", "length": 80}),
+            FieldKind::Email { max_chars: 80 },
+        );
         check(json!({"type": "boolean"}), FieldKind::Boolean);
-        check(json!({"type": "int", "digits": 8}), FieldKind::Int { digits: 8 });
+        check(
+            json!({"type": "int", "digits": 8}),
+            FieldKind::Int { digits: 8 },
+        );
         for name in ["double", "currency", "percent"] {
-            let kind = FieldKind::Number { precision: 18, scale: 2 };
+            let kind = FieldKind::Number {
+                precision: 18,
+                scale: 2,
+            };
             check(json!({"type": name, "precision": 18, "scale": 2}), kind);
         }
         check(json!({"type": "date"}), FieldKind::Date);
         check(json!({"type": "datetime"}), FieldKind::DateTime);
         check(json!({"type": "time"}), FieldKind::Time);
         check(json!({"type": "id", "length": 18}), FieldKind::Reference);
-        check(json!({"type": "reference", "length": 18}), FieldKind::Reference);
-        for name in ["address", "location", "base64", "complexvalue", "of next year"] {
-            check(json!({"type": name}), FieldKind::Unsupported(name.to_string()));
+        check(
+            json!({"type": "reference", "length": 18}),
+            FieldKind::Reference,
+        );
+        for name in [
+            "address",
+            "location",
+            "base64",
+            "complexvalue",
+            "of next year",
+        ] {
+            check(
+                json!({"type": name}),
+                FieldKind::Unsupported(name.to_string()),
+            );
         }
     }
 
@@ -170,11 +221,17 @@ mod tests {
         ]);
         check(
             json!({"type": "picklist", "length": 40, "restrictedPicklist": true, "picklistValues": values}),
-            FieldKind::Picklist { max_chars: 40, restricted: Some(vec!["Web".to_string()]) },
+            FieldKind::Picklist {
+                max_chars: 40,
+                restricted: Some(vec!["Web".to_string()]),
+            },
         );
         check(
             json!({"type": "multipicklist", "length": 40, "picklistValues": values}),
-            FieldKind::MultiPicklist { max_chars: 40, restricted: None },
+            FieldKind::MultiPicklist {
+                max_chars: 40,
+                restricted: None,
+            },
         );
     }
 
@@ -191,7 +248,11 @@ mod tests {
 
     #[test]
     fn garbage_is_refused() {
-        assert!(decode(b"<html>").unwrap_err().contains("describe cannot be read"));
+        assert!(
+            decode(b"<html>")
+                .unwrap_err()
+                .contains("describe cannot be read")
+        );
         assert!(decode(br#"{"name":"Lead"}"#).is_err());
     }
 }

@@ -19,8 +19,16 @@ use crate::core::secret::Secret;
 const ASSERTION_SECONDS: i64 = 180;
 
 pub(super) enum Grant {
-    Jwt { client_id: String, username: String, audience: String, key: EncodingKey },
-    ClientCredentials { client_id: String, client_secret: Secret },
+    Jwt {
+        client_id: String,
+        username: String,
+        audience: String,
+        key: EncodingKey,
+    },
+    ClientCredentials {
+        client_id: String,
+        client_secret: Secret,
+    },
 }
 
 #[derive(Serialize)]
@@ -41,17 +49,36 @@ impl Grant {
     /// Takes the settings; signs once for trial, so that a bad key is found at the start.
     pub fn new(auth: Auth, login_origin: String) -> Result<Grant, Error> {
         let grant = match auth {
-            Auth::Jwt { client_id, username, private_key_pem, audience } => {
-                let key = EncodingKey::from_rsa_pem(private_key_pem.expose().as_bytes())
-                    .map_err(|source| Error::PrivateKey { source: source.into() })?;
+            Auth::Jwt {
+                client_id,
+                username,
+                private_key_pem,
+                audience,
+            } => {
+                let key = EncodingKey::from_rsa_pem(private_key_pem.expose().as_bytes()).map_err(
+                    |source| Error::PrivateKey {
+                        source: source.into(),
+                    },
+                )?;
                 let audience = audience.unwrap_or(login_origin);
-                Grant::Jwt { client_id, username, audience, key }
+                Grant::Jwt {
+                    client_id,
+                    username,
+                    audience,
+                    key,
+                }
             }
-            Auth::ClientCredentials { client_id, client_secret } => {
-                Grant::ClientCredentials { client_id, client_secret }
-            }
+            Auth::ClientCredentials {
+                client_id,
+                client_secret,
+            } => Grant::ClientCredentials {
+                client_id,
+                client_secret,
+            },
         };
-        grant.form(0).map_err(|source| Error::PrivateKey { source: source.into() })?;
+        grant.form(0).map_err(|source| Error::PrivateKey {
+            source: source.into(),
+        })?;
         Ok(grant)
     }
 
@@ -59,14 +86,31 @@ impl Grant {
     pub fn form(&self, now_seconds: i64) -> Result<Secret, jsonwebtoken::errors::Error> {
         let mut form = String::with_capacity(1024);
         match self {
-            Grant::Jwt { client_id, username, audience, key } => {
+            Grant::Jwt {
+                client_id,
+                username,
+                audience,
+                key,
+            } => {
                 let exp = now_seconds + ASSERTION_SECONDS;
-                let claims = Claims { iss: client_id, sub: username, aud: audience, exp };
+                let claims = Claims {
+                    iss: client_id,
+                    sub: username,
+                    aud: audience,
+                    exp,
+                };
                 let assertion = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key)?;
-                push_pair(&mut form, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+                push_pair(
+                    &mut form,
+                    "grant_type",
+                    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                );
                 push_pair(&mut form, "assertion", &assertion);
             }
-            Grant::ClientCredentials { client_id, client_secret } => {
+            Grant::ClientCredentials {
+                client_id,
+                client_secret,
+            } => {
                 push_pair(&mut form, "grant_type", "client_credentials");
                 push_pair(&mut form, "client_id", client_id);
                 push_pair(&mut form, "client_secret", client_secret.expose());
@@ -119,7 +163,10 @@ pub(super) fn decode(body: &[u8], https_only: bool) -> Result<Granted, RequestFa
     if wire.access_token.is_empty() || !wire.access_token.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(unusable("its token is not one"));
     }
-    Ok(Granted { access_token: Secret::new(wire.access_token), instance })
+    Ok(Granted {
+        access_token: Secret::new(wire.access_token),
+        instance,
+    })
 }
 
 /// True when Salesforce took our assertion for expired: clock or delay, one fresh one may pass.
@@ -137,7 +184,10 @@ pub(super) fn refusal(answer: &Answer) -> RequestFailure {
     }
     let mut failure = match serde_json::from_slice::<Wire>(&answer.body) {
         Ok(wire) => {
-            let description = wire.error_description.unwrap_or_default().to_ascii_lowercase();
+            let description = wire
+                .error_description
+                .unwrap_or_default()
+                .to_ascii_lowercase();
             let code = classify::clean_code(wire.error);
             classify::failure(meaning(&code, &description), &code, &code)
         }
@@ -153,10 +203,17 @@ fn without_reason(answer: &Answer) -> RequestFailure {
     if answer.html || overloaded || (301..400).contains(&status) {
         let failure = answer.failure();
         // A login that may have happened harms nobody.
-        return RequestFailure { unknown: false, ..failure };
+        return RequestFailure {
+            unknown: false,
+            ..failure
+        };
     }
     let whole = whole(ErrorClass::Auth, Disposition::Pause, pages::LOGIN_ANSWER);
-    classify::failure(whole, &format!("HTTP_{status}"), &format!("HTTP {status} without a reason"))
+    classify::failure(
+        whole,
+        &format!("HTTP_{status}"),
+        &format!("HTTP {status} without a reason"),
+    )
 }
 
 fn meaning(code: &str, description: &str) -> Whole {
@@ -187,7 +244,12 @@ fn meaning(code: &str, description: &str) -> Whole {
 
 /// A login is never half done for us: nothing of it is unknown.
 pub(super) fn whole(class: ErrorClass, disposition: Disposition, page: &'static str) -> Whole {
-    Whole { class, disposition, unknown: false, page }
+    Whole {
+        class,
+        disposition,
+        unknown: false,
+        page,
+    }
 }
 
 #[cfg(test)]
@@ -222,25 +284,85 @@ mod tests {
     #[test]
     fn every_refusal_has_its_page() {
         use Disposition::{Backoff, Pause};
-        check("invalid_grant", "user hasn't approved this consumer", Pause, pages::NOT_APPROVED);
+        check(
+            "invalid_grant",
+            "user hasn't approved this consumer",
+            Pause,
+            pages::NOT_APPROVED,
+        );
         check(
             "invalid_app_access",
             "user is not admin approved to access this app",
             Pause,
             pages::NOT_APPROVED,
         );
-        check("invalid_grant", "Audience validation failed", Pause, pages::AUDIENCE);
-        check("invalid_grant", "audience is invalid", Pause, pages::AUDIENCE);
-        check("invalid_grant", "expired authorization code", Pause, pages::CLOCK_SKEW);
-        check("invalid_grant", "invalid assertion", Pause, pages::KEY_MISMATCH);
-        check("invalid_grant", "request not supported on this domain", Pause, pages::WRONG_DOMAIN);
-        check("invalid_grant", "no client credentials user enabled", Pause, pages::NO_RUN_AS);
-        check("invalid_grant", "authentication failure", Pause, pages::USER_REFUSED);
-        check("invalid_grant", "expired access/refresh token", Pause, pages::LOGIN_REFUSED);
+        check(
+            "invalid_grant",
+            "Audience validation failed",
+            Pause,
+            pages::AUDIENCE,
+        );
+        check(
+            "invalid_grant",
+            "audience is invalid",
+            Pause,
+            pages::AUDIENCE,
+        );
+        check(
+            "invalid_grant",
+            "expired authorization code",
+            Pause,
+            pages::CLOCK_SKEW,
+        );
+        check(
+            "invalid_grant",
+            "invalid assertion",
+            Pause,
+            pages::KEY_MISMATCH,
+        );
+        check(
+            "invalid_grant",
+            "request not supported on this domain",
+            Pause,
+            pages::WRONG_DOMAIN,
+        );
+        check(
+            "invalid_grant",
+            "no client credentials user enabled",
+            Pause,
+            pages::NO_RUN_AS,
+        );
+        check(
+            "invalid_grant",
+            "authentication failure",
+            Pause,
+            pages::USER_REFUSED,
+        );
+        check(
+            "invalid_grant",
+            "expired access/refresh token",
+            Pause,
+            pages::LOGIN_REFUSED,
+        );
         check("invalid_grant", "", Pause, pages::LOGIN_REFUSED);
-        check("invalid_client_id", "client identifier invalid", Pause, pages::UNKNOWN_CLIENT);
-        check("invalid_client", "invalid client credentials", Pause, pages::WRONG_SECRET);
-        check("unsupported_grant_type", "grant type not supported", Pause, pages::LOGIN_REFUSED);
+        check(
+            "invalid_client_id",
+            "client identifier invalid",
+            Pause,
+            pages::UNKNOWN_CLIENT,
+        );
+        check(
+            "invalid_client",
+            "invalid client credentials",
+            Pause,
+            pages::WRONG_SECRET,
+        );
+        check(
+            "unsupported_grant_type",
+            "grant type not supported",
+            Pause,
+            pages::LOGIN_REFUSED,
+        );
         check("invalid_request", "", Pause, pages::LOGIN_REFUSED);
         check("inactive_user", "", Pause, pages::USER_REFUSED);
         check("inactive_org", "", Pause, pages::USER_REFUSED);
@@ -252,7 +374,10 @@ mod tests {
     #[test]
     fn refusals_without_a_reason_do_not_break() {
         let page = |status, body| refusal(&answer(status, body)).page;
-        assert_eq!(page(400, r#"{"error":"invalid_grant"}"#), pages::LOGIN_REFUSED);
+        assert_eq!(
+            page(400, r#"{"error":"invalid_grant"}"#),
+            pages::LOGIN_REFUSED
+        );
         assert_eq!(page(404, ""), pages::LOGIN_ANSWER);
         assert_eq!(page(503, "<html>"), pages::GATEWAY);
         assert_eq!(page(503, ""), pages::UNAVAILABLE);

@@ -99,7 +99,10 @@ impl Http {
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(KEEP_ALIVE)
             .build()?;
-        Ok(Http { client, limiter: RateLimiter::direct(Quota::per_second(requests_per_second)) })
+        Ok(Http {
+            client,
+            limiter: RateLimiter::direct(Quota::per_second(requests_per_second)),
+        })
     }
 
     /// Waits until the rate allows one more request.
@@ -109,7 +112,10 @@ impl Http {
 
     /// Sends and reads the whole answer. Call [`Http::ready`] before.
     pub async fn exchange(&self, ask: Ask) -> Result<Answer, Broken> {
-        let mut request = self.client.request(ask.method, ask.url).headers(ask.headers);
+        let mut request = self
+            .client
+            .request(ask.method, ask.url)
+            .headers(ask.headers);
         if let Some(body) = ask.body {
             request = request.body(body);
         }
@@ -119,7 +125,9 @@ impl Http {
         let mut response = request.send().await.map_err(|error| Broken::of(&error))?;
         let headers = response.headers();
         let text = |value: Option<&HeaderValue>| {
-            value.and_then(|value| value.to_str().ok()).map(str::to_string)
+            value
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_string)
         };
         let retry_after_ms = text(headers.get(RETRY_AFTER))
             .and_then(|value| value.trim().parse::<u64>().ok())
@@ -127,18 +135,33 @@ impl Http {
         let org_usage = text(headers.get("sforce-limit-info"))
             .and_then(|value| limits::decode_limit_info(&value));
         let date = text(headers.get(DATE));
-        let html = text(headers.get(CONTENT_TYPE))
-            .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"));
+        let html = text(headers.get(CONTENT_TYPE)).is_some_and(|value| {
+            value
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("text/html")
+        });
         let status = response.status().as_u16();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| Broken::of_body(&error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| Broken::of_body(&error))?
+        {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                 return Err(Broken::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }
         let html = html || body.trim_ascii_start().starts_with(b"<");
-        Ok(Answer { status, html, retry_after_ms, org_usage, date, body })
+        Ok(Answer {
+            status,
+            html,
+            retry_after_ms,
+            org_usage,
+            date,
+            body,
+        })
     }
 }
 
@@ -156,13 +179,25 @@ impl Broken {
             return Broken::Connect;
         }
         if error.is_connect() {
-            return if is_certificate(error) { Broken::Certificate } else { Broken::Connect };
+            return if is_certificate(error) {
+                Broken::Certificate
+            } else {
+                Broken::Connect
+            };
         }
-        if error.is_timeout() { Broken::Timeout } else { Broken::Cut }
+        if error.is_timeout() {
+            Broken::Timeout
+        } else {
+            Broken::Cut
+        }
     }
 
     fn of_body(error: &reqwest::Error) -> Broken {
-        if error.is_timeout() { Broken::Timeout } else { Broken::Cut }
+        if error.is_timeout() {
+            Broken::Timeout
+        } else {
+            Broken::Cut
+        }
     }
 
     /// False when the other side cannot have seen the request.
@@ -182,7 +217,12 @@ impl Broken {
             Broken::TooLarge => return classify::protocol("answer is too large"),
         };
         let unknown = self.was_sent();
-        let whole = Whole { class: ErrorClass::Network, disposition, unknown, page };
+        let whole = Whole {
+            class: ErrorClass::Network,
+            disposition,
+            unknown,
+            page,
+        };
         classify::failure(whole, code, "")
     }
 }
@@ -195,7 +235,10 @@ fn is_certificate(error: &(dyn Error + 'static)) -> bool {
             return matches!(tls, rustls::Error::InvalidCertificate(_));
         }
         // `source` of an io::Error skips what it wraps, and TLS wraps twice.
-        cause = match inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        cause = match inner
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+        {
             Some(wrapped) => Some(wrapped),
             None => inner.source(),
         };
@@ -216,6 +259,8 @@ mod tests {
         let bad = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         assert!(is_certificate(&wrapped(bad)));
         assert!(!is_certificate(&wrapped(rustls::Error::DecryptError)));
-        assert!(!is_certificate(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+        assert!(!is_certificate(&io::Error::from(
+            io::ErrorKind::ConnectionRefused
+        )));
     }
 }

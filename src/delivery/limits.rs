@@ -65,7 +65,8 @@ impl Counters {
     }
 
     pub fn org_usage(&self, (used, limit): (u32, u32)) {
-        self.org.store(u64::from(used) << 32 | u64::from(limit), Ordering::Relaxed);
+        self.org
+            .store(u64::from(used) << 32 | u64::from(limit), Ordering::Relaxed);
     }
 
     pub fn snapshot(&self) -> ApiUsage {
@@ -114,7 +115,11 @@ pub(super) fn decode_limits(body: &[u8]) -> Result<Limits, String> {
         storage: Option<Allowance>,
     }
     let wire: Wire = serde_json::from_slice(body).map_err(|error| {
-        format!("limits cannot be read (line {}, column {})", error.line(), error.column())
+        format!(
+            "limits cannot be read (line {}, column {})",
+            error.line(),
+            error.column()
+        )
     })?;
     Ok(Limits {
         daily_api_requests: wire.requests,
@@ -135,7 +140,10 @@ mod tests {
                 "api-usage=25/5000; per-app-api-usage=17/250(appName=sample-connected-app)",
                 Some((25, 5000)),
             ),
-            ("per-app-api-usage=17/250(appName=x=y);api-usage=0/15000", Some((0, 15000))),
+            (
+                "per-app-api-usage=17/250(appName=x=y);api-usage=0/15000",
+                Some((0, 15000)),
+            ),
             ("per-app-api-usage=17/250(appName=x)", None),
             ("api-usage=18", None),
             ("api-usage=-1/5000", None),
@@ -157,8 +165,20 @@ mod tests {
         let body = br#"{"DailyApiRequests":{"Max":15000,"Remaining":-2,"Ant Migration Tool":{"Max":0,"Remaining":0}},
             "DailyBulkApiBatches":{"Max":15000,"Remaining":14999},"PermissionSets":{"Max":1500,"Remaining":1499,"CreateCustom":{"Max":1000,"Remaining":999}}}"#;
         let limits = decode_limits(body).unwrap();
-        assert_eq!(limits.daily_api_requests, Allowance { max: 15000, remaining: -2 });
-        assert_eq!(limits.daily_bulk_batches, Some(Allowance { max: 15000, remaining: 14999 }));
+        assert_eq!(
+            limits.daily_api_requests,
+            Allowance {
+                max: 15000,
+                remaining: -2
+            }
+        );
+        assert_eq!(
+            limits.daily_bulk_batches,
+            Some(Allowance {
+                max: 15000,
+                remaining: 14999
+            })
+        );
         assert_eq!(limits.data_storage_mb, None);
         assert!(decode_limits(b"{}").is_err());
     }

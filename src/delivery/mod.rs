@@ -124,11 +124,18 @@ pub enum Error {
     #[error("salesforce.login_url cannot be used: {reason}")]
     LoginUrl { reason: &'static str },
     #[error("the private key cannot sign a login")]
-    PrivateKey { source: Box<dyn std::error::Error + Send + Sync> },
+    PrivateKey {
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("{setting} must be {rule}")]
-    Setting { setting: &'static str, rule: &'static str },
+    Setting {
+        setting: &'static str,
+        rule: &'static str,
+    },
     #[error("the HTTPS client cannot be set up")]
-    HttpClient { source: Box<dyn std::error::Error + Send + Sync> },
+    HttpClient {
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl Error {

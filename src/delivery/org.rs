@@ -66,15 +66,20 @@ impl Org {
         let https_only = login.scheme() == "https";
         check_api_version(&settings.api_version)?;
         let above_zero = "above zero";
-        let rate = NonZeroU32::new(settings.requests_per_second)
-            .ok_or(Error::Setting { setting: "requests_per_second", rule: above_zero })?;
+        let rate = NonZeroU32::new(settings.requests_per_second).ok_or(Error::Setting {
+            setting: "requests_per_second",
+            rule: above_zero,
+        })?;
         for (setting, value) in [
             ("max_in_flight", settings.max_in_flight as u64),
             ("request_timeout", settings.request_timeout_ms),
             ("connect_timeout", settings.connect_timeout_ms),
         ] {
             if value == 0 {
-                return Err(Error::Setting { setting, rule: above_zero });
+                return Err(Error::Setting {
+                    setting,
+                    rule: above_zero,
+                });
             }
         }
         let http = Http::new(
@@ -84,7 +89,9 @@ impl Org {
             Duration::from_millis(settings.connect_timeout_ms),
             https_only,
         )
-        .map_err(|source| Error::HttpClient { source: source.into() })?;
+        .map_err(|source| Error::HttpClient {
+            source: source.into(),
+        })?;
         let grant = Grant::new(settings.auth, login.origin().ascii_serialization())?;
         let mut token_url = login;
         token_url.set_path("/services/oauth2/token");
@@ -101,7 +108,11 @@ impl Org {
 
     /// Gets a session, or keeps the one there is. A failure is remembered for a growing pause.
     pub async fn login(&self) -> Result<(), RequestFailure> {
-        self.0.session.token(&self.0.http, &self.0.counters).await.map(|_| ())
+        self.0
+            .session
+            .token(&self.0.http, &self.0.counters)
+            .await
+            .map(|_| ())
     }
 
     /// What the integration user can see of an object. One API call.
@@ -120,7 +131,11 @@ impl Org {
     /// Upserts up to 200 records, each key once, in one call.
     pub async fn upsert(&self, call: UpsertCall) -> CallReport {
         let now = (self.0.clock)();
-        let mut trail = Trail { sent_at: now, answered_at: now, api_calls: 0 };
+        let mut trail = Trail {
+            sent_at: now,
+            answered_at: now,
+            api_calls: 0,
+        };
         let mut request_bytes = 0;
         let outcome = match self.try_upsert(&call, &mut trail, &mut request_bytes).await {
             Ok(results) => CallOutcome::Answered(results),
@@ -138,8 +153,18 @@ impl Org {
             },
             "upsert"
         );
-        let Trail { sent_at, answered_at, api_calls } = trail;
-        CallReport { outcome, sent_at, answered_at, request_bytes, api_calls }
+        let Trail {
+            sent_at,
+            answered_at,
+            api_calls,
+        } = trail;
+        CallReport {
+            outcome,
+            sent_at,
+            answered_at,
+            request_bytes,
+            api_calls,
+        }
     }
 
     /// A snapshot of what was used; takes no lock.
@@ -154,7 +179,12 @@ impl Org {
         trail: &mut Trail,
         request_bytes: &mut usize,
     ) -> Result<Vec<RecordResult>, RequestFailure> {
-        let UpsertCall { object, external_id, auto_assign, records } = call;
+        let UpsertCall {
+            object,
+            external_id,
+            auto_assign,
+            records,
+        } = call;
         check_name(object)?;
         check_name(external_id)?;
         if records.is_empty() {
@@ -162,11 +192,21 @@ impl Org {
         }
         if records.len() > MAX_RECORDS_PER_CALL {
             let detail = format!("{} records in one call", records.len());
-            return Err(refused(ErrorClass::Data, Disposition::Split, pages::TOO_BIG, &detail));
+            return Err(refused(
+                ErrorClass::Data,
+                Disposition::Split,
+                pages::TOO_BIG,
+                &detail,
+            ));
         }
         let body = wire::encode_upsert(object, external_id, records).map_err(|at| {
             let detail = format!("payload of record {} is not an object", at + 1);
-            refused(ErrorClass::Mapping, Disposition::Split, pages::CONNECTOR, &detail)
+            refused(
+                ErrorClass::Mapping,
+                Disposition::Split,
+                pages::CONNECTOR,
+                &detail,
+            )
         })?;
         let body = wire::finish(body, self.0.compress);
         *request_bytes = body.bytes.len();
@@ -178,7 +218,10 @@ impl Org {
         headers.insert("sforce-auto-assign", auto_assign_header(auto_assign)?);
         let call = Call {
             method: Method::PATCH,
-            path: format!("{}/composite/sobjects/{object}/{external_id}", self.0.base_path),
+            path: format!(
+                "{}/composite/sobjects/{object}/{external_id}",
+                self.0.base_path
+            ),
             headers,
             body: Some(body.bytes),
         };
@@ -192,9 +235,18 @@ impl Org {
 
     async fn read(&self, path: &str) -> Result<Vec<u8>, RequestFailure> {
         let path = format!("{}{path}", self.0.base_path);
-        let call = Call { method: Method::GET, path, headers: HeaderMap::new(), body: None };
+        let call = Call {
+            method: Method::GET,
+            path,
+            headers: HeaderMap::new(),
+            body: None,
+        };
         let now = (self.0.clock)();
-        let mut trail = Trail { sent_at: now, answered_at: now, api_calls: 0 };
+        let mut trail = Trail {
+            sent_at: now,
+            answered_at: now,
+            api_calls: 0,
+        };
         let answer = self.make(&call, &mut trail).await.map_err(read_only)?;
         if answer.status != 200 || answer.html {
             return Err(read_only(answer.failure()));
@@ -204,7 +256,14 @@ impl Org {
 
     /// Sends a call with the session, and once more with a new one when that was refused.
     async fn make(&self, call: &Call, trail: &mut Trail) -> Result<Answer, RequestFailure> {
-        let Inner { http, session, counters, permits, clock, .. } = &*self.0;
+        let Inner {
+            http,
+            session,
+            counters,
+            permits,
+            clock,
+            ..
+        } = &*self.0;
         // The semaphore is never closed; if it were, there is still nothing to protect.
         let _permit = permits.acquire().await.ok();
         let mut token = session.token(http, counters).await?;
@@ -218,9 +277,20 @@ impl Org {
             let (method, body) = (call.method.clone(), call.body.clone());
             http.ready().await;
             trail.sent_at = clock();
-            let result = http.exchange(Ask { method, url, headers, body, timeout: None }).await;
+            let result = http
+                .exchange(Ask {
+                    method,
+                    url,
+                    headers,
+                    body,
+                    timeout: None,
+                })
+                .await;
             trail.answered_at = clock();
-            if result.as_ref().map_or_else(|broken| broken.was_sent(), |_| true) {
+            if result
+                .as_ref()
+                .map_or_else(|broken| broken.was_sent(), |_| true)
+            {
                 trail.api_calls += 1;
                 counters.call();
             }
@@ -255,12 +325,12 @@ fn auto_assign_header(auto_assign: &AutoAssign) -> Result<HeaderValue, RequestFa
     match auto_assign {
         AutoAssign::Off => Ok(HeaderValue::from_static("FALSE")),
         AutoAssign::On => Ok(HeaderValue::from_static("TRUE")),
-        AutoAssign::Rule(id) => {
-            wire::full_id(id).and_then(|id| HeaderValue::try_from(id).ok()).ok_or_else(|| {
+        AutoAssign::Rule(id) => wire::full_id(id)
+            .and_then(|id| HeaderValue::try_from(id).ok())
+            .ok_or_else(|| {
                 let (class, page) = (ErrorClass::Configuration, pages::ASSIGNMENT_RULE);
                 refused(class, Disposition::Pause, page, "it is not an id")
-            })
-        }
+            }),
     }
 }
 
@@ -271,24 +341,39 @@ fn refused(
     page: &'static str,
     detail: &str,
 ) -> RequestFailure {
-    let whole = Whole { class, disposition, unknown: false, page };
+    let whole = Whole {
+        class,
+        disposition,
+        unknown: false,
+        page,
+    };
     classify::failure(whole, "not_sent", detail)
 }
 
 /// Nothing was written, so nothing is unknown.
 fn read_only(failure: RequestFailure) -> RequestFailure {
-    RequestFailure { unknown: false, ..failure }
+    RequestFailure {
+        unknown: false,
+        ..failure
+    }
 }
 
 /// Names go into the address of a call: letters, digits and underscores only.
 fn check_name(name: &str) -> Result<(), RequestFailure> {
-    let good =
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let good = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if good {
         return Ok(());
     }
     let (class, page) = (ErrorClass::Configuration, pages::OBJECT);
-    Err(refused(class, Disposition::Pause, page, "it is not an API name"))
+    Err(refused(
+        class,
+        Disposition::Pause,
+        page,
+        "it is not an API name",
+    ))
 }
 
 fn check_login_url(text: &str) -> Result<Url, Error> {
@@ -311,5 +396,8 @@ fn check_api_version(version: &str) -> Result<(), Error> {
         minor == "0" && major.len() == 2 && major.parse::<u8>().is_ok_and(|major| major >= 46)
     });
     let rule = "a version such as 67.0, not below 46.0";
-    good.then_some(()).ok_or(Error::Setting { setting: "api_version", rule })
+    good.then_some(()).ok_or(Error::Setting {
+        setting: "api_version",
+        rule,
+    })
 }

@@ -114,7 +114,9 @@ fn find(code: &str) -> Option<&'static Page> {
 /// delivery's.
 #[must_use]
 pub fn remedy(page: &str) -> &'static str {
-    find(page).map_or("see the page of this code in docs/errors", |page| page.remedy)
+    find(page).map_or("see the page of this code in docs/errors", |page| {
+        page.remedy
+    })
 }
 
 /// What happened, in a few words.
@@ -134,8 +136,16 @@ mod tests {
         for page in PAGES {
             let text = std::fs::read_to_string(folder.join(format!("{}.md", page.code)))
                 .unwrap_or_else(|_| panic!("{} has no page", page.code));
-            assert!(text.starts_with(&format!("# {}: {}", page.code, page.title)), "{}", page.code);
-            assert!(text.contains(&format!("In short: {}.", page.remedy)), "{}", page.code);
+            assert!(
+                text.starts_with(&format!("# {}: {}", page.code, page.title)),
+                "{}",
+                page.code
+            );
+            assert!(
+                text.contains(&format!("In short: {}.", page.remedy)),
+                "{}",
+                page.code
+            );
             for heading in ["## Meaning", "## How to mend", "## How to check"] {
                 assert!(text.contains(heading), "{} lacks {heading}", page.code);
             }
@@ -143,7 +153,12 @@ mod tests {
         let ours = std::fs::read_dir(folder)
             .unwrap()
             .filter(|entry| {
-                entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("LS20")
+                entry
+                    .as_ref()
+                    .unwrap()
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with("LS20")
             })
             .count();
         assert_eq!(ours, PAGES.len(), "pages without a code");
@@ -154,7 +169,11 @@ mod tests {
         for pair in PAGES.windows(2) {
             assert!(pair[0].code < pair[1].code);
         }
-        assert!(PAGES.iter().all(|page| page.code.starts_with("LS20") && page.code.len() == 6));
+        assert!(
+            PAGES
+                .iter()
+                .all(|page| page.code.starts_with("LS20") && page.code.len() == 6)
+        );
     }
 
     #[test]

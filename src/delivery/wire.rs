@@ -47,8 +47,10 @@ pub(super) fn encode_upsert(
     head.extend_from_slice(b"},");
     push_string(&mut head, external_id);
     head.push(b':');
-    let size: usize =
-        records.iter().map(|record| head.len() + record.key.len() + record.payload.len() + 4).sum();
+    let size: usize = records
+        .iter()
+        .map(|record| head.len() + record.key.len() + record.payload.len() + 4)
+        .sum();
     let mut body = Vec::with_capacity(size + 40);
     body.extend_from_slice(br#"{"allOrNone":false,"records":["#);
     for (at, record) in records.iter().enumerate() {
@@ -80,10 +82,16 @@ pub(super) fn finish(body: Vec<u8>, compress: bool) -> Body {
         let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(1));
         // Writing into memory does not fail; if it ever did, the plain body is as good.
         if let Ok(packed) = encoder.write_all(&body).and_then(|()| encoder.finish()) {
-            return Body { bytes: packed.into(), gzip: true };
+            return Body {
+                bytes: packed.into(),
+                gzip: true,
+            };
         }
     }
-    Body { bytes: body.into(), gzip: false }
+    Body {
+        bytes: body.into(),
+        gzip: false,
+    }
 }
 
 /// Appends a JSON string: RFC 8259 escapes for quote, backslash and control characters.
@@ -140,7 +148,10 @@ struct ErrorElement {
 
 impl From<ErrorElement> for RecordError {
     fn from(element: ErrorElement) -> Self {
-        let code = element.status_code.or(element.error_code).unwrap_or_default();
+        let code = element
+            .status_code
+            .or(element.error_code)
+            .unwrap_or_default();
         RecordError {
             code: classify::clean_code(code),
             message: element.message.unwrap_or_default(),
@@ -165,7 +176,10 @@ pub(super) fn decode_answer(
         )
     })?;
     if elements.len() != expected {
-        return Err(format!("answer has {} results for {expected} records", elements.len()));
+        return Err(format!(
+            "answer has {} results for {expected} records",
+            elements.len()
+        ));
     }
     elements
         .into_iter()
@@ -173,15 +187,25 @@ pub(super) fn decode_answer(
         .map(|(at, element)| {
             if element.success {
                 let id = element.id.and_then(full_id).ok_or_else(|| {
-                    format!("result {} of {expected} succeeds without a valid id", at + 1)
+                    format!(
+                        "result {} of {expected} succeeds without a valid id",
+                        at + 1
+                    )
                 })?;
                 return Ok(RecordResult::Delivered {
                     id,
                     created: element.created.unwrap_or(false),
                 });
             }
-            let errors = element.errors.unwrap_or_default().into_iter().map(RecordError::from);
-            Ok(RecordResult::Rejected(classify::record(errors.collect(), external_id)))
+            let errors = element
+                .errors
+                .unwrap_or_default()
+                .into_iter()
+                .map(RecordError::from);
+            Ok(RecordResult::Rejected(classify::record(
+                errors.collect(),
+                external_id,
+            )))
         })
         .collect()
 }
@@ -234,7 +258,10 @@ mod tests {
     const LEAD_FULL: &str = "00Q5g00000AbCdEEAV";
 
     fn record(key: &str, payload: &str) -> UpsertRecord {
-        UpsertRecord { key: key.into(), payload: payload.into() }
+        UpsertRecord {
+            key: key.into(),
+            payload: payload.into(),
+        }
     }
 
     #[track_caller]
@@ -247,7 +274,10 @@ mod tests {
     #[test]
     fn a_body_holds_type_key_and_fields_of_each_record() {
         check_body(
-            &[record("42", r#"{"LastName":"Doe","Company":null}"#), record("43", "{}")],
+            &[
+                record("42", r#"{"LastName":"Doe","Company":null}"#),
+                record("43", "{}"),
+            ],
             concat!(
                 r#"{"allOrNone":false,"records":["#,
                 r#"{"attributes":{"type":"Lead"},"MySQL_Id__c":"42","LastName":"Doe","Company":null},"#,
@@ -262,8 +292,13 @@ mod tests {
 
     #[test]
     fn keys_are_escaped_as_json_strings() {
-        for key in ["a\"b\\c", "line\nfeed\r\ttab", "nul\u{0}bell\u{7}del\u{7f}", "Žofie 😀", ""]
-        {
+        for key in [
+            "a\"b\\c",
+            "line\nfeed\r\ttab",
+            "nul\u{0}bell\u{7}del\u{7f}",
+            "Žofie 😀",
+            "",
+        ] {
             let body = encode_upsert("Lead", "Key__c", &[record(key, "{}")]).unwrap();
             let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(value["records"][0]["Key__c"], key);
@@ -287,13 +322,20 @@ mod tests {
     #[test]
     fn a_long_body_is_compressed_and_reads_the_same() {
         let long: Vec<_> = (0..200)
-            .map(|n| record(&n.to_string(), r#"{"LastName":"Invented","Company":"Example"}"#))
+            .map(|n| {
+                record(
+                    &n.to_string(),
+                    r#"{"LastName":"Invented","Company":"Example"}"#,
+                )
+            })
             .collect();
         let plain = encode_upsert("Lead", "Key__c", &long).unwrap();
         let body = finish(plain.clone(), true);
         assert!(body.gzip && body.bytes.len() * 5 < plain.len());
         let mut read = Vec::new();
-        flate2::read::GzDecoder::new(&body.bytes[..]).read_to_end(&mut read).unwrap();
+        flate2::read::GzDecoder::new(&body.bytes[..])
+            .read_to_end(&mut read)
+            .unwrap();
         assert_eq!(read, plain);
         assert!(!finish(plain, false).gzip);
         assert!(!finish(vec![b'x'; GZIP_FROM_BYTES], true).gzip);
@@ -308,9 +350,17 @@ mod tests {
         );
         let results = decode_answer(body.as_bytes(), 3, "Key__c").unwrap();
         let id = LEAD_FULL.to_string();
-        assert_eq!(results[0], RecordResult::Delivered { id: id.clone(), created: true });
+        assert_eq!(
+            results[0],
+            RecordResult::Delivered {
+                id: id.clone(),
+                created: true
+            }
+        );
         assert_eq!(results[2], RecordResult::Delivered { id, created: false });
-        let RecordResult::Rejected(rejection) = &results[1] else { panic!("not rejected") };
+        let RecordResult::Rejected(rejection) = &results[1] else {
+            panic!("not rejected")
+        };
         assert_eq!(rejection.code, "STRING_TOO_LONG");
         assert_eq!(
             (rejection.class, rejection.disposition),
@@ -322,9 +372,14 @@ mod tests {
 
     #[test]
     fn a_failure_without_errors_is_still_explained() {
-        for body in [r#"[{"success":false}]"#, r#"[{"id":"x","success":false,"errors":[]}]"#] {
+        for body in [
+            r#"[{"success":false}]"#,
+            r#"[{"id":"x","success":false,"errors":[]}]"#,
+        ] {
             let results = decode_answer(body.as_bytes(), 1, "Key__c").unwrap();
-            let RecordResult::Rejected(rejection) = &results[0] else { panic!("not rejected") };
+            let RecordResult::Rejected(rejection) = &results[0] else {
+                panic!("not rejected")
+            };
             assert_eq!(rejection.errors.len(), 1);
             assert_eq!(
                 (rejection.class, rejection.disposition),
@@ -345,15 +400,26 @@ mod tests {
         let good = format!(r#"{{"id":"{LEAD}","success":true,"created":true}}"#);
         check_broken("[]", "0 results for 2 records");
         check_broken(&format!("[{good}]"), "1 results for 2 records");
-        check_broken(&format!("[{good},{good},{good}]"), "3 results for 2 records");
+        check_broken(
+            &format!("[{good},{good},{good}]"),
+            "3 results for 2 records",
+        );
         check_broken("", "not a list of results");
         check_broken("<html>Sofia is down</html>", "not a list of results");
         check_broken(r#"{"message":"Sofia"}"#, "not a list of results");
         check_broken(&format!("[{good},{good}"), "not a list of results");
         check_broken(&format!("[{good},null]"), "not a list of results");
-        check_broken(&format!(r#"[{good},{{"id":"{LEAD}"}}]"#), "not a list of results");
-        for id in [r#""""#, r#""Sofia""#, "null", r#""00Q5g00000AbCdEAAA""#, r#""00Q5g00000AbCd-""#]
-        {
+        check_broken(
+            &format!(r#"[{good},{{"id":"{LEAD}"}}]"#),
+            "not a list of results",
+        );
+        for id in [
+            r#""""#,
+            r#""Sofia""#,
+            "null",
+            r#""00Q5g00000AbCdEAAA""#,
+            r#""00Q5g00000AbCd-""#,
+        ] {
             check_broken(
                 &format!(r#"[{good},{{"id":{id},"success":true}}]"#),
                 "result 2 of 2 succeeds without a valid id",
@@ -363,9 +429,18 @@ mod tests {
 
     #[test]
     fn ids_are_extended_and_verified() {
-        assert_eq!(full_id("001A0000006Vm9r").as_deref(), Some("001A0000006Vm9rIAC"));
-        assert_eq!(full_id("001A0000006Vm9rIAC").as_deref(), Some("001A0000006Vm9rIAC"));
-        assert_eq!(full_id("001A0000006Vm9riac").as_deref(), Some("001A0000006Vm9rIAC"));
+        assert_eq!(
+            full_id("001A0000006Vm9r").as_deref(),
+            Some("001A0000006Vm9rIAC")
+        );
+        assert_eq!(
+            full_id("001A0000006Vm9rIAC").as_deref(),
+            Some("001A0000006Vm9rIAC")
+        );
+        assert_eq!(
+            full_id("001A0000006Vm9riac").as_deref(),
+            Some("001A0000006Vm9rIAC")
+        );
         assert_eq!(full_id("001A0000006Vm9rIAD"), None);
         assert_eq!(full_id("001A0000006Vm9"), None);
         assert_eq!(full_id("001A0000006Vm9é"), None);

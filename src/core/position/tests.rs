@@ -32,14 +32,23 @@ fn sets_print_as_the_server_prints_them() {
 
 #[test]
 fn broken_sets_are_refused() {
-    for text in ["x", UUID, &format!("{UUID}:0"), &format!("{UUID}:5-3"), &format!("{UUID}:1-x")] {
+    for text in [
+        "x",
+        UUID,
+        &format!("{UUID}:0"),
+        &format!("{UUID}:5-3"),
+        &format!("{UUID}:1-x"),
+    ] {
         assert!(text.parse::<GtidSet>().is_err(), "{text}");
     }
 }
 
 #[test]
 fn later_files_compare_as_later_even_when_the_number_grows_a_digit() {
-    let place = |file: &str, offset| FilePosition { file: file.into(), offset };
+    let place = |file: &str, offset| FilePosition {
+        file: file.into(),
+        offset,
+    };
     assert!(place("binlog.999999", 9).is_before(&place("binlog.1000000", 4)));
     assert!(place("binlog.000002", 4).is_before(&place("binlog.000002", 5)));
     assert!(!place("binlog.000003", 4).is_before(&place("binlog.000002", 5)));

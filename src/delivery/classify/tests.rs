@@ -9,13 +9,21 @@ use ErrorClass::{
 const KEY: &str = "MySQL_Id__c";
 
 fn error(code: &str, message: &str) -> RecordError {
-    RecordError { code: code.to_string(), message: message.to_string(), fields: Vec::new() }
+    RecordError {
+        code: code.to_string(),
+        message: message.to_string(),
+        fields: Vec::new(),
+    }
 }
 
 #[track_caller]
 fn check_record(code: &str, message: &str, class: ErrorClass, disposition: Disposition) {
     let rejection = record(vec![error(code, message)], KEY);
-    assert_eq!((rejection.class, rejection.disposition), (class, disposition), "{code}: {message}");
+    assert_eq!(
+        (rejection.class, rejection.disposition),
+        (class, disposition),
+        "{code}: {message}"
+    );
     assert_eq!(rejection.code, code);
 }
 
@@ -27,7 +35,10 @@ fn record_codes_that_pass_by_themselves() {
         ("INTERNAL_ERROR", Unavailable),
         ("UNKNOWN_EXCEPTION", Unavailable),
         ("TOO_MANY_APEX_REQUESTS", Concurrency),
-        ("INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", Unavailable),
+        (
+            "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE",
+            Unavailable,
+        ),
         ("ENTITY_FAILED_IFLASTMODIFIED_ON_UPDATE", Contention),
         ("API_CURRENTLY_DISABLED", Unavailable),
         ("TXN_SECURITY_METERING_ERROR", Unavailable),
@@ -136,12 +147,22 @@ fn three_codes_are_told_apart_by_their_message() {
     check_record("DUPLICATE_VALUE", &on("Badge__c"), Duplicate, DeadLetter);
     check_record("DUPLICATE_VALUE", &on("<unknown>"), Duplicate, DeadLetter);
     check_record("DUPLICATE_VALUE", "", Duplicate, DeadLetter);
-    check_record("DUPLICATE_VALUE", "Duplicate external id specified: 42", Duplicate, Split);
+    check_record(
+        "DUPLICATE_VALUE",
+        "Duplicate external id specified: 42",
+        Duplicate,
+        Split,
+    );
 
     let trigger =
         |cause: &str| format!("LeadTrigger: execution of BeforeInsert caused by: {cause}");
     let code = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY";
-    check_record(code, &trigger("UNABLE_TO_LOCK_ROW, unable to obtain"), Contention, Split);
+    check_record(
+        code,
+        &trigger("UNABLE_TO_LOCK_ROW, unable to obtain"),
+        Contention,
+        Split,
+    );
     check_record(
         code,
         &trigger("System.LimitException: Too many SOQL queries: 101"),
@@ -154,10 +175,20 @@ fn three_codes_are_told_apart_by_their_message() {
         Contention,
         Split,
     );
-    check_record(code, &trigger("System.NullPointerException"), Configuration, DeadLetter);
+    check_record(
+        code,
+        &trigger("System.NullPointerException"),
+        Configuration,
+        DeadLetter,
+    );
 
     let code = "REQUEST_LIMIT_EXCEEDED";
-    check_record(code, "ConcurrentPerOrgLongTxn Limit exceeded", Concurrency, Backoff);
+    check_record(
+        code,
+        "ConcurrentPerOrgLongTxn Limit exceeded",
+        Concurrency,
+        Backoff,
+    );
     check_record(code, "TotalRequests Limit exceeded.", Quota, Backoff);
 
     let text = "Too many batch retries in the presence of Apex triggers and partial failures.";
@@ -178,12 +209,18 @@ fn check_worst(codes: &[&str], worst: &str) {
 
 #[test]
 fn of_several_errors_the_worst_decides() {
-    check_worst(&["UNABLE_TO_LOCK_ROW", "STRING_TOO_LONG"], "STRING_TOO_LONG");
+    check_worst(
+        &["UNABLE_TO_LOCK_ROW", "STRING_TOO_LONG"],
+        "STRING_TOO_LONG",
+    );
     check_worst(&["QUERY_TIMEOUT", "STRING_TOO_LONG"], "STRING_TOO_LONG");
     check_worst(&["STRING_TOO_LONG", "INVALID_FIELD"], "INVALID_FIELD");
     check_worst(&["UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT"], "QUERY_TIMEOUT");
     check_worst(&["UNABLE_TO_LOCK_ROW", "NEVER_HEARD_OF"], "NEVER_HEARD_OF");
-    let equal = record(vec![error("STRING_TOO_LONG", ""), error("MISSING_ARGUMENT", "")], KEY);
+    let equal = record(
+        vec![error("STRING_TOO_LONG", ""), error("MISSING_ARGUMENT", "")],
+        KEY,
+    );
     assert_eq!(equal.code, "STRING_TOO_LONG");
 }
 
@@ -196,7 +233,12 @@ fn check_request(
 ) -> RequestFailure {
     let body = serde_json::json!([{"message": message, "errorCode": code}]).to_string();
     let failure = request(status, false, body.as_bytes(), None);
-    let got = (failure.class, failure.disposition, failure.unknown, failure.page);
+    let got = (
+        failure.class,
+        failure.disposition,
+        failure.unknown,
+        failure.page,
+    );
     assert_eq!(got, expected, "{status} {code} {message}");
     assert_eq!(failure.code, code);
     failure
@@ -223,14 +265,24 @@ fn request_codes() {
             "Connected app is not attached to Agent",
             (Auth, Pause, false, pages::SESSION_INCURABLE),
         ),
-        (401, "INVALID_AUTH_HEADER", "", (Auth, Pause, false, pages::CONNECTOR)),
+        (
+            401,
+            "INVALID_AUTH_HEADER",
+            "",
+            (Auth, Pause, false, pages::CONNECTOR),
+        ),
         (
             403,
             "REQUEST_LIMIT_EXCEEDED",
             "TotalRequests Limit exceeded.",
             (Quota, Pause, false, pages::QUOTA),
         ),
-        (403, "REQUEST_LIMIT_EXCEEDED", "a text of next year", (Quota, Pause, false, pages::QUOTA)),
+        (
+            403,
+            "REQUEST_LIMIT_EXCEEDED",
+            "a text of next year",
+            (Quota, Pause, false, pages::QUOTA),
+        ),
         (
             403,
             "REQUEST_LIMIT_EXCEEDED",
@@ -249,52 +301,162 @@ fn request_codes() {
             "Server Unavailable",
             (Unavailable, Backoff, true, pages::UNAVAILABLE),
         ),
-        (500, "INTERNAL_ERROR", "", (Unavailable, Backoff, true, pages::UNAVAILABLE)),
-        (500, "UNKNOWN_EXCEPTION", "", (Unavailable, Backoff, true, pages::UNAVAILABLE)),
-        (400, "QUERY_TIMEOUT", "", (Unavailable, Split, true, pages::TOO_LONG)),
-        (503, "REQUEST_RUNNING_TOO_LONG", "", (Unavailable, Split, true, pages::TOO_LONG)),
-        (400, "UNABLE_TO_LOCK_ROW", "", (Contention, Backoff, false, pages::CONTENTION)),
-        (503, "API_CURRENTLY_DISABLED", "", (Unavailable, Backoff, false, pages::UNAVAILABLE)),
+        (
+            500,
+            "INTERNAL_ERROR",
+            "",
+            (Unavailable, Backoff, true, pages::UNAVAILABLE),
+        ),
+        (
+            500,
+            "UNKNOWN_EXCEPTION",
+            "",
+            (Unavailable, Backoff, true, pages::UNAVAILABLE),
+        ),
+        (
+            400,
+            "QUERY_TIMEOUT",
+            "",
+            (Unavailable, Split, true, pages::TOO_LONG),
+        ),
+        (
+            503,
+            "REQUEST_RUNNING_TOO_LONG",
+            "",
+            (Unavailable, Split, true, pages::TOO_LONG),
+        ),
+        (
+            400,
+            "UNABLE_TO_LOCK_ROW",
+            "",
+            (Contention, Backoff, false, pages::CONTENTION),
+        ),
+        (
+            503,
+            "API_CURRENTLY_DISABLED",
+            "",
+            (Unavailable, Backoff, false, pages::UNAVAILABLE),
+        ),
         (
             403,
             "API_DISABLED_FOR_ORG",
             "The REST API is not enabled for this Organization.",
             (Configuration, Pause, false, pages::ORG_DISABLED),
         ),
-        (403, "ORG_LOCKED", "", (Configuration, Pause, false, pages::ORG_DISABLED)),
+        (
+            403,
+            "ORG_LOCKED",
+            "",
+            (Configuration, Pause, false, pages::ORG_DISABLED),
+        ),
         (
             400,
             "INVALID_FIELD",
             "The Id field should not be specified in the sobject data.",
             (Configuration, Pause, false, pages::FIELD),
         ),
-        (400, "INVALID_FIELD_FOR_INSERT_UPDATE", "", (Configuration, Pause, false, pages::FIELD)),
+        (
+            400,
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            "",
+            (Configuration, Pause, false, pages::FIELD),
+        ),
         (
             404,
             "NOT_FOUND",
             "The requested resource does not exist",
             (Configuration, Pause, false, pages::OBJECT),
         ),
-        (400, "INVALID_TYPE", "", (Configuration, Pause, false, pages::OBJECT)),
-        (400, "INVALID_EXTERNAL_ID_FIELD_NAME", "", (Configuration, Pause, false, pages::OBJECT)),
-        (400, "INVALID_ENTITY_FOR_UPSERT", "", (Configuration, Pause, false, pages::OBJECT)),
-        (400, "INVALID_ASSIGNMENT_RULE", "", (Configuration, Pause, false, pages::ASSIGNMENT_RULE)),
-        (403, "INSUFFICIENT_ACCESS", "", (Configuration, Pause, false, pages::PERMISSION)),
-        (400, "STORAGE_LIMIT_EXCEEDED", "", (Configuration, Pause, false, pages::STORAGE)),
-        (405, "METHOD_NOT_ALLOWED", "", (Configuration, Pause, false, pages::CONNECTOR)),
-        (410, "GONE", "", (Configuration, Pause, false, pages::API_VERSION)),
+        (
+            400,
+            "INVALID_TYPE",
+            "",
+            (Configuration, Pause, false, pages::OBJECT),
+        ),
+        (
+            400,
+            "INVALID_EXTERNAL_ID_FIELD_NAME",
+            "",
+            (Configuration, Pause, false, pages::OBJECT),
+        ),
+        (
+            400,
+            "INVALID_ENTITY_FOR_UPSERT",
+            "",
+            (Configuration, Pause, false, pages::OBJECT),
+        ),
+        (
+            400,
+            "INVALID_ASSIGNMENT_RULE",
+            "",
+            (Configuration, Pause, false, pages::ASSIGNMENT_RULE),
+        ),
+        (
+            403,
+            "INSUFFICIENT_ACCESS",
+            "",
+            (Configuration, Pause, false, pages::PERMISSION),
+        ),
+        (
+            400,
+            "STORAGE_LIMIT_EXCEEDED",
+            "",
+            (Configuration, Pause, false, pages::STORAGE),
+        ),
+        (
+            405,
+            "METHOD_NOT_ALLOWED",
+            "",
+            (Configuration, Pause, false, pages::CONNECTOR),
+        ),
+        (
+            410,
+            "GONE",
+            "",
+            (Configuration, Pause, false, pages::API_VERSION),
+        ),
         (
             400,
             "JSON_PARSER_ERROR",
             "Cannot deserialize instance of datetime",
             (Data, Split, false, pages::POISON),
         ),
-        (400, "A_CODE_OF_NEXT_YEAR", "", (Data, Split, false, pages::POISON)),
-        (400, "REQUIRED_FIELD_MISSING", "", (Data, Split, false, pages::POISON)),
-        (400, "EXCEEDED_ID_LIMIT", "", (Data, Split, false, pages::TOO_BIG)),
-        (413, "EXCEEDED_MAX_SIZE_REQUEST", "", (Data, Split, false, pages::TOO_BIG)),
-        (403, "A_CODE_OF_NEXT_YEAR", "", (Configuration, Pause, false, pages::PERMISSION)),
-        (503, "A_CODE_OF_NEXT_YEAR", "", (Unavailable, Backoff, true, pages::UNAVAILABLE)),
+        (
+            400,
+            "A_CODE_OF_NEXT_YEAR",
+            "",
+            (Data, Split, false, pages::POISON),
+        ),
+        (
+            400,
+            "REQUIRED_FIELD_MISSING",
+            "",
+            (Data, Split, false, pages::POISON),
+        ),
+        (
+            400,
+            "EXCEEDED_ID_LIMIT",
+            "",
+            (Data, Split, false, pages::TOO_BIG),
+        ),
+        (
+            413,
+            "EXCEEDED_MAX_SIZE_REQUEST",
+            "",
+            (Data, Split, false, pages::TOO_BIG),
+        ),
+        (
+            403,
+            "A_CODE_OF_NEXT_YEAR",
+            "",
+            (Configuration, Pause, false, pages::PERMISSION),
+        ),
+        (
+            503,
+            "A_CODE_OF_NEXT_YEAR",
+            "",
+            (Unavailable, Backoff, true, pages::UNAVAILABLE),
+        ),
     ] {
         check_request(status, code, message, expected);
     }
@@ -320,7 +482,12 @@ fn statuses_without_a_code() {
         (503, (Unavailable, Backoff, true, pages::UNAVAILABLE)),
     ] {
         let failure = request(status, false, b"", Some(7000));
-        let got = (failure.class, failure.disposition, failure.unknown, failure.page);
+        let got = (
+            failure.class,
+            failure.disposition,
+            failure.unknown,
+            failure.page,
+        );
         assert_eq!(got, expected, "{status}");
         assert_eq!(failure.code, format!("HTTP_{status}"));
         assert_eq!(failure.retry_after_ms, Some(7000));
@@ -331,8 +498,15 @@ fn statuses_without_a_code() {
 fn web_pages_of_gateways_leave_the_outcome_open() {
     for status in [200, 403, 404, 502, 503] {
         let failure = request(status, true, b"<html>", None);
-        assert_eq!((failure.page, failure.unknown), (pages::GATEWAY, true), "{status}");
-        assert_eq!((failure.disposition, failure.code.as_str()), (Backoff, "HTML"));
+        assert_eq!(
+            (failure.page, failure.unknown),
+            (pages::GATEWAY, true),
+            "{status}"
+        );
+        assert_eq!(
+            (failure.disposition, failure.code.as_str()),
+            (Backoff, "HTML")
+        );
     }
 }
 
@@ -341,11 +515,19 @@ fn texts_hold_api_names_but_never_values() {
     let pause = |page| (Configuration, Pause, false, page);
     let message = "No such column 'Foo__c' on sobject of type Lead";
     let got = check_request(400, "INVALID_FIELD", message, pause(pages::FIELD)).text;
-    assert!(got.ends_with("HTTP 400 INVALID_FIELD: no such column 'Foo__c' on Lead"), "{got}");
+    assert!(
+        got.ends_with("HTTP 400 INVALID_FIELD: no such column 'Foo__c' on Lead"),
+        "{got}"
+    );
     let message =
         "Unable to create/update fields: Foo__c, Bar__c. Please check the security settings";
-    let got =
-        check_request(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, pause(pages::FIELD)).text;
+    let got = check_request(
+        400,
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+        message,
+        pause(pages::FIELD),
+    )
+    .text;
     assert!(got.ends_with("cannot write Foo__c, Bar__c"), "{got}");
 
     let secret = "Žofie Nováková";
@@ -354,8 +536,13 @@ fn texts_hold_api_names_but_never_values() {
     assert!(!got.contains(secret), "{got}");
     let message =
         format!(r#"Cannot deserialize instance of datetime from VALUE_STRING value "{secret}""#);
-    let got =
-        check_request(400, "JSON_PARSER_ERROR", &message, (Data, Split, false, pages::POISON)).text;
+    let got = check_request(
+        400,
+        "JSON_PARSER_ERROR",
+        &message,
+        (Data, Split, false, pages::POISON),
+    )
+    .text;
     assert!(!got.contains(secret), "{got}");
     let body = format!(r#"[{{"errorCode":"{secret}","message":"{secret}"}}]"#);
     let failure = request(400, false, body.as_bytes(), None);

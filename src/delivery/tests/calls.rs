@@ -17,19 +17,33 @@ async fn an_upsert_carries_headers_and_body_and_brings_results() {
     .await;
     let org = org(&server);
     let report = org.upsert(call(2)).await;
-    let CallOutcome::Answered(results) = report.outcome else { panic!("failed") };
-    assert_eq!(results[0], RecordResult::Delivered { id: ID.to_string(), created: true });
+    let CallOutcome::Answered(results) = report.outcome else {
+        panic!("failed")
+    };
+    assert_eq!(
+        results[0],
+        RecordResult::Delivered {
+            id: ID.to_string(),
+            created: true
+        }
+    );
     assert!(matches!(&results[1], RecordResult::Rejected(r) if r.code == "STRING_TOO_LONG"));
     assert_eq!(report.api_calls, 1);
     assert!(report.answered_at > report.sent_at);
 
     let seen = server.calls().remove(0);
     assert_eq!(seen.method, "PATCH");
-    assert_eq!(seen.path, "/services/data/v67.0/composite/sobjects/Lead/MySQL_Id__c");
+    assert_eq!(
+        seen.path,
+        "/services/data/v67.0/composite/sobjects/Lead/MySQL_Id__c"
+    );
     assert_eq!(seen.header("authorization"), Some("Bearer 00D!T"));
     assert_eq!(seen.header("sforce-auto-assign"), Some("FALSE"));
     let client = concat!("leadstream/", env!("CARGO_PKG_VERSION"));
-    assert_eq!(seen.header("sforce-call-options"), Some(format!("client={client}").as_str()));
+    assert_eq!(
+        seen.header("sforce-call-options"),
+        Some(format!("client={client}").as_str())
+    );
     assert_eq!(seen.header("user-agent"), Some(client));
     assert_eq!(seen.header("content-type"), Some("application/json"));
     assert_eq!(seen.header("content-encoding"), None);
@@ -53,7 +67,9 @@ async fn an_upsert_carries_headers_and_body_and_brings_results() {
 #[tokio::test]
 async fn a_long_body_goes_out_compressed_and_a_compressed_answer_is_read() {
     let server = answering(|| {
-        let Reply::Json(_, body) = delivered(200) else { unreachable!() };
+        let Reply::Json(_, body) = delivered(200) else {
+            unreachable!()
+        };
         let mut encoder =
             flate2::read::GzEncoder::new(body.as_bytes(), flate2::Compression::fast());
         let mut packed = Vec::new();
@@ -67,8 +83,13 @@ async fn a_long_body_goes_out_compressed_and_a_compressed_answer_is_read() {
     assert_eq!(seen.header("content-encoding"), Some("gzip"));
     assert_eq!(seen.body.len(), report.request_bytes);
     let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(&seen.body[..]).read_to_end(&mut plain).unwrap();
-    assert_eq!(plain, wire::encode_upsert("Lead", "MySQL_Id__c", &call(200).records).unwrap());
+    flate2::read::GzDecoder::new(&seen.body[..])
+        .read_to_end(&mut plain)
+        .unwrap();
+    assert_eq!(
+        plain,
+        wire::encode_upsert("Lead", "MySQL_Id__c", &call(200).records).unwrap()
+    );
 }
 
 #[tokio::test]
@@ -76,7 +97,12 @@ async fn assignment_rules_run_only_when_asked_for() {
     let server = answering(|| delivered(1)).await;
     let org = org(&server);
     for auto_assign in [AutoAssign::On, AutoAssign::Rule("01Q5g00000AbCdE".into())] {
-        let report = org.upsert(UpsertCall { auto_assign, ..call(1) }).await;
+        let report = org
+            .upsert(UpsertCall {
+                auto_assign,
+                ..call(1)
+            })
+            .await;
         assert!(matches!(report.outcome, CallOutcome::Answered(_)));
     }
     let sent: Vec<_> = server
@@ -86,9 +112,16 @@ async fn assignment_rules_run_only_when_asked_for() {
         .collect();
     assert_eq!(sent, ["TRUE", "01Q5g00000AbCdEEAV"]);
     let bad = failure(
-        org.upsert(UpsertCall { auto_assign: AutoAssign::Rule("none".into()), ..call(1) }).await,
+        org.upsert(UpsertCall {
+            auto_assign: AutoAssign::Rule("none".into()),
+            ..call(1)
+        })
+        .await,
     );
-    assert_eq!((bad.page, bad.disposition), (pages::ASSIGNMENT_RULE, Disposition::Pause));
+    assert_eq!(
+        (bad.page, bad.disposition),
+        (pages::ASSIGNMENT_RULE, Disposition::Pause)
+    );
     assert_eq!(server.calls().len(), 2);
 }
 
@@ -97,9 +130,16 @@ async fn answers_that_break_the_protocol_leave_the_outcome_open() {
     let server = answering(|| delivered(2)).await;
     let failure = failure(org(&server).upsert(call(3)).await);
     assert_eq!(failure.class, ErrorClass::Unknown);
-    assert_eq!((failure.disposition, failure.unknown), (Disposition::Backoff, true));
+    assert_eq!(
+        (failure.disposition, failure.unknown),
+        (Disposition::Backoff, true)
+    );
     assert_eq!(failure.page, pages::PROTOCOL);
-    assert!(failure.text.ends_with("answer has 2 results for 3 records"), "{}", failure.text);
+    assert!(
+        failure.text.ends_with("answer has 2 results for 3 records"),
+        "{}",
+        failure.text
+    );
 }
 
 #[tokio::test]
@@ -111,14 +151,23 @@ async fn a_failed_answer_is_classified() {
     .await;
     let org = org(&server);
     let failure = failure(org.upsert(call(1)).await);
-    assert_eq!((failure.class, failure.disposition), (ErrorClass::Quota, Disposition::Pause));
-    assert_eq!((failure.unknown, failure.retry_after_ms), (false, Some(30_000)));
+    assert_eq!(
+        (failure.class, failure.disposition),
+        (ErrorClass::Quota, Disposition::Pause)
+    );
+    assert_eq!(
+        (failure.unknown, failure.retry_after_ms),
+        (false, Some(30_000))
+    );
     assert_eq!(org.usage().api_used, Some(15_000));
 }
 
 #[track_caller]
 fn check_network(failure: &RequestFailure, page: &str, unknown: bool) {
-    assert_eq!((failure.class, failure.disposition), (ErrorClass::Network, Disposition::Backoff));
+    assert_eq!(
+        (failure.class, failure.disposition),
+        (ErrorClass::Network, Disposition::Backoff)
+    );
     assert_eq!((failure.page, failure.unknown), (page, unknown));
 }
 
@@ -132,14 +181,24 @@ async fn a_cut_connection_leaves_the_outcome_open() {
     assert_eq!(cut.calls().len(), 1);
     let half = answering(|| Reply::Half).await;
     check_network(&failure(org(&half).upsert(call(1)).await), pages::CUT, true);
-    check_network(&org(&half).describe("Lead").await.unwrap_err(), pages::CUT, false);
+    check_network(
+        &org(&half).describe("Lead").await.unwrap_err(),
+        pages::CUT,
+        false,
+    );
 }
 
 #[tokio::test]
 async fn a_timeout_leaves_the_outcome_open() {
     let server = answering(|| Reply::Hang).await;
-    let short =
-        Org::new(OrgSettings { request_timeout_ms: 250, ..settings(&server.url) }, clock).unwrap();
+    let short = Org::new(
+        OrgSettings {
+            request_timeout_ms: 250,
+            ..settings(&server.url)
+        },
+        clock,
+    )
+    .unwrap();
     let report = short.upsert(call(1)).await;
     assert_eq!(report.api_calls, 1);
     check_network(&failure(report), pages::TIMEOUT, true);
@@ -165,16 +224,28 @@ async fn when_nothing_was_sent_nothing_is_unknown() {
     check_network(&failure(report), pages::CONNECT, false);
 
     let unreachable = Org::new(settings(&nowhere().await), clock).unwrap();
-    check_network(&unreachable.login().await.unwrap_err(), pages::CONNECT, false);
+    check_network(
+        &unreachable.login().await.unwrap_err(),
+        pages::CONNECT,
+        false,
+    );
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let server =
-        answering(|| Reply::With(302, vec![("Location", "/elsewhere".to_string())], Vec::new()))
-            .await;
+    let server = answering(|| {
+        Reply::With(
+            302,
+            vec![("Location", "/elsewhere".to_string())],
+            Vec::new(),
+        )
+    })
+    .await;
     let failure = failure(org(&server).upsert(call(1)).await);
-    assert_eq!((failure.page, failure.disposition), (pages::REDIRECT, Disposition::Pause));
+    assert_eq!(
+        (failure.page, failure.disposition),
+        (pages::REDIRECT, Disposition::Pause)
+    );
     assert_eq!(server.calls().len(), 1);
 }
 
@@ -182,14 +253,26 @@ async fn redirects_are_not_followed() {
 async fn calls_that_cannot_work_are_not_made() {
     let server = answering(|| delivered(1)).await;
     let org = org(&server);
-    assert_eq!(org.upsert(call(0)).await.outcome, CallOutcome::Answered(Vec::new()));
-    assert_eq!(failure(org.upsert(call(201)).await).disposition, Disposition::Split);
-    let odd = UpsertCall { object: "Lead/../x".into(), ..call(1) };
+    assert_eq!(
+        org.upsert(call(0)).await.outcome,
+        CallOutcome::Answered(Vec::new())
+    );
+    assert_eq!(
+        failure(org.upsert(call(201)).await).disposition,
+        Disposition::Split
+    );
+    let odd = UpsertCall {
+        object: "Lead/../x".into(),
+        ..call(1)
+    };
     assert_eq!(failure(org.upsert(odd).await).page, pages::OBJECT);
     let mut bad = call(1);
     bad.records[0].payload = "null".into();
     let bad = failure(org.upsert(bad).await);
-    assert_eq!((bad.class, bad.disposition), (ErrorClass::Mapping, Disposition::Split));
+    assert_eq!(
+        (bad.class, bad.disposition),
+        (ErrorClass::Mapping, Disposition::Split)
+    );
     assert!(server.seen().is_empty());
 }
 
@@ -218,10 +301,18 @@ async fn describe_and_limits_are_read() {
     assert_eq!(org.describe("Lead").await.unwrap().name, "Lead");
     assert_eq!(
         org.limits().await.unwrap().daily_api_requests,
-        Allowance { max: 15000, remaining: 14998 }
+        Allowance {
+            max: 15000,
+            remaining: 14998
+        }
     );
     assert_eq!(org.describe("Leed").await.unwrap_err().page, pages::OBJECT);
-    assert!(server.calls().iter().all(|seen| seen.header("sforce-call-options").is_some()));
+    assert!(
+        server
+            .calls()
+            .iter()
+            .all(|seen| seen.header("sforce-call-options").is_some())
+    );
 }
 
 #[tokio::test]
@@ -244,7 +335,14 @@ async fn calls_in_flight_are_bounded() {
         }
     })
     .await;
-    let org = Org::new(OrgSettings { max_in_flight: 3, ..settings(&server.url) }, clock).unwrap();
+    let org = Org::new(
+        OrgSettings {
+            max_in_flight: 3,
+            ..settings(&server.url)
+        },
+        clock,
+    )
+    .unwrap();
     let calls: Vec<_> = (0..20)
         .map(|_| {
             let org = org.clone();
@@ -252,7 +350,10 @@ async fn calls_in_flight_are_bounded() {
         })
         .collect();
     for call in calls {
-        assert!(matches!(call.await.unwrap().outcome, CallOutcome::Answered(_)));
+        assert!(matches!(
+            call.await.unwrap().outcome,
+            CallOutcome::Answered(_)
+        ));
     }
     assert!(most.load(Ordering::SeqCst) <= 3);
 }
@@ -271,23 +372,50 @@ fn settings_that_cannot_work_are_refused_with_a_page() {
         "https://x.example/?q",
     ] {
         assert_eq!(
-            page(OrgSettings { login_url: url.to_string(), ..good() }),
+            page(OrgSettings {
+                login_url: url.to_string(),
+                ..good()
+            }),
             Some(pages::LOGIN_URL),
             "{url}"
         );
     }
     for version in ["", "67", "v67.0", "45.0", "67.1"] {
         assert_eq!(
-            page(OrgSettings { api_version: version.to_string(), ..good() }),
+            page(OrgSettings {
+                api_version: version.to_string(),
+                ..good()
+            }),
             Some(pages::SETTINGS),
             "{version}"
         );
     }
-    assert_eq!(page(OrgSettings { requests_per_second: 0, ..good() }), Some(pages::SETTINGS));
-    assert_eq!(page(OrgSettings { max_in_flight: 0, ..good() }), Some(pages::SETTINGS));
-    for pem in ["", "not a key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+    assert_eq!(
+        page(OrgSettings {
+            requests_per_second: 0,
+            ..good()
+        }),
+        Some(pages::SETTINGS)
+    );
+    assert_eq!(
+        page(OrgSettings {
+            max_in_flight: 0,
+            ..good()
+        }),
+        Some(pages::SETTINGS)
+    );
+    for pem in [
+        "",
+        "not a key",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    ] {
         let mut settings = jwt("https://example.my.salesforce.com", None);
-        let Auth::Jwt { private_key_pem, .. } = &mut settings.auth else { unreachable!() };
+        let Auth::Jwt {
+            private_key_pem, ..
+        } = &mut settings.auth
+        else {
+            unreachable!()
+        };
         *private_key_pem = Secret::new(pem);
         assert_eq!(page(settings), Some(pages::PRIVATE_KEY), "{pem}");
     }
@@ -295,6 +423,10 @@ fn settings_that_cannot_work_are_refused_with_a_page() {
 
 #[test]
 fn settings_do_not_print_their_secrets() {
-    let text = format!("{:?}{:?}", settings("https://x.example"), jwt("https://x.example", None));
+    let text = format!(
+        "{:?}{:?}",
+        settings("https://x.example"),
+        jwt("https://x.example", None)
+    );
     assert!(!text.contains("invented-secret") && !text.contains("PRIVATE KEY"));
 }

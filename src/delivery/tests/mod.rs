@@ -36,8 +36,11 @@ fn key() -> &'static (String, Vec<u8>) {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
         let text = STANDARD.encode(der.as_ref());
-        let lines: Vec<_> =
-            text.as_bytes().chunks(64).map(|l| std::str::from_utf8(l).unwrap()).collect();
+        let lines: Vec<_> = text
+            .as_bytes()
+            .chunks(64)
+            .map(|l| std::str::from_utf8(l).unwrap())
+            .collect();
         let pem = format!(
             "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
             lines.join("\n")
@@ -69,7 +72,10 @@ fn jwt(url: &str, audience: Option<&str>) -> OrgSettings {
         private_key_pem: Secret::new(key().0.as_str()),
         audience: audience.map(str::to_string),
     };
-    OrgSettings { auth, ..settings(url) }
+    OrgSettings {
+        auth,
+        ..settings(url)
+    }
 }
 
 fn org(server: &Server) -> Org {
@@ -113,7 +119,11 @@ where
     R: Fn() -> Reply + Send + Sync + 'static,
 {
     Server::start(move |seen| {
-        let reply = if seen.is_login() { token("T", &host(&seen)) } else { answer() };
+        let reply = if seen.is_login() {
+            token("T", &host(&seen))
+        } else {
+            answer()
+        };
         async move { reply }
     })
     .await

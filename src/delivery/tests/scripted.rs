@@ -19,7 +19,10 @@ pub struct Seen {
 
 impl Seen {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(seen, _)| seen == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(seen, _)| seen == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn is_login(&self) -> bool {
@@ -80,7 +83,10 @@ impl Server {
     }
 
     pub fn calls(&self) -> Vec<Seen> {
-        self.seen().into_iter().filter(|seen| !seen.is_login()).collect()
+        self.seen()
+            .into_iter()
+            .filter(|seen| !seen.is_login())
+            .collect()
     }
 }
 
@@ -132,8 +138,15 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Se
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_string()))
         .collect();
-    let mut seen = Seen { method, path, headers, body: Vec::new() };
-    let length: usize = seen.header("content-length").map_or(0, |text| text.parse().unwrap());
+    let mut seen = Seen {
+        method,
+        path,
+        headers,
+        body: Vec::new(),
+    };
+    let length: usize = seen
+        .header("content-length")
+        .map_or(0, |text| text.parse().unwrap());
     while buffer.len() < head_end + 4 + length {
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;

@@ -16,11 +16,17 @@ async fn the_token_is_cached() {
     org.login().await.unwrap();
     org.login().await.unwrap();
     for _ in 0..5 {
-        assert!(matches!(org.upsert(call(1)).await.outcome, CallOutcome::Answered(_)));
+        assert!(matches!(
+            org.upsert(call(1)).await.outcome,
+            CallOutcome::Answered(_)
+        ));
     }
     assert_eq!(server.logins(), 1);
     let login = server.seen().remove(0);
-    assert_eq!(login.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(
+        login.header("content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
     assert_eq!(
         String::from_utf8(login.body).unwrap(),
         "grant_type=client_credentials&client_id=invented-client&client_secret=invented-secret"
@@ -32,15 +38,28 @@ async fn the_assertion_is_signed_and_names_the_audience() {
     let server = answering(|| delivered(1)).await;
     for (audience, expected) in [
         (None, server.url.as_str()),
-        (Some("https://login.salesforce.com"), "https://login.salesforce.com"),
+        (
+            Some("https://login.salesforce.com"),
+            "https://login.salesforce.com",
+        ),
     ] {
-        Org::new(jwt(&server.url, audience), clock).unwrap().login().await.unwrap();
+        Org::new(jwt(&server.url, audience), clock)
+            .unwrap()
+            .login()
+            .await
+            .unwrap();
         let form = String::from_utf8(server.seen().pop().unwrap().body).unwrap();
         let (grant, assertion) = form.split_once("&assertion=").unwrap();
-        assert_eq!(grant, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer");
+        assert_eq!(
+            grant,
+            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer"
+        );
         let (signed, signature) = assertion.rsplit_once('.').unwrap();
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &key().1)
-            .verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap())
+            .verify(
+                signed.as_bytes(),
+                &URL_SAFE_NO_PAD.decode(signature).unwrap(),
+            )
             .unwrap();
         let claims = claims(&form);
         assert_eq!(claims["aud"], expected);
@@ -52,7 +71,9 @@ async fn the_assertion_is_signed_and_names_the_audience() {
 
 fn claims(form: &str) -> serde_json::Value {
     let assertion = form.split_once("&assertion=").unwrap().1;
-    let claims = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+    let claims = URL_SAFE_NO_PAD
+        .decode(assertion.split('.').nth(1).unwrap())
+        .unwrap();
     serde_json::from_slice(&claims).unwrap()
 }
 
@@ -73,7 +94,11 @@ async fn an_expired_assertion_is_made_anew_once_by_salesforces_clock() {
         )
     })
     .await;
-    Org::new(jwt(&server.url, None), clock).unwrap().login().await.unwrap();
+    Org::new(jwt(&server.url, None), clock)
+        .unwrap()
+        .login()
+        .await
+        .unwrap();
     assert_eq!(server.logins(), 2);
 
     let stubborn = Server::start(|_| async {
@@ -84,8 +109,15 @@ async fn an_expired_assertion_is_made_anew_once_by_salesforces_clock() {
         )
     })
     .await;
-    let failure = Org::new(jwt(&stubborn.url, None), clock).unwrap().login().await.unwrap_err();
-    assert_eq!((failure.page, failure.disposition), (pages::CLOCK_SKEW, Disposition::Pause));
+    let failure = Org::new(jwt(&stubborn.url, None), clock)
+        .unwrap()
+        .login()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.page, failure.disposition),
+        (pages::CLOCK_SKEW, Disposition::Pause)
+    );
     assert_eq!(stubborn.logins(), 2);
 }
 
@@ -102,7 +134,10 @@ async fn expiring(dead: &'static [&'static str], together: usize, records: usize
                 return token(&format!("T{n}"), &host(&seen));
             }
             let bearer = seen.header("authorization").unwrap();
-            if dead.iter().any(|name| bearer == format!("Bearer 00D!{name}")) {
+            if dead
+                .iter()
+                .any(|name| bearer == format!("Bearer 00D!{name}"))
+            {
                 barrier.wait().await;
                 return Reply::Json(401, EXPIRED.to_string());
             }
@@ -129,13 +164,19 @@ async fn twenty_refused_calls_cost_one_login() {
     }
     assert_eq!(server.logins(), 2);
     let usage = org.usage();
-    assert_eq!((usage.calls_made, usage.logins, usage.refreshes), (40, 2, 1));
+    assert_eq!(
+        (usage.calls_made, usage.logins, usage.refreshes),
+        (40, 2, 1)
+    );
 }
 
 #[tokio::test]
 async fn the_second_request_of_a_call_carries_the_same_headers_and_body() {
     let server = expiring(&["T1"], 1, 100).await;
-    assert!(matches!(org(&server).upsert(call(100)).await.outcome, CallOutcome::Answered(_)));
+    assert!(matches!(
+        org(&server).upsert(call(100)).await.outcome,
+        CallOutcome::Answered(_)
+    ));
     assert_eq!(server.calls()[1].header("content-encoding"), Some("gzip"));
     let calls = server.calls();
     assert_eq!(calls.len(), 2);
@@ -157,8 +198,14 @@ async fn an_org_that_refuses_every_session_sees_no_storm() {
     let org = org(&server);
     for _ in 0..50 {
         let failure = failure(org.upsert(call(1)).await);
-        assert_eq!((failure.class, failure.disposition), (ErrorClass::Auth, Disposition::Backoff));
-        assert_eq!((failure.page, failure.unknown), (pages::SESSION_REFUSED, false));
+        assert_eq!(
+            (failure.class, failure.disposition),
+            (ErrorClass::Auth, Disposition::Backoff)
+        );
+        assert_eq!(
+            (failure.page, failure.unknown),
+            (pages::SESSION_REFUSED, false)
+        );
     }
     // The first, one renewal, and one more for each second that the test may have taken.
     assert!(server.logins() <= 4, "{} logins", server.logins());
@@ -178,7 +225,10 @@ async fn a_failing_login_is_remembered() {
     .await;
     let org = org(&server);
     let first = org.login().await.unwrap_err();
-    assert_eq!((first.page, first.disposition), (pages::WRONG_SECRET, Disposition::Pause));
+    assert_eq!(
+        (first.page, first.disposition),
+        (pages::WRONG_SECRET, Disposition::Pause)
+    );
     let calls: Vec<_> = (0..50)
         .map(|_| {
             let org = org.clone();

@@ -1,0 +1,49 @@
+# Every target begins with setup, so that each works as the first command in a fresh clone.
+
+CARGO ?= cargo
+BIN := target/release/leadstream
+
+# Only `make demo SECONDS=30` counts. Shells have a variable of that name, and one that leaks in from the environment
+# must not end a demo.
+ifeq ($(origin SECONDS),command line)
+demo_length := --seconds $(SECONDS)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test soak bench lint
+
+help:
+	@echo 'make setup            install what is missing (a MySQL server among it); says what it does'
+	@echo 'make demo             MySQL, a Salesforce sandbox, a lead generator and leadstream; Ctrl-C ends it'
+	@echo 'make demo SECONDS=30  the same, ends by itself and checks its books'
+	@echo 'make test             everything that CI runs, except lint'
+	@echo 'make soak             the same tests with many more rounds of the random ones'
+	@echo 'make bench            micro-benchmarks, then the end-to-end measurement'
+	@echo 'make lint             formatting, clippy, documentation'
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	$(CARGO) build --release --locked
+
+# A demo always has a server of its own, so setup must provide one.
+demo: export LEADSTREAM_TEST_MYSQL_URL :=
+demo: build
+	@$(BIN) demo $(demo_length)
+
+# The integration tests run the release binary; crash tests run the test build, which has the failpoints.
+# Two at a time: each may start a MySQL server of 170 MB.
+test: build
+	$(CARGO) test --workspace --locked --features leadstream/failpoints -- --test-threads=2
+
+soak: export LEADSTREAM_SOAK := 1
+soak: test
+
+bench: build
+	$(CARGO) bench --locked --package leadstream
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked --features leadstream/failpoints -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items

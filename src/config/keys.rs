@@ -1,0 +1,251 @@
+//! Every key of the configuration: its type, default, rule and meaning. The reader takes defaults
+//! and ranges from here, `docs/configuration.md` is held to it by a test.
+
+use std::fmt;
+
+use self::Kind::{
+    Boolean, Choice, Duration, Integer, List, Mixed, Path, Secret, Size, Table, Text,
+};
+use self::Need::{Default, Optional, Required};
+use super::units::{format_bytes, format_duration_ms};
+
+/// One key.
+#[derive(Debug)]
+pub struct Key {
+    /// `batch.max_records`; `[]` stands for any element of a list, `*` for any name.
+    pub path: &'static str,
+    pub kind: Kind,
+    pub need: Need,
+    pub meaning: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    /// Milliseconds.
+    Duration {
+        min: u64,
+        max: u64,
+    },
+    /// Bytes.
+    Size {
+        min: u64,
+        max: u64,
+    },
+    Boolean,
+    Choice(&'static [&'static str]),
+    /// What the text must be.
+    Text(&'static str),
+    /// A file's or folder's path.
+    Path(&'static str),
+    /// Given by the environment alone.
+    Secret,
+    /// Several types are taken; says which.
+    Mixed(&'static str),
+    Table,
+    /// A list; says of what.
+    List(&'static str),
+    /// Refused in this version.
+    Later,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Need {
+    Required,
+    Optional,
+    /// As it is written in TOML.
+    Default(&'static str),
+}
+
+impl Kind {
+    /// The type's name in the documentation.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Integer { .. } => "integer",
+            Kind::Duration { .. } => "duration",
+            Kind::Size { .. } => "size",
+            Kind::Boolean => "boolean",
+            Kind::Choice(_) => "choice",
+            Kind::Text(_) => "text",
+            Kind::Path(_) => "path",
+            Kind::Secret => "secret",
+            Kind::Mixed(_) => "mixed",
+            Kind::Table => "table",
+            Kind::List(_) => "list",
+            Kind::Later => "later",
+        }
+    }
+}
+
+/// The rule, so that it reads after "must be".
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Kind::Duration { min, max } => write!(
+                f,
+                "a duration from {} to {}",
+                format_duration_ms(*min),
+                format_duration_ms(*max)
+            ),
+            Kind::Size { min, max } => {
+                write!(f, "a size from {} to {}", format_bytes(*min), format_bytes(*max))
+            }
+            Kind::Boolean => f.write_str("true or false"),
+            Kind::Choice(words) => {
+                for (index, word) in words.iter().enumerate() {
+                    match index {
+                        0 => {}
+                        _ if index + 1 == words.len() => f.write_str(" or ")?,
+                        _ => f.write_str(", ")?,
+                    }
+                    write!(f, "\"{word}\"")?;
+                }
+                Ok(())
+            }
+            Kind::Text(rule) | Kind::Path(rule) | Kind::Mixed(rule) | Kind::List(rule) => {
+                f.write_str(rule)
+            }
+            Kind::Secret => f.write_str("given by the environment, not by the file or a flag"),
+            Kind::Table => f.write_str("a table"),
+            Kind::Later => f.write_str("left out: this version does not have it"),
+        }
+    }
+}
+
+/// The key of that pattern.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Names of the keys directly under a pattern (`""` is the top).
+pub fn children(parent: &str) -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter_map(move |key| {
+        let name = if parent.is_empty() {
+            key.path
+        } else {
+            key.path.strip_prefix(parent)?.strip_prefix('.')?
+        };
+        (!name.contains(['.', '['])).then_some(name)
+    })
+}
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
+const fn key(path: &'static str, kind: Kind, need: Need, meaning: &'static str) -> Key {
+    Key { path, kind, need, meaning }
+}
+
+const fn later(path: &'static str, meaning: &'static str) -> Key {
+    Key { path, kind: Kind::Later, need: Need::Optional, meaning }
+}
+
+const COLUMN: &str = "a column's name of 1 to 64 characters";
+const API_NAME: &str =
+    "an API name: a letter, then letters, digits and underscores, 80 characters at most";
+const SCALAR: &str = "a text, a number, true or false";
+
+/// In the order of the annotated file. Defaults whose reason is not in the meaning:
+///
+/// - `source.window_bytes`: holds several seconds of the busiest stream and keeps the whole process
+///   under 64 MiB.
+/// - `salesforce.request_timeout`: Salesforce ends a request itself after 10 minutes, but answers
+///   nearly all within 2; giving up earlier than 120 s would turn slow answers into unknown ones.
+/// - `salesforce.api_version`: the one we are tested with; upserts of sObject Collections came with
+///   46.0.
+/// - `batch.max_records`: what one sObject Collections call takes; `batch.max_bytes` keeps such a
+///   call far from the 50 MB that a request may have.
+/// - `pace.max_in_flight`: Salesforce counts 25 long requests against the whole org.
+/// - `operator.shutdown_grace`: under the 30 s that container platforms give before they kill.
+///
+/// One line a key: it reads as the table that it is.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("source", Table, Required, "the MySQL server that is read"),
+    key("source.url", Text("mysql://user@host:port"), Required, "where MySQL is and who we are; the port may be left out (3306)"),
+    key("source.password", Secret, Optional, "MySQL password, as LEADSTREAM_SOURCE__PASSWORD"),
+    key("source.password_file", Path("the path of a readable file"), Optional, "file with the MySQL password; a line end at its end is cut off"),
+    key("source.tls", Table, Optional, "encryption towards MySQL"),
+    key("source.tls.mode", Choice(&["disabled", "required", "verify_ca", "verify_identity"]), Default("\"verify_identity\""), "disabled: clear text; required: encrypted, server not verified; verify_ca: its authority verified; verify_identity: its host name too"),
+    key("source.tls.ca_file", Path("the path of a readable PEM file"), Optional, "authorities that may sign the server's certificate; without it the public ones"),
+    key("source.server_id", Integer { min: 1, max: 4_294_967_295 }, Optional, "our id among the server's replicas, unique there; without it one is derived"),
+    key("source.start", Choice(&["now", "earliest"]), Default("\"now\""), "where the very first start begins: at new changes, or at the oldest binlog that the server still has"),
+    later("source.on_history_lost", "what happens when the binlog no longer has our position"),
+    key("source.heartbeat", Duration { min: 100, max: MINUTE }, Default("\"5s\""), "how often an idle server shows that it is alive; several missed ones mean a new connection"),
+    key("source.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to MySQL may take"),
+    key("source.window_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"8MiB\""), "captured rows held in memory before capture waits"),
+    key("salesforce", Table, Required, "the org that is written to"),
+    key("salesforce.login_url", Text("https://host; http only for a loopback host"), Required, "where to log in: https://login.salesforce.com, https://test.salesforce.com or the org's own domain"),
+    key("salesforce.api_version", Text("a version from 46.0 on, such as 67.0"), Default("\"67.0\""), "version of the REST API"),
+    key("salesforce.auth", Table, Required, "how to log in"),
+    key("salesforce.auth.kind", Choice(&["jwt", "client_credentials"]), Required, "jwt: signed with a private key; client_credentials: with a client secret"),
+    key("salesforce.auth.client_id", Text("the app's consumer key"), Required, "consumer key of the connected or external client app"),
+    key("salesforce.auth.client_secret", Secret, Optional, "client_credentials: consumer secret, as LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET"),
+    key("salesforce.auth.client_secret_file", Path("the path of a readable file"), Optional, "client_credentials: file with the consumer secret"),
+    key("salesforce.auth.username", Text("a Salesforce user name"), Optional, "jwt: the integration user; required with jwt"),
+    key("salesforce.auth.key", Secret, Optional, "jwt: private key as PEM text, as LEADSTREAM_SALESFORCE__AUTH__KEY"),
+    key("salesforce.auth.key_file", Path("the path of a readable PEM file"), Optional, "jwt: file with the private key"),
+    key("salesforce.auth.audience", Text("an https URL; http only for a loopback host"), Optional, "jwt: audience of the assertion; without it the login URL"),
+    key("salesforce.request_timeout", Duration { min: 120 * SECOND, max: 10 * MINUTE }, Default("\"150s\""), "how long an answer may take; after it the outcome counts as unknown"),
+    key("salesforce.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to Salesforce may take"),
+    key("salesforce.compress", Boolean, Default("true"), "gzip request bodies"),
+    key("route", List("a list of 1 to 1000 tables, each [[route]]"), Required, "one table's way into one object"),
+    key("route[].name", Text("1 to 40 of a-z, 0-9, _ and -, unique among the routes"), Required, "names the route in the journal, in metrics and commands; renaming starts new books"),
+    key("route[].table", Text("schema.table"), Required, "the table that is read"),
+    key("route[].operations", List("[\"insert\"]"), Default("[\"insert\"]"), "what is carried; this version carries inserts only"),
+    later("route[].where", "filter expression"),
+    key("route[].object", Text(API_NAME), Default("\"Lead\""), "the Salesforce object that is written"),
+    key("route[].external_id", Table, Required, "the unique field that upserts go by"),
+    key("route[].external_id.field", Text(API_NAME), Required, "API name of the field: External ID and Unique"),
+    key("route[].external_id.column", Text(COLUMN), Required, "column that fills it: not null, unique, never reused"),
+    key("route[].auto_assign", Mixed("true, false or an assignment rule's id (01Q…, 15 or 18 characters)"), Default("false"), "whether Salesforce's assignment rules run on what we write"),
+    key("route[].fields", Table, Required, "what each field gets: Field = \"column\", or a table of the keys below"),
+    key("route[].fields.*.column", Text(COLUMN), Optional, "column that fills the field; this or constant"),
+    key("route[].fields.*.default", Mixed(SCALAR), Optional, "takes the place of NULL"),
+    key("route[].fields.*.constant", Mixed(SCALAR), Optional, "the same value for every record; this or column"),
+    key("route[].fields.*.trim", Boolean, Default("true"), "cut white space off both ends of a text"),
+    later("route[].on_converted", "what happens to changes of converted leads"),
+    later("route[].on_duplicate", "what happens when a duplicate rule objects"),
+    later("route[].on_too_long", "what happens to texts that are too long"),
+    key("batch", Table, Optional, "when a batch is closed: whichever limit comes first"),
+    key("batch.max_records", Integer { min: 1, max: 200 }, Default("200"), "records in one call"),
+    key("batch.max_bytes", Size { min: 64 * KIB, max: 40 * MIB }, Default("\"1MiB\""), "body of one call before compression"),
+    key("batch.max_age", Duration { min: 0, max: HOUR }, Default("\"1s\""), "how long the oldest record waits for company; \"0s\" sends at once"),
+    later("batch.max_age_stretched", "how far pacing may stretch max_age"),
+    key("pace", Table, Optional, "how hard Salesforce may be asked"),
+    key("pace.requests_per_second", Integer { min: 1, max: 1_000 }, Default("20"), "calls started in a second at most"),
+    key("pace.max_in_flight", Integer { min: 1, max: 25 }, Default("4"), "calls waiting for their answer at most"),
+    later("pace.daily_calls", "budget of calls in 24 hours"),
+    later("pace.reserve_percent", "part of the budget kept back"),
+    later("pace.bulk_from", "backlog from which Bulk API is used"),
+    key("retry", Table, Optional, "how failures are tried again"),
+    key("retry.base", Duration { min: 10, max: MINUTE }, Default("\"500ms\""), "first delay; it doubles with each attempt"),
+    key("retry.cap", Duration { min: 100, max: HOUR }, Default("\"60s\""), "longest delay; not below retry.base"),
+    key("retry.record_attempts", Integer { min: 1, max: 100 }, Default("5"), "attempts of one record before it becomes a dead letter"),
+    key("retry.park_after", Duration { min: 0, max: HOUR }, Default("\"10s\""), "Salesforce down so long: what waits is parked on disk"),
+    key("state", Table, Optional, "the folder that holds journal and index"),
+    key("state.path", Path("the path of a folder"), Default("\"state\""), "the folder; relative to the working directory"),
+    key("state.max_parked_bytes", Size { min: MIB, max: TIB }, Default("\"1GiB\""), "parked payloads on disk before capture waits"),
+    key("state.payload", Choice(&["masked", "full", "hash"]), Default("\"masked\""), "what the audit trail keeps of delivered values; a dead letter always keeps what its replay needs"),
+    later("state.audit_retention", "how long journal segments are kept"),
+    later("state.encryption_key_file", "key that encrypts the journal"),
+    key("operator", Table, Optional, "the operator's HTTP port: health, metrics, console"),
+    key("operator.listen", Text("a loopback address and port such as 127.0.0.1:9464"), Default("\"127.0.0.1:9464\""), "where it listens; port 0 takes any free one"),
+    later("operator.token_file", "token for what shows personal data"),
+    later("operator.tls", "certificate of the port"),
+    key("operator.shutdown_grace", Duration { min: 0, max: 10 * MINUTE }, Default("\"25s\""), "how long calls in flight are waited for when the service stops"),
+    key("log", Table, Optional, "what is logged to stderr"),
+    key("log.format", Choice(&["human", "json"]), Default("\"human\""), "lines for people, or one JSON object a line"),
+    key("log.level", Text("off, error, warn, info, debug, trace, or a list of target=level"), Default("\"info\""), "how much is logged: \"info,leadstream::capture=debug\""),
+];

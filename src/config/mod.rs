@@ -1,0 +1,266 @@
+//! The configuration: defaults, overlaid by a TOML file, by the environment, by flags; checked
+//! whole before anything starts.
+//!
+//! Owns the keys ([`keys::KEYS`] is the one list that reader, printer and documentation share),
+//! their rules and their mistakes. All mistakes are reported at once. Secrets come from files or the
+//! environment, are held as [`Secret`] and never printed.
+//!
+//! It does not look at MySQL or Salesforce: whether a table or a field exists is for `leadstream
+//! check`. figment and toml stop at this module's edge.
+
+mod address;
+mod check;
+pub mod keys;
+mod layers;
+mod load;
+mod mistake;
+mod print;
+mod reader;
+mod route;
+mod salesforce;
+mod secrets;
+mod source;
+mod toml_text;
+mod units;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::core::schema::TableName;
+use crate::core::secret::Secret;
+
+pub use load::{load, load_from, no_colour};
+pub use mistake::{Mistake, Mistakes};
+
+/// The whole configuration, every rule kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub source: Source,
+    pub salesforce: Salesforce,
+    /// Never empty; a route's place is its `RouteId`.
+    pub routes: Vec<Route>,
+    pub batch: Batch,
+    pub pace: Pace,
+    pub retry: Retry,
+    pub state: State,
+    pub operator: Operator,
+    pub log: Log,
+}
+
+/// The MySQL server that is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// A name or an address, IPv6 without brackets.
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    /// Empty only when none was given, which only a loopback host allows.
+    pub password: Secret,
+    pub tls: Tls,
+    /// `None`: derived by capture.
+    pub server_id: Option<u32>,
+    pub start: Start,
+    pub heartbeat_ms: u64,
+    pub connect_timeout_ms: u64,
+    /// Bytes of captured rows held in memory before capture waits.
+    pub window_bytes: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    pub mode: TlsMode,
+    /// PEM; readable when it was checked. `None`: the public authorities.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    Disabled,
+    /// Encrypted, the server not verified.
+    Required,
+    VerifyCa,
+    /// The authority and the host name are verified.
+    VerifyIdentity,
+}
+
+/// Where a first start begins; a later one goes on at its checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Now,
+    /// The oldest binlog that the server still has.
+    Earliest,
+}
+
+/// The org that is written to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Salesforce {
+    /// `https://host[:port]` without a slash at its end; plain http for a loopback host only.
+    pub login_url: String,
+    /// `67.0`, without the `v`.
+    pub api_version: String,
+    pub auth: Auth,
+    pub request_timeout_ms: u64,
+    pub connect_timeout_ms: u64,
+    /// Whether request bodies are gzipped.
+    pub compress: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Auth {
+    Jwt {
+        client_id: String,
+        username: String,
+        private_key_pem: Secret,
+        /// `None`: the login URL.
+        audience: Option<String>,
+    },
+    ClientCredentials {
+        client_id: String,
+        client_secret: Secret,
+    },
+}
+
+/// One table's way into one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Unique; names the route in the journal, so that it outlives a reordering of the file.
+    pub name: String,
+    pub table: TableName,
+    pub operations: Operations,
+    pub object: String,
+    pub external_id: ExternalId,
+    pub auto_assign: AutoAssign,
+    /// In the file's order; no two differ only in case; the external id is not among them.
+    pub fields: Vec<FieldMapping>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operations {
+    pub insert: bool,
+    pub update: bool,
+    pub delete: bool,
+}
+
+/// The unique field that upserts go by, and the column that fills it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalId {
+    pub field: String,
+    pub column: String,
+}
+
+/// Whether Salesforce's assignment rules run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AutoAssign {
+    Off,
+    On,
+    /// The rule of that id, 15 or 18 characters.
+    Rule(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldMapping {
+    /// The field's API name.
+    pub field: String,
+    pub source: FieldSource,
+    /// White space around a text is cut off.
+    pub trim: bool,
+    /// Its key, for mistakes that only show against Salesforce: `route[0].fields.LastName`.
+    pub path: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldSource {
+    Column {
+        name: String,
+        /// Takes the place of NULL.
+        default: Option<Scalar>,
+    },
+    Constant(Scalar),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    Text(String),
+    Integer(i64),
+    /// Finite.
+    Float(f64),
+    Boolean(bool),
+}
+
+/// When a batch is closed: whichever limit comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub max_records: usize,
+    pub max_bytes: usize,
+    /// 0: as soon as a call may be made.
+    pub max_age_ms: u64,
+}
+
+/// How hard Salesforce may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pace {
+    pub requests_per_second: u32,
+    pub max_in_flight: usize,
+}
+
+/// How failures are tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    pub base_ms: u64,
+    /// Never below `base_ms`.
+    pub cap_ms: u64,
+    /// Of one record, the first included.
+    pub record_attempts: u32,
+    /// Salesforce down so long: what waits is parked.
+    pub park_after_ms: u64,
+}
+
+/// The folder that holds journal and index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    pub path: PathBuf,
+    pub max_parked_bytes: u64,
+    pub payload: PayloadPolicy,
+}
+
+/// What the audit trail keeps of a delivered record's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadPolicy {
+    Masked,
+    Full,
+    Hash,
+}
+
+/// The operator's HTTP port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Loopback in this version.
+    pub listen: SocketAddr,
+    /// How long calls in flight are waited for when the service stops.
+    pub shutdown_grace_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    /// Directives of tracing's `EnvFilter`, checked: `info,leadstream::capture=debug`.
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--config`; `None`: the usual places.
+    pub config: Option<PathBuf>,
+    /// Each `--set KEY=VALUE`: `batch.max_age=0s`.
+    pub set: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

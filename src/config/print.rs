@@ -1,0 +1,229 @@
+//! The configuration that is in effect, as TOML. Secrets show a placeholder, which the reader
+//! refuses: a printed configuration needs its secrets given again.
+
+use crate::core::secret::Secret;
+
+use super::keys::{self, Kind, Need};
+use super::mistake::REDACTED;
+use super::toml_text::{join, quote};
+use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
+use super::{
+    Auth, AutoAssign, Config, FieldMapping, FieldSource, LogFormat, PayloadPolicy, Route,
+    Salesforce, Scalar, Source, Start, TlsMode,
+};
+
+impl Config {
+    /// The effective configuration as TOML; values that are the default say so in a comment.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let mut page = Page { text: String::new() };
+        print_source(&mut page, &self.source);
+        print_salesforce(&mut page, &self.salesforce);
+        for route in &self.routes {
+            print_route(&mut page, route);
+        }
+        page.section("batch");
+        page.number("batch", "max_records", self.batch.max_records as u64);
+        page.number("batch", "max_bytes", self.batch.max_bytes as u64);
+        page.number("batch", "max_age", self.batch.max_age_ms);
+        page.section("pace");
+        page.number("pace", "requests_per_second", self.pace.requests_per_second.into());
+        page.number("pace", "max_in_flight", self.pace.max_in_flight as u64);
+        page.section("retry");
+        page.number("retry", "base", self.retry.base_ms);
+        page.number("retry", "cap", self.retry.cap_ms);
+        page.number("retry", "record_attempts", self.retry.record_attempts.into());
+        page.number("retry", "park_after", self.retry.park_after_ms);
+        page.section("state");
+        page.text("state", "path", &self.state.path.display().to_string());
+        page.number("state", "max_parked_bytes", self.state.max_parked_bytes);
+        let payload = match self.state.payload {
+            PayloadPolicy::Masked => "masked",
+            PayloadPolicy::Full => "full",
+            PayloadPolicy::Hash => "hash",
+        };
+        page.text("state", "payload", payload);
+        page.section("operator");
+        page.text("operator", "listen", &self.operator.listen.to_string());
+        page.number("operator", "shutdown_grace", self.operator.shutdown_grace_ms);
+        page.section("log");
+        let format = match self.log.format {
+            LogFormat::Human => "human",
+            LogFormat::Json => "json",
+        };
+        page.text("log", "format", format);
+        page.text("log", "level", &self.log.level);
+        page.text
+    }
+}
+
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn section(&mut self, name: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(&format!("[{name}]\n"));
+    }
+
+    /// A value as TOML, with the remark that it is the default where it is.
+    fn line(&mut self, pattern: &str, name: &str, value: &str) {
+        let default = match keys::find(&join(pattern, name)).map(|key| key.need) {
+            Some(Need::Default(default)) => default,
+            _ => "",
+        };
+        let remark = if default == value { "  # default" } else { "" };
+        self.text.push_str(&format!("{name} = {value}{remark}\n"));
+    }
+
+    fn text(&mut self, pattern: &str, name: &str, value: &str) {
+        self.line(pattern, name, &quote(value));
+    }
+
+    /// A number in the form of its key; a default keeps the form that it has in the documentation.
+    fn number(&mut self, pattern: &str, name: &str, value: u64) {
+        let Some(key) = keys::find(&join(pattern, name)) else { return };
+        let default = match key.need {
+            Need::Default(default) => default,
+            _ => "",
+        };
+        let bare = default.trim_matches('"');
+        let (text, is_default) = match key.kind {
+            Kind::Duration { .. } => {
+                (quote(&format_duration_ms(value)), parse_duration_ms(bare) == Some(value))
+            }
+            Kind::Size { .. } => (quote(&format_bytes(value)), parse_bytes(bare) == Some(value)),
+            _ => (value.to_string(), false),
+        };
+        self.line(pattern, name, if is_default { default } else { &text });
+    }
+
+    fn secret(&mut self, name: &str, secret: &Secret) {
+        if secret.expose().is_empty() {
+            self.text.push_str(&format!("# {name}: none\n"));
+        } else {
+            self.text.push_str(&format!("{name} = \"{REDACTED}\"\n"));
+        }
+    }
+}
+
+fn print_source(page: &mut Page, source: &Source) {
+    page.section("source");
+    let host =
+        if source.host.contains(':') { format!("[{}]", source.host) } else { source.host.clone() };
+    let user = encode_user(&source.user);
+    page.text("source", "url", &format!("mysql://{user}@{host}:{}", source.port));
+    page.secret("password", &source.password);
+    let mode = match source.tls.mode {
+        TlsMode::Disabled => "disabled",
+        TlsMode::Required => "required",
+        TlsMode::VerifyCa => "verify_ca",
+        TlsMode::VerifyIdentity => "verify_identity",
+    };
+    page.text("source", "tls.mode", mode);
+    if let Some(path) = &source.tls.ca_file {
+        page.text("source", "tls.ca_file", &path.display().to_string());
+    }
+    if let Some(id) = source.server_id {
+        page.number("source", "server_id", id.into());
+    }
+    let start = match source.start {
+        Start::Now => "now",
+        Start::Earliest => "earliest",
+    };
+    page.text("source", "start", start);
+    page.number("source", "heartbeat", source.heartbeat_ms);
+    page.number("source", "connect_timeout", source.connect_timeout_ms);
+    page.number("source", "window_bytes", source.window_bytes.into());
+}
+
+fn print_salesforce(page: &mut Page, salesforce: &Salesforce) {
+    page.section("salesforce");
+    page.text("salesforce", "login_url", &salesforce.login_url);
+    page.text("salesforce", "api_version", &salesforce.api_version);
+    match &salesforce.auth {
+        Auth::Jwt { client_id, username, private_key_pem, audience } => {
+            page.text("salesforce", "auth.kind", "jwt");
+            page.text("salesforce", "auth.client_id", client_id);
+            page.text("salesforce", "auth.username", username);
+            page.secret("auth.key", private_key_pem);
+            if let Some(audience) = audience {
+                page.text("salesforce", "auth.audience", audience);
+            }
+        }
+        Auth::ClientCredentials { client_id, client_secret } => {
+            page.text("salesforce", "auth.kind", "client_credentials");
+            page.text("salesforce", "auth.client_id", client_id);
+            page.secret("auth.client_secret", client_secret);
+        }
+    }
+    page.number("salesforce", "request_timeout", salesforce.request_timeout_ms);
+    page.number("salesforce", "connect_timeout", salesforce.connect_timeout_ms);
+    page.line("salesforce", "compress", &salesforce.compress.to_string());
+}
+
+fn print_route(page: &mut Page, route: &Route) {
+    page.section("[route]");
+    page.text("route[]", "name", &route.name);
+    page.text("route[]", "table", &route.table.to_string());
+    let operations = [
+        ("insert", route.operations.insert),
+        ("update", route.operations.update),
+        ("delete", route.operations.delete),
+    ];
+    let listed: Vec<String> =
+        operations.iter().filter(|(_, carried)| *carried).map(|(word, _)| quote(word)).collect();
+    page.line("route[]", "operations", &format!("[{}]", listed.join(", ")));
+    page.text("route[]", "object", &route.object);
+    page.text("route[]", "external_id.field", &route.external_id.field);
+    page.text("route[]", "external_id.column", &route.external_id.column);
+    let auto_assign = match &route.auto_assign {
+        AutoAssign::Off => "false".to_owned(),
+        AutoAssign::On => "true".to_owned(),
+        AutoAssign::Rule(id) => quote(id),
+    };
+    page.line("route[]", "auto_assign", &auto_assign);
+    page.section("route.fields");
+    for field in &route.fields {
+        page.line("route[].fields", &field.field, &print_field(field));
+    }
+}
+
+fn print_field(field: &FieldMapping) -> String {
+    let trim = if field.trim { "" } else { ", trim = false" };
+    match &field.source {
+        FieldSource::Column { name, default: None } if field.trim => quote(name),
+        FieldSource::Column { name, default: None } => {
+            format!("{{ column = {}{trim} }}", quote(name))
+        }
+        FieldSource::Column { name, default: Some(default) } => {
+            format!("{{ column = {}, default = {}{trim} }}", quote(name), print_scalar(default))
+        }
+        FieldSource::Constant(value) => format!("{{ constant = {}{trim} }}", print_scalar(value)),
+    }
+}
+
+fn print_scalar(value: &Scalar) -> String {
+    match value {
+        Scalar::Text(text) => quote(text),
+        Scalar::Integer(number) => number.to_string(),
+        Scalar::Float(number) => toml::Value::Float(*number).to_string(),
+        Scalar::Boolean(value) => value.to_string(),
+    }
+}
+
+/// The user as a URL holds it.
+fn encode_user(user: &str) -> String {
+    let mut text = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}

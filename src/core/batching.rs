@@ -1,0 +1,402 @@
+//! The planner: which records go into which call, and when.
+//!
+//! A batch closes at its record count, its bytes, or its oldest record's age. Per external id at
+//! most one record is under way; a newer image of a key waits behind it, or, while the older one
+//! is still unsent, takes its place. The planner decides nothing about failures.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::change::{ChangeId, RouteId};
+use super::entry::Subject;
+use super::settlement::Slot;
+use super::time::Tick;
+
+/// Limits of one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    pub max_records: usize,
+    pub max_bytes: usize,
+    pub max_age_ms: u64,
+}
+
+/// A record on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub subject: Subject,
+    /// Its slot in the ledger; `None` when it comes from parking, where its slot is long passed.
+    pub slot: Option<Slot>,
+    /// Times it was sent and refused for itself.
+    pub attempts: u32,
+    /// It was sent and not answered: Salesforce may have it.
+    pub unknown: bool,
+    /// Its share of the capture window, in bytes.
+    pub charge: u32,
+    pub since: Tick,
+    /// Routes that write the same object by the same external id share a scope: a key of theirs
+    /// names one record in Salesforce.
+    pub scope: u16,
+    /// The key as Salesforce compares it.
+    pub key: Arc<str>,
+}
+
+/// A record's place in the planner, valid until it is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handle(u32);
+
+/// A batch that is due.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    pub route: RouteId,
+    pub records: Vec<Handle>,
+}
+
+/// An unsent record whose place a newer image took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replaced {
+    pub older: Record,
+    pub by: ChangeId,
+}
+
+#[derive(Debug)]
+pub struct Planner {
+    limits: BatchLimits,
+    records: Vec<Option<Record>>,
+    free: Vec<Handle>,
+    queues: Vec<Queue>,
+    keys: HashMap<(u16, Arc<str>), KeyState>,
+    retries: VecDeque<Retry>,
+    /// The route to look at first, so that none starves.
+    turn: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    handles: VecDeque<Handle>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct KeyState {
+    /// The record that is queued, in retry or in flight.
+    holder: Handle,
+    /// Still in its queue, never sent: a newer image may take its place.
+    replaceable: bool,
+    waiting: VecDeque<Handle>,
+}
+
+#[derive(Debug)]
+struct Retry {
+    route: RouteId,
+    records: Vec<Handle>,
+    not_before: Tick,
+}
+
+/// What a record adds to a request beside its key and payload: attributes, the key's name, commas.
+const OVERHEAD_BYTES: usize = 64;
+
+impl Record {
+    fn request_bytes(&self) -> usize {
+        self.subject.image.payload.len() + self.subject.image.key.len() + OVERHEAD_BYTES
+    }
+}
+
+impl Planner {
+    #[must_use]
+    pub fn new(limits: BatchLimits, routes: usize) -> Self {
+        Self {
+            limits,
+            records: Vec::new(),
+            free: Vec::new(),
+            queues: (0..routes).map(|_| Queue::default()).collect(),
+            keys: HashMap::new(),
+            retries: VecDeque::new(),
+            turn: 0,
+        }
+    }
+
+    /// Takes a record in; gives back the one whose place it took, if any.
+    pub fn admit(&mut self, record: Record) -> Option<Replaced> {
+        let key = (record.scope, Arc::clone(&record.key));
+        let Some(state) = self.keys.get_mut(&key) else {
+            let handle = self.store(record);
+            let state = KeyState {
+                holder: handle,
+                replaceable: true,
+                waiting: VecDeque::new(),
+            };
+            self.keys.insert(key, state);
+            self.enqueue(handle, false);
+            return None;
+        };
+        let last = match state.waiting.back() {
+            Some(last) => Some(*last),
+            None => state.replaceable.then_some(state.holder),
+        };
+        match last {
+            // Only within a route: each route keeps its own books and its own fields.
+            Some(last) if self.record(last).subject.id.route == record.subject.id.route => {
+                Some(self.replace(last, record))
+            }
+            _ => {
+                let handle = self.store(record);
+                if let Some(state) = self.keys.get_mut(&key) {
+                    state.waiting.push_back(handle);
+                }
+                None
+            }
+        }
+    }
+
+    /// The newer image takes the older one's place in line, so that it is not sent any later.
+    fn replace(&mut self, handle: Handle, mut record: Record) -> Replaced {
+        let by = record.subject.id.clone();
+        let new_bytes = record.request_bytes();
+        let cell = self.records[handle.0 as usize]
+            .as_mut()
+            .expect("a handle names a stored record");
+        record.since = cell.since;
+        let route = usize::from(cell.subject.id.route.0);
+        let old_bytes = cell.request_bytes();
+        let older = std::mem::replace(cell, record);
+        if self
+            .keys
+            .get(&(older.scope, Arc::clone(&older.key)))
+            .is_some_and(|s| s.holder == handle)
+        {
+            let queue = &mut self.queues[route];
+            queue.bytes = queue.bytes + new_bytes - old_bytes;
+        }
+        Replaced { older, by }
+    }
+
+    fn store(&mut self, record: Record) -> Handle {
+        if let Some(handle) = self.free.pop() {
+            self.records[handle.0 as usize] = Some(record);
+            return handle;
+        }
+        let handle =
+            Handle(u32::try_from(self.records.len()).expect("the window holds fewer records"));
+        self.records.push(Some(record));
+        handle
+    }
+
+    fn enqueue(&mut self, handle: Handle, front: bool) {
+        let record = self.record(handle);
+        let (route, bytes) = (
+            usize::from(record.subject.id.route.0),
+            record.request_bytes(),
+        );
+        let queue = &mut self.queues[route];
+        queue.bytes += bytes;
+        if front {
+            queue.handles.push_front(handle);
+        } else {
+            queue.handles.push_back(handle);
+        }
+    }
+
+    /// Whether any record of this key is in here, in flight or not.
+    #[must_use]
+    pub fn holds(&self, scope: u16, key: &Arc<str>) -> bool {
+        self.keys.contains_key(&(scope, Arc::clone(key)))
+    }
+
+    /// The record behind a handle.
+    ///
+    /// # Panics
+    /// When the record was taken out before: handles are not kept beyond that.
+    #[must_use]
+    pub fn record(&self, handle: Handle) -> &Record {
+        self.records[handle.0 as usize]
+            .as_ref()
+            .expect("a handle names a stored record")
+    }
+
+    pub fn record_mut(&mut self, handle: Handle) -> &mut Record {
+        self.records[handle.0 as usize]
+            .as_mut()
+            .expect("a handle names a stored record")
+    }
+
+    /// Takes a batch that is due, of a route that `admits`; what was sent before goes first.
+    pub fn take_batch(&mut self, now: Tick, admits: impl Fn(RouteId) -> bool) -> Option<Batch> {
+        let due = self
+            .retries
+            .iter()
+            .position(|r| r.not_before <= now && admits(r.route));
+        if let Some(retry) = due.and_then(|index| self.retries.remove(index)) {
+            return Some(Batch {
+                route: retry.route,
+                records: retry.records,
+            });
+        }
+        let count = self.queues.len();
+        for step in 0..count {
+            let index = (self.turn + step) % count;
+            let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+            if self.is_due(index, now) && admits(route) {
+                self.turn = (index + 1) % count;
+                return Some(Batch {
+                    route,
+                    records: self.fill(index),
+                });
+            }
+        }
+        None
+    }
+
+    fn is_due(&self, route: usize, now: Tick) -> bool {
+        let queue = &self.queues[route];
+        let Some(first) = queue.handles.front() else {
+            return false;
+        };
+        queue.handles.len() >= self.limits.max_records
+            || queue.bytes >= self.limits.max_bytes
+            || now.since(self.record(*first).since) >= self.limits.max_age_ms
+    }
+
+    fn fill(&mut self, route: usize) -> Vec<Handle> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while batch.len() < self.limits.max_records {
+            let Some(handle) = self.queues[route].handles.front().copied() else {
+                break;
+            };
+            let size = self.record(handle).request_bytes();
+            // A record larger than the limit travels alone.
+            if !batch.is_empty() && bytes + size > self.limits.max_bytes {
+                break;
+            }
+            bytes += size;
+            self.queues[route].handles.pop_front();
+            self.queues[route].bytes -= size;
+            self.pin(handle);
+            batch.push(handle);
+        }
+        batch
+    }
+
+    /// From now on no newer image may take this record's place.
+    fn pin(&mut self, handle: Handle) {
+        let record = self.record(handle);
+        let key = (record.scope, Arc::clone(&record.key));
+        if let Some(state) = self.keys.get_mut(&key) {
+            state.replaceable = false;
+        }
+    }
+
+    /// Puts sent records back, to go out again as one batch, not before the given moment.
+    pub fn retry(&mut self, route: RouteId, records: Vec<Handle>, not_before: Tick) {
+        if !records.is_empty() {
+            self.retries.push_back(Retry {
+                route,
+                records,
+                not_before,
+            });
+        }
+    }
+
+    /// Takes a record out for good; the next image of its key, if one waits, moves up.
+    pub fn remove(&mut self, handle: Handle) -> Record {
+        let record = self.records[handle.0 as usize]
+            .take()
+            .expect("a handle names a stored record");
+        self.free.push(handle);
+        let key = (record.scope, Arc::clone(&record.key));
+        let next = match self.keys.get_mut(&key) {
+            Some(state) => match state.waiting.pop_front() {
+                Some(next) => {
+                    state.holder = next;
+                    state.replaceable = true;
+                    Some(next)
+                }
+                None => {
+                    self.keys.remove(&key);
+                    None
+                }
+            },
+            None => None,
+        };
+        if let Some(next) = next {
+            self.enqueue(next, true);
+        }
+        record
+    }
+
+    /// Takes out what is not in flight and came from the stream, oldest first, up to `limit`
+    /// records of one route: for parking. Images that wait behind a record in flight stay, because
+    /// that record may have to be parked before them.
+    pub fn drain(&mut self, route: RouteId, limit: usize) -> Vec<Record> {
+        let mut handles: Vec<Handle> = Vec::new();
+        let mut kept = VecDeque::new();
+        while let Some(mut retry) = self.retries.pop_front() {
+            if retry.route == route {
+                let (mut take, keep): (Vec<Handle>, Vec<Handle>) = retry
+                    .records
+                    .iter()
+                    .partition(|handle| self.record(**handle).slot.is_some());
+                take.truncate(limit - handles.len());
+                let rest: Vec<Handle> = retry
+                    .records
+                    .iter()
+                    .copied()
+                    .filter(|h| !take.contains(h))
+                    .collect();
+                debug_assert!(rest.len() >= keep.len());
+                handles.extend(take);
+                retry.records = rest;
+            }
+            if !retry.records.is_empty() {
+                kept.push_back(retry);
+            }
+        }
+        self.retries = kept;
+        let index = usize::from(route.0);
+        let mut rest = VecDeque::new();
+        while let Some(handle) = self.queues[index].handles.pop_front() {
+            if handles.len() < limit && self.record(handle).slot.is_some() {
+                self.queues[index].bytes -= self.record(handle).request_bytes();
+                handles.push(handle);
+            } else {
+                rest.push_back(handle);
+            }
+        }
+        self.queues[index].handles = rest;
+        handles
+            .into_iter()
+            .map(|handle| self.remove(handle))
+            .collect()
+    }
+
+    /// When the next batch or retry falls due by time alone, given from when on each route admits
+    /// calls (`None`: only an answer can say).
+    #[must_use]
+    pub fn next_due(&self, admits_from: impl Fn(RouteId) -> Option<Tick>) -> Option<Tick> {
+        let ages = self.queues.iter().enumerate().filter_map(|(index, queue)| {
+            let first = queue.handles.front()?;
+            let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+            let due = self.record(*first).since.plus(self.limits.max_age_ms);
+            Some(due.max(admits_from(route)?))
+        });
+        let retries = self
+            .retries
+            .iter()
+            .filter_map(|retry| Some(retry.not_before.max(admits_from(retry.route)?)));
+        ages.chain(retries).min()
+    }
+
+    /// Records that are queued, waiting or in retry or in flight.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len() - self.free.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

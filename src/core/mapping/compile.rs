@@ -1,0 +1,386 @@
+//! The plan's making: every mistake of a mapping is found here, before the first row, all at once.
+
+use std::sync::Arc;
+
+use super::convert;
+use super::{FieldSource, MappingSpec, Plan, PlannedField, PlannedSource, Scalar};
+use crate::core::describe::{FieldDescribe, FieldKind, ObjectDescribe};
+use crate::core::schema::{ColumnKind, TableSchema};
+use crate::core::value::Value;
+
+/// A mapping that does not fit the table or the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// `LS####`.
+    pub page: &'static str,
+    /// Key path in the config: `route[0].fields.LastName`.
+    pub path: String,
+    pub text: String,
+    pub remedy: String,
+}
+
+const UNKNOWN_COLUMN: &str = "LS5001";
+const UNKNOWN_FIELD: &str = "LS5002";
+const REQUIRED_UNMAPPED: &str = "LS5003";
+const TYPES_DIFFER: &str = "LS5004";
+const NOT_WRITABLE: &str = "LS5005";
+const BAD_EXTERNAL_ID: &str = "LS5006";
+const BAD_LITERAL: &str = "LS5007";
+
+/// Compiles a route's mapping against what both sides look like now.
+///
+/// # Errors
+/// Every mistake, in the order of the config.
+pub fn compile(
+    spec: &MappingSpec,
+    table: &TableSchema,
+    object: &ObjectDescribe,
+) -> Result<Plan, Vec<Mistake>> {
+    let mut compiler = Compiler {
+        spec,
+        table,
+        object,
+        columns: Vec::new(),
+        mistakes: Vec::new(),
+    };
+    let key = compiler.external_id();
+    let fields: Vec<PlannedField> = spec
+        .fields
+        .iter()
+        .filter_map(|field| compiler.field(field))
+        .collect();
+    compiler.required_fields();
+    let Compiler {
+        columns, mistakes, ..
+    } = compiler;
+    match key {
+        Some((key_column, key_field)) if mistakes.is_empty() => Ok(Plan {
+            columns,
+            object: object.name.as_str().into(),
+            external_id: key_field.name.as_str().into(),
+            // Salesforce compares without case only where the field is unique without case.
+            key_case_sensitive: key_field.case_sensitive || !key_field.unique,
+            key_column,
+            key_max_chars: match key_field.kind {
+                FieldKind::Text { max_chars } | FieldKind::Email { max_chars } => max_chars,
+                _ => 255,
+            },
+            fields,
+        }),
+        _ => Err(mistakes),
+    }
+}
+
+struct Compiler<'a> {
+    spec: &'a MappingSpec,
+    table: &'a TableSchema,
+    object: &'a ObjectDescribe,
+    columns: Vec<String>,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Compiler<'a> {
+    fn mistake(&mut self, page: &'static str, path: &str, text: String, remedy: String) {
+        let path = format!("{}.{path}", self.spec.path);
+        self.mistakes.push(Mistake {
+            page,
+            path,
+            text,
+            remedy,
+        });
+    }
+
+    /// The place of a column among those that capture gives.
+    fn column(&mut self, path: &str, name: &str) -> Option<(usize, &'a ColumnKind)> {
+        let Some(column) = self.table.column(name) else {
+            let near = nearest(
+                name,
+                self.table.columns.iter().map(|column| column.name.as_str()),
+            );
+            self.mistake(
+                UNKNOWN_COLUMN,
+                path,
+                format!("table {} has no column {name:?}", self.table.name),
+                near.map_or_else(
+                    || "name a column of the table".to_owned(),
+                    |near| format!("did you mean {near:?}?"),
+                ),
+            );
+            return None;
+        };
+        let known = self.columns.iter().position(|known| *known == column.name);
+        let index = known.unwrap_or_else(|| {
+            self.columns.push(column.name.clone());
+            self.columns.len() - 1
+        });
+        Some((index, &column.kind))
+    }
+
+    fn describe(&mut self, path: &str, name: &str) -> Option<&'a FieldDescribe> {
+        let found = self.object.field(name);
+        if found.is_none() {
+            let near = nearest(
+                name,
+                self.object.fields.iter().map(|field| field.name.as_str()),
+            );
+            let hint = near
+                .map(|near| format!("did you mean {near:?}? "))
+                .unwrap_or_default();
+            self.mistake(
+                UNKNOWN_FIELD,
+                path,
+                format!(
+                    "{} has no field {name:?} that the integration user can see",
+                    self.object.name
+                ),
+                format!("{hint}create the field, or give the user's permission set access to it"),
+            );
+        }
+        found
+    }
+
+    fn external_id(&mut self) -> Option<(usize, &'a FieldDescribe)> {
+        let spec = self.spec;
+        let column = self.column("external_id.column", &spec.key_column);
+        let field = self.describe("external_id.field", &spec.external_id)?;
+        if !(field.external_id && field.unique) {
+            self.mistake(
+                BAD_EXTERNAL_ID,
+                "external_id.field",
+                format!("{} is not marked both External ID and Unique in Salesforce", field.name),
+                "tick External ID and Unique on the field: without them a repeated call would make \
+                 a second record"
+                    .to_owned(),
+            );
+        }
+        if !matches!(field.kind, FieldKind::Text { .. } | FieldKind::Email { .. }) {
+            self.mistake(
+                BAD_EXTERNAL_ID,
+                "external_id.field",
+                format!("{} holds {}, not text", field.name, field.kind.word()),
+                "use a Text field as external id".to_owned(),
+            );
+        }
+        let (index, kind) = column?;
+        if matches!(
+            kind,
+            ColumnKind::Float | ColumnKind::Double | ColumnKind::Json | ColumnKind::Other(_)
+        ) {
+            self.mistake(
+                BAD_EXTERNAL_ID,
+                "external_id.column",
+                format!(
+                    "column {:?} has a type that gives no stable key",
+                    spec.key_column
+                ),
+                "use a key of integers or text, best the table's primary key".to_owned(),
+            );
+        }
+        Some((index, field))
+    }
+
+    fn field(&mut self, spec: &super::FieldSpec) -> Option<PlannedField> {
+        let path = format!("fields.{}", spec.field);
+        let column = match &spec.source {
+            FieldSource::Column { name, .. } => Some(self.column(&path, name)?),
+            FieldSource::Constant(_) => None,
+        };
+        let field = self.describe(&path, &spec.field)?;
+        if field.name.eq_ignore_ascii_case(&self.spec.external_id) {
+            self.mistake(
+                BAD_EXTERNAL_ID,
+                &path,
+                format!("{} is the external id and is sent by itself", field.name),
+                "remove it from the fields".to_owned(),
+            );
+            return None;
+        }
+        if !field.createable {
+            self.mistake(
+                NOT_WRITABLE,
+                &path,
+                format!("{} cannot be written by the integration user", field.name),
+                "map another field, or grant edit access to it".to_owned(),
+            );
+            return None;
+        }
+        if let Some((_, kind)) = column
+            && let Err(reason) = fits(kind, &field.kind)
+        {
+            self.mistake(
+                TYPES_DIFFER,
+                &path,
+                format!("{} takes {}; {reason}", field.name, field.kind.word()),
+                "map a column of a fitting type".to_owned(),
+            );
+            return None;
+        }
+        let source = match &spec.source {
+            FieldSource::Constant(scalar) => {
+                PlannedSource::Constant(self.literal(&path, scalar, field)?)
+            }
+            FieldSource::Column { default, .. } => PlannedSource::Column {
+                index: column?.0,
+                default: match default {
+                    Some(scalar) => Some(self.literal(&path, scalar, field)?),
+                    None => None,
+                },
+            },
+        };
+        Some(PlannedField {
+            name: field.name.clone(),
+            label: field.label.clone(),
+            kind: field.kind.clone(),
+            required: field.is_required(),
+            trim: spec.trim,
+            source,
+        })
+    }
+
+    /// A constant or default as JSON text.
+    fn literal(&mut self, path: &str, scalar: &Scalar, field: &FieldDescribe) -> Option<String> {
+        let value = match scalar {
+            Scalar::Text(text) => Value::Text(text.clone()),
+            Scalar::Integer(number) => Value::Int(*number),
+            Scalar::Float(number) => Value::Double(*number),
+            Scalar::Boolean(flag) => Value::Int(i64::from(*flag)),
+        };
+        let mut json = String::new();
+        if let Err(fault) = convert::write_value(&value, &field.kind, true, &mut json) {
+            let problem = fault.problem(&field.name, &field.label, &field.kind);
+            self.mistake(
+                BAD_LITERAL,
+                path,
+                problem.message,
+                format!("{} takes {}", field.name, field.kind.word()),
+            );
+            return None;
+        }
+        if json == "null" && field.is_required() {
+            self.mistake(
+                BAD_LITERAL,
+                path,
+                format!("{} is required and cannot be empty", field.name),
+                "give a text that is not empty".to_owned(),
+            );
+            return None;
+        }
+        Some(json)
+    }
+
+    fn required_fields(&mut self) {
+        let mapped = |name: &str| {
+            name.eq_ignore_ascii_case(&self.spec.external_id)
+                || self
+                    .spec
+                    .fields
+                    .iter()
+                    .any(|field| field.field.eq_ignore_ascii_case(name))
+        };
+        let missing: Vec<String> = self
+            .object
+            .fields
+            .iter()
+            .filter(|field| field.is_required() && !mapped(&field.name))
+            .map(|field| field.name.clone())
+            .collect();
+        for name in missing {
+            self.mistake(
+                REQUIRED_UNMAPPED,
+                "fields",
+                format!(
+                    "{} requires {name}, and the route does not map it",
+                    self.object.name
+                ),
+                format!("add {name} = \"<column>\" or {name} = {{ constant = \"…\" }}"),
+            );
+        }
+    }
+}
+
+/// Whether any value of the column's type can become a value of the field's type.
+fn fits(column: &ColumnKind, field: &FieldKind) -> Result<(), String> {
+    use ColumnKind as C;
+    use FieldKind as F;
+    if let F::Unsupported(name) = field {
+        return Err(format!(
+            "fields of type {name} cannot be written from a column"
+        ));
+    }
+    if let C::Other(name) = column {
+        return Err(format!("columns of type {name} cannot be carried"));
+    }
+    let fits = match field {
+        F::Text { .. } | F::Picklist { .. } => !matches!(column, C::Bytes),
+        F::Email { .. } | F::Reference => matches!(column, C::Text { .. } | C::Enum { .. }),
+        F::MultiPicklist { .. } => matches!(column, C::Text { .. } | C::Enum { .. } | C::Set),
+        F::Boolean => {
+            matches!(
+                column,
+                C::Integer { .. } | C::Bit { .. } | C::Text { .. } | C::Enum { .. }
+            )
+        }
+        F::Int { .. } => matches!(
+            column,
+            C::Integer { .. }
+                | C::Decimal { .. }
+                | C::Year
+                | C::Bit { .. }
+                | C::Text { .. }
+                | C::Float
+                | C::Double
+        ),
+        F::Number { .. } => matches!(
+            column,
+            C::Integer { .. }
+                | C::Decimal { .. }
+                | C::Year
+                | C::Bit { .. }
+                | C::Text { .. }
+                | C::Float
+                | C::Double
+        ),
+        F::Date => matches!(
+            column,
+            C::Date | C::DateTime | C::Timestamp | C::Text { .. }
+        ),
+        F::DateTime => matches!(
+            column,
+            C::Date | C::DateTime | C::Timestamp | C::Text { .. }
+        ),
+        F::Time => matches!(column, C::Time),
+        F::Unsupported(_) => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err("the column's type cannot be turned into it".to_owned())
+    }
+}
+
+/// The name most like a misspelt one, if any is close.
+fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let name = name.to_ascii_lowercase();
+    names
+        .map(|other| {
+            (
+                strsim::jaro_winkler(&name, &other.to_ascii_lowercase()),
+                other,
+            )
+        })
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, other)| other)
+}
+
+impl Plan {
+    /// The key as Salesforce compares it: what two records must share to be one.
+    #[must_use]
+    pub fn comparable_key(&self, key: &str) -> Arc<str> {
+        if self.key_case_sensitive {
+            key.into()
+        } else {
+            key.to_lowercase().into()
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Columns to fields: a plan compiled once from the route's config, the table and Salesforce's
+//! describe, then run for every change.
+//!
+//! What can be known before the first row is a [`Mistake`] of the plan; what only a row can show is
+//! a [`Problem`] of that row, found before it costs a call. Problems carry the codes that Salesforce
+//! would use for the same fault, so that a cause has one name wherever it is found.
+
+mod compile;
+mod convert;
+
+use std::sync::Arc;
+
+pub use compile::{Mistake, compile};
+
+use super::change::{Change, Operation};
+use super::describe::FieldKind;
+use super::entry::Image;
+use super::outcome::RecordError;
+use super::schema::TableName;
+use super::value::Value;
+
+/// One route's mapping as configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MappingSpec {
+    pub route: String,
+    pub table: TableName,
+    pub object: String,
+    /// API name of the external id field, and the column that gives its value.
+    pub external_id: String,
+    pub key_column: String,
+    pub fields: Vec<FieldSpec>,
+    /// Key path of the route in the config, for mistakes: `route[0]`.
+    pub path: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldSpec {
+    pub field: String,
+    pub source: FieldSource,
+    pub trim: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldSource {
+    Column {
+        name: String,
+        default: Option<Scalar>,
+    },
+    Constant(Scalar),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+}
+
+/// A mapping that fits both sides.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The columns that capture must give, in this order.
+    pub columns: Vec<String>,
+    pub object: Arc<str>,
+    pub external_id: Arc<str>,
+    /// False when Salesforce matches keys without case: `A1` and `a1` are then one record.
+    pub key_case_sensitive: bool,
+    key_column: usize,
+    key_max_chars: u32,
+    fields: Vec<PlannedField>,
+}
+
+#[derive(Clone, Debug)]
+struct PlannedField {
+    name: String,
+    label: String,
+    kind: FieldKind,
+    required: bool,
+    trim: bool,
+    source: PlannedSource,
+}
+
+#[derive(Clone, Debug)]
+enum PlannedSource {
+    /// Index into the change's values, and the JSON text that stands in for NULL or empty.
+    Column {
+        index: usize,
+        default: Option<String>,
+    },
+    /// JSON text.
+    Constant(String),
+}
+
+/// A row that cannot become a valid record; `image` holds what could be mapped and the source row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unmappable {
+    pub image: Image,
+    pub problems: Vec<Problem>,
+}
+
+/// One thing wrong with one row.
+pub type Problem = RecordError;
+
+impl Plan {
+    /// Maps one change.
+    ///
+    /// # Errors
+    /// [`Unmappable`] with every problem of the row, when there is one.
+    pub fn map(&self, change: &Change) -> Result<Image, Unmappable> {
+        let mut problems = Vec::new();
+        let key = self.key(change, &mut problems);
+        let mut payload = String::with_capacity(48 * self.fields.len());
+        let mut email = None;
+        payload.push('{');
+        for field in &self.fields {
+            let rollback = payload.len();
+            if payload.len() > 1 {
+                payload.push(',');
+            }
+            convert::write_string(&field.name, &mut payload);
+            payload.push(':');
+            let start = payload.len();
+            match field.write(change, &mut payload) {
+                Ok(true) => {}
+                // Absent from the row image: the field is left alone.
+                Ok(false) => payload.truncate(rollback),
+                Err(problem) => {
+                    payload.truncate(rollback);
+                    problems.push(problem);
+                    continue;
+                }
+            }
+            if matches!(field.kind, FieldKind::Email { .. }) && email.is_none() {
+                email = payload
+                    .get(start..)
+                    .and_then(|json| json.strip_prefix('"')?.strip_suffix('"'))
+                    .map(Arc::from);
+            }
+        }
+        payload.push('}');
+        let mut image = Image {
+            key: key.into(),
+            payload: payload.into(),
+            email,
+            row: None,
+        };
+        if problems.is_empty() {
+            return Ok(image);
+        }
+        image.row = Some(self.source_row(change).into());
+        Err(Unmappable { image, problems })
+    }
+
+    fn key(&self, change: &Change, problems: &mut Vec<Problem>) -> String {
+        let value = change.values.get(self.key_column).and_then(Option::as_ref);
+        let text = value.and_then(convert::key_text).unwrap_or_default();
+        if text.is_empty() {
+            problems.push(Problem {
+                code: "MISSING_ARGUMENT".into(),
+                message: format!(
+                    "{} is empty: a record without a key cannot be sent",
+                    self.external_id
+                ),
+                fields: vec![self.external_id.to_string()],
+            });
+        } else if text.chars().count() > self.key_max_chars as usize {
+            problems.push(Problem {
+                code: "STRING_TOO_LONG".into(),
+                message: format!(
+                    "{}: the key is longer than {} characters",
+                    self.external_id, self.key_max_chars
+                ),
+                fields: vec![self.external_id.to_string()],
+            });
+        }
+        text
+    }
+
+    /// The row's columns as a JSON object, kept with a dead letter so that a mended mapping can
+    /// try again.
+    fn source_row(&self, change: &Change) -> String {
+        let mut row = String::from("{");
+        for (column, value) in self.columns.iter().zip(&change.values) {
+            let Some(value) = value else { continue };
+            if row.len() > 1 {
+                row.push(',');
+            }
+            convert::write_string(column, &mut row);
+            row.push(':');
+            match (value, convert::text_of(value)) {
+                (Value::Null, _) => row.push_str("null"),
+                (_, Some(text)) => convert::write_string(&text, &mut row),
+                (_, None) => row.push_str("\"(binary)\""),
+            }
+        }
+        row.push('}');
+        row
+    }
+}
+
+impl PlannedField {
+    /// Appends the field's JSON value; `Ok(false)` when the row image does not have the column.
+    fn write(&self, change: &Change, out: &mut String) -> Result<bool, Problem> {
+        let (index, default) = match &self.source {
+            PlannedSource::Constant(json) => {
+                out.push_str(json);
+                return Ok(true);
+            }
+            PlannedSource::Column { index, default } => (*index, default),
+        };
+        // A row image may leave columns out (MINIMAL): an update then leaves the field alone, an
+        // insert has no older value that could stand.
+        let value = match change.values.get(index) {
+            Some(Some(value)) => value,
+            _ if change.operation == Operation::Insert && (default.is_some() || self.required) => {
+                &Value::Null
+            }
+            _ => return Ok(false),
+        };
+        let start = out.len();
+        match convert::write_value(value, &self.kind, self.trim, out) {
+            Ok(()) => {}
+            Err(fault) => return Err(fault.problem(&self.name, &self.label, &self.kind)),
+        }
+        if out.get(start..) == Some("null") {
+            if let Some(default) = default {
+                out.truncate(start);
+                out.push_str(default);
+            } else if self.required {
+                return Err(Problem {
+                    code: "REQUIRED_FIELD_MISSING".into(),
+                    message: format!("{} is required, and the column is empty", self.name),
+                    fields: vec![self.name.clone()],
+                });
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,394 @@
+//! Plans against tables and describes that fit and do not fit; conversions value by value.
+
+use super::*;
+use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
+use crate::core::describe::{FieldDescribe, ObjectDescribe};
+use crate::core::position::{FilePosition, TransactionId};
+use crate::core::schema::{Column, ColumnKind, TableSchema};
+use crate::core::time::Micros;
+use crate::core::value::{Date, DateTime};
+
+fn table_name() -> TableName {
+    TableName {
+        schema: "crm".into(),
+        table: "leads".into(),
+    }
+}
+
+fn column(name: &str, kind: ColumnKind) -> Column {
+    Column {
+        name: name.into(),
+        kind,
+        nullable: true,
+        primary_key: name == "id",
+    }
+}
+
+fn table() -> TableSchema {
+    let text = || ColumnKind::Text { max_chars: 255 };
+    TableSchema {
+        name: table_name(),
+        columns: vec![
+            column(
+                "id",
+                ColumnKind::Integer {
+                    bytes: 8,
+                    unsigned: true,
+                },
+            ),
+            column("name", text()),
+            column("company", text()),
+            column("photo", ColumnKind::Bytes),
+            column("born", ColumnKind::Date),
+        ],
+    }
+}
+
+fn field(name: &str, kind: FieldKind) -> FieldDescribe {
+    FieldDescribe {
+        name: name.into(),
+        label: name.into(),
+        kind,
+        nillable: true,
+        defaulted_on_create: false,
+        createable: true,
+        updateable: true,
+        external_id: false,
+        unique: false,
+        case_sensitive: false,
+        id_lookup: false,
+    }
+}
+
+fn object(required: &[&str]) -> ObjectDescribe {
+    let key = FieldDescribe {
+        external_id: true,
+        unique: true,
+        id_lookup: true,
+        ..field("MySQL_Id__c", FieldKind::Text { max_chars: 64 })
+    };
+    let mut fields = vec![
+        key,
+        field("LastName", FieldKind::Text { max_chars: 80 }),
+        field("Company", FieldKind::Text { max_chars: 255 }),
+        field("Birthday__c", FieldKind::Date),
+        FieldDescribe {
+            createable: false,
+            ..field("CreatedDate", FieldKind::DateTime)
+        },
+    ];
+    for field in &mut fields {
+        field.nillable = !required.contains(&field.name.as_str());
+    }
+    ObjectDescribe {
+        name: "Lead".into(),
+        createable: true,
+        updateable: true,
+        fields,
+    }
+}
+
+fn from_column(field: &str, name: &str) -> FieldSpec {
+    let source = FieldSource::Column {
+        name: name.into(),
+        default: None,
+    };
+    FieldSpec {
+        field: field.into(),
+        source,
+        trim: true,
+    }
+}
+
+fn spec(fields: Vec<FieldSpec>) -> MappingSpec {
+    MappingSpec {
+        route: "leads".into(),
+        table: table_name(),
+        object: "Lead".into(),
+        external_id: "MySQL_Id__c".into(),
+        key_column: "id".into(),
+        fields,
+        path: "route[0]".into(),
+    }
+}
+
+/// Key from `id`, LastName (required) from `name`: for the tests of the pipeline.
+pub(crate) fn simple_plan() -> Plan {
+    let spec = spec(vec![from_column("LastName", "name")]);
+    compile(&spec, &table(), &object(&["LastName"])).unwrap()
+}
+
+fn change(values: Vec<Option<Value>>) -> Change {
+    Change {
+        id: ChangeId {
+            transaction: Arc::new(Transaction {
+                id: TransactionId::File(FilePosition {
+                    file: "binlog.000001".into(),
+                    offset: 4,
+                }),
+                committed_at: Micros(0),
+            }),
+            table: Arc::new(table_name()),
+            row: 0,
+            route: RouteId(0),
+        },
+        last_of_row: true,
+        operation: Operation::Insert,
+        values: values.into(),
+        captured_at: Micros(0),
+    }
+}
+
+#[track_caller]
+fn check_mistakes(spec: &MappingSpec, object: &ObjectDescribe, expected: &[(&str, &str)]) {
+    let mistakes = compile(spec, &table(), object).unwrap_err();
+    let found: Vec<(&str, &str)> = mistakes.iter().map(|m| (m.page, m.path.as_str())).collect();
+    assert_eq!(found, expected, "{mistakes:#?}");
+}
+
+#[test]
+fn every_mistake_of_a_mapping_is_reported_at_once() {
+    let fields = vec![
+        from_column("LastName", "nmae"),
+        from_column("Compani", "company"),
+        from_column("CreatedDate", "born"),
+        from_column("Birthday__c", "photo"),
+    ];
+    check_mistakes(
+        &spec(fields),
+        &object(&["LastName", "Company"]),
+        &[
+            ("LS5001", "route[0].fields.LastName"),
+            ("LS5002", "route[0].fields.Compani"),
+            ("LS5005", "route[0].fields.CreatedDate"),
+            ("LS5004", "route[0].fields.Birthday__c"),
+            ("LS5003", "route[0].fields"),
+        ],
+    );
+}
+
+#[test]
+fn near_misses_are_named() {
+    let mistakes = compile(
+        &spec(vec![from_column("LastName", "nmae")]),
+        &table(),
+        &object(&[]),
+    )
+    .unwrap_err();
+    assert_eq!(mistakes[0].remedy, "did you mean \"name\"?");
+}
+
+#[test]
+fn an_external_id_must_be_unique() {
+    let mut object = object(&[]);
+    object.fields[0].unique = false;
+    check_mistakes(
+        &spec(vec![]),
+        &object,
+        &[("LS5006", "route[0].external_id.field")],
+    );
+}
+
+#[test]
+fn literals_are_checked_against_their_field() {
+    let constant = |field: &str, scalar| FieldSpec {
+        field: field.into(),
+        source: FieldSource::Constant(scalar),
+        trim: true,
+    };
+    let fields = vec![
+        constant("Birthday__c", Scalar::Text("soon".into())),
+        constant("LastName", Scalar::Text("x".repeat(81))),
+    ];
+    let expected = [
+        ("LS5007", "route[0].fields.Birthday__c"),
+        ("LS5007", "route[0].fields.LastName"),
+    ];
+    check_mistakes(&spec(fields), &object(&[]), &expected);
+}
+
+#[test]
+fn a_row_becomes_key_and_payload() {
+    let fields = vec![
+        from_column("LastName", "name"),
+        FieldSpec {
+            field: "Company".into(),
+            source: FieldSource::Column {
+                name: "company".into(),
+                default: Some(Scalar::Text("Unknown".into())),
+            },
+            trim: true,
+        },
+        from_column("Birthday__c", "born"),
+    ];
+    let plan = compile(&spec(fields), &table(), &object(&["LastName", "Company"])).unwrap();
+    assert_eq!(plan.columns, ["id", "name", "company", "born"]);
+    let image = plan
+        .map(&change(vec![
+            Some(Value::UInt(42)),
+            Some(Value::Text(" O'Hara \"Jo\" ".into())),
+            Some(Value::Text("  ".into())),
+            Some(Value::Date(Date {
+                year: 1990,
+                month: 2,
+                day: 28,
+            })),
+        ]))
+        .unwrap();
+    assert_eq!(image.key.as_ref(), "42");
+    let expected = r#"{"LastName":"O'Hara \"Jo\"","Company":"Unknown","Birthday__c":"1990-02-28"}"#;
+    assert_eq!(image.payload.as_ref(), expected);
+}
+
+#[test]
+fn an_invalid_row_names_each_problem_and_keeps_the_row() {
+    let plan = simple_plan();
+    let unmappable = plan.map(&change(vec![
+        Some(Value::Null),
+        Some(Value::Text(" ".into())),
+    ]));
+    let unmappable = unmappable.unwrap_err();
+    let codes: Vec<&str> = unmappable
+        .problems
+        .iter()
+        .map(|p| p.code.as_str())
+        .collect();
+    assert_eq!(codes, ["MISSING_ARGUMENT", "REQUIRED_FIELD_MISSING"]);
+    assert_eq!(
+        unmappable.image.row.as_deref(),
+        Some(r#"{"id":null,"name":" "}"#)
+    );
+}
+
+#[test]
+fn keys_without_case_compare_without_case() {
+    let plan = simple_plan();
+    assert_eq!(plan.comparable_key("AbC"), plan.comparable_key("aBc"));
+}
+
+#[track_caller]
+fn check(value: Value, kind: FieldKind, expected: Result<&str, convert::Fault>) {
+    let mut json = String::new();
+    let result = convert::write_value(&value, &kind, true, &mut json).map(|()| json.as_str());
+    assert_eq!(result, expected, "{value:?} as {kind:?}");
+    if let Ok(json) = result {
+        serde_json::from_str::<serde_json::Value>(json).unwrap();
+    }
+}
+
+#[test]
+fn values_convert_strictly() {
+    use convert::Fault;
+    let text = |s: &str| Value::Text(s.into());
+    let chars = |max_chars| FieldKind::Text { max_chars };
+    check(text("a\u{1}\n"), chars(5), Ok("\"a\\u0001\""));
+    check(text("äöü"), chars(3), Ok("\"äöü\""));
+    check(text("äöüß"), chars(3), Err(Fault::TooLong));
+    check(text("  "), chars(3), Ok("null"));
+    check(Value::Bytes(vec![1]), chars(3), Err(Fault::Type));
+    check(Value::Int(-5), chars(3), Ok("\"-5\""));
+    let email = FieldKind::Email { max_chars: 80 };
+    check(
+        text("ann@example.org"),
+        email.clone(),
+        Ok("\"ann@example.org\""),
+    );
+    for bad in [
+        "ann",
+        "ann@",
+        "@example.org",
+        "ann@example",
+        "a n@example.org",
+        "a@b@c.d",
+        "a@b..c",
+    ] {
+        check(text(bad), email.clone(), Err(Fault::Email));
+    }
+    let plan = FieldKind::Picklist {
+        max_chars: 20,
+        restricted: Some(vec!["Pro".into()]),
+    };
+    check(text("pro"), plan.clone(), Ok("\"pro\""));
+    check(text("Gold"), plan, Err(Fault::Picklist));
+    check(Value::Int(1), FieldKind::Boolean, Ok("true"));
+    check(text("FALSE"), FieldKind::Boolean, Ok("false"));
+    check(Value::Int(2), FieldKind::Boolean, Err(Fault::Type));
+    let int = FieldKind::Int { digits: 8 };
+    check(Value::Int(99_999_999), int.clone(), Ok("99999999"));
+    check(Value::Int(100_000_000), int.clone(), Err(Fault::Range));
+    check(Value::Decimal("12.00".into()), int.clone(), Ok("12"));
+    check(
+        Value::Decimal("12.50".into()),
+        int.clone(),
+        Err(Fault::Type),
+    );
+    check(text("12 people"), int, Err(Fault::Type));
+    let money = FieldKind::Number {
+        precision: 18,
+        scale: 0,
+    };
+    check(
+        Value::Decimal("-0012.50".into()),
+        money.clone(),
+        Ok("-12.50"),
+    );
+    check(text(".5"), money.clone(), Ok("0.5"));
+    check(text("1e5"), money.clone(), Err(Fault::Type));
+    check(
+        Value::Decimal("1234567890123456789".into()),
+        money,
+        Err(Fault::Range),
+    );
+    let date = |year, month, day| Date { year, month, day };
+    check(
+        Value::Date(date(2024, 2, 29)),
+        FieldKind::Date,
+        Ok("\"2024-02-29\""),
+    );
+    check(
+        Value::Date(date(2023, 2, 29)),
+        FieldKind::Date,
+        Err(Fault::Date),
+    );
+    check(Value::Date(date(0, 0, 0)), FieldKind::Date, Ok("null"));
+    check(
+        Value::Date(date(2023, 0, 1)),
+        FieldKind::Date,
+        Err(Fault::Date),
+    );
+    check(text("2023-13-01"), FieldKind::Date, Err(Fault::Date));
+    let at = DateTime {
+        date: date(2026, 1, 31),
+        hour: 23,
+        minute: 59,
+        second: 59,
+        micros: 999_999,
+    };
+    check(
+        Value::DateTime(at),
+        FieldKind::DateTime,
+        Ok("\"2026-01-31T23:59:59.999Z\""),
+    );
+    check(
+        Value::Timestamp(1_500),
+        FieldKind::DateTime,
+        Ok("\"1970-01-01T00:00:00.001Z\""),
+    );
+    check(
+        Value::Timestamp(1_709_164_800_000_000),
+        FieldKind::DateTime,
+        Ok("\"2024-02-29T00:00:00.000Z\""),
+    );
+    check(
+        text("2026-01-31 10:00:00.5+01:00"),
+        FieldKind::DateTime,
+        Ok("\"2026-01-31T10:00:00.500+01:00\""),
+    );
+    check(text("tomorrow"), FieldKind::DateTime, Err(Fault::Type));
+    check(
+        text("00Q000000000001"),
+        FieldKind::Reference,
+        Ok("\"00Q000000000001\""),
+    );
+    check(text("00Q"), FieldKind::Reference, Err(Fault::Type));
+}

@@ -1,0 +1,288 @@
+//! What comes back from Salesforce, and what follows from it.
+
+use super::{Flight, Pipeline};
+use crate::core::batching::{Handle, Record};
+use crate::core::change::RouteId;
+use crate::core::entry::{Attempt, Entry, ServiceEvent};
+use crate::core::outcome::{
+    CallId, CallOutcome, Disposition, ErrorClass, RecordError, RecordResult, Rejection,
+    RequestFailure,
+};
+use crate::core::time::{Micros, Now};
+
+/// When a call went out and came back.
+#[derive(Clone, Copy)]
+struct Timing {
+    batch: u64,
+    sent_at: Micros,
+    answered_at: Micros,
+}
+
+impl Pipeline {
+    pub(super) fn take_answer(
+        &mut self,
+        call: CallId,
+        outcome: CallOutcome,
+        sent_at: Micros,
+        answered_at: Micros,
+        now: Now,
+    ) {
+        // A call that was given up at shutdown may still answer: its records are read again.
+        let Some(flight) = self.calls.remove(&call) else {
+            return;
+        };
+        let timing = Timing {
+            batch: flight.batch,
+            sent_at,
+            answered_at,
+        };
+        match outcome {
+            CallOutcome::Answered(results) if results.len() == flight.records.len() => {
+                self.note_reachable(flight.route);
+                self.take_results(flight, results, timing, now);
+            }
+            CallOutcome::Answered(results) => {
+                let text = format!(
+                    "the answer has {} results for {} records",
+                    results.len(),
+                    flight.records.len()
+                );
+                self.take_failure(flight, protocol_failure(text), timing, now);
+            }
+            CallOutcome::Failed(failure) => self.take_failure(flight, failure, timing, now),
+        }
+    }
+
+    fn note_reachable(&mut self, route: RouteId) {
+        let closed_org = self.org.note_answer();
+        let closed_route = self.route(route).circuit.note_answer();
+        if closed_org || closed_route {
+            let name = &self.routes[usize::from(route.0)].name;
+            let detail = if closed_org {
+                "Salesforce answers again".to_owned()
+            } else {
+                format!("route {name}")
+            };
+            self.entries.push(Entry::Service {
+                event: ServiceEvent::DeliveryResumed,
+                detail,
+            });
+        }
+        if closed_org {
+            // Everybody's backlog comes at once after an outage: start with one call and grow.
+            self.allowed_in_flight = 1;
+        } else if self.allowed_in_flight < self.settings.max_in_flight {
+            self.allowed_in_flight += 1;
+        }
+    }
+
+    fn take_results(
+        &mut self,
+        flight: Flight,
+        results: Vec<RecordResult>,
+        timing: Timing,
+        now: Now,
+    ) {
+        let lone = flight.records.len() == 1;
+        let mut pieces = Vec::new();
+        let mut later: Vec<(u32, Handle)> = Vec::new();
+        for (handle, result) in flight.records.into_iter().zip(results) {
+            match result {
+                RecordResult::Delivered { id, created } => {
+                    let attempt = self.attempt(handle, timing);
+                    let record = self.take_out(handle);
+                    self.entries.push(Entry::Delivered {
+                        subject: record.subject,
+                        salesforce_id: id,
+                        created,
+                        attempt,
+                    });
+                }
+                RecordResult::Rejected(rejection) => match rejection.disposition {
+                    Disposition::DeadLetter | Disposition::Pause => {
+                        self.dead_letter(handle, rejection, timing);
+                    }
+                    Disposition::Split if !lone => {
+                        self.planner.record_mut(handle).unknown = false;
+                        pieces.push(handle);
+                    }
+                    Disposition::Backoff | Disposition::Split => {
+                        if let Some(attempts) = self.note_refused(handle, rejection, timing) {
+                            later.push((attempts, handle));
+                        }
+                    }
+                },
+            }
+        }
+        self.retry_in_halves(flight.route, pieces, now);
+        // Records with the same number of attempts wait together, so that they cost one call.
+        later.sort_by_key(|(attempts, _)| *attempts);
+        for group in later.chunk_by(|a, b| a.0 == b.0) {
+            let delay = self.settings.backoff.delay_ms(group[0].0, &mut self.jitter);
+            let handles = group.iter().map(|(_, handle)| *handle).collect();
+            self.planner
+                .retry(flight.route, handles, now.tick.plus(delay));
+        }
+    }
+
+    fn take_failure(&mut self, flight: Flight, failure: RequestFailure, timing: Timing, now: Now) {
+        let route = flight.route;
+        for handle in &flight.records {
+            // Once Salesforce may have it, only an answer for the record says otherwise.
+            self.planner.record_mut(*handle).unknown |= failure.unknown;
+        }
+        if matches!(
+            failure.disposition,
+            Disposition::Split | Disposition::DeadLetter
+        ) {
+            self.note_reachable(route);
+            match flight.records.as_slice() {
+                [lone] => self.take_lone_failure(route, *lone, &failure, timing, now),
+                _ => self.retry_in_halves(route, flight.records, now),
+            }
+            return;
+        }
+        if failure.class == ErrorClass::Concurrency {
+            self.allowed_in_flight = (self.allowed_in_flight / 2).max(1);
+        }
+        let detail = format!("{}: {}", failure.code, failure.text);
+        let backoff = self.settings.backoff;
+        let own = &mut self.routes[usize::from(route.0)].circuit;
+        let (circuit, other) = match failure.class {
+            ErrorClass::Configuration => (own, &mut self.org),
+            _ => (&mut self.org, own),
+        };
+        other.release_probe();
+        let unknown = failure.unknown;
+        if circuit.note_failure(failure, backoff, &mut self.jitter, now.tick) {
+            self.entries.push(Entry::Service {
+                event: ServiceEvent::DeliveryPaused,
+                detail,
+            });
+        }
+        if self.stopping && unknown {
+            self.note_unanswered(&flight);
+        }
+        self.planner.retry(route, flight.records, now.tick);
+    }
+
+    /// The request was refused for what is in it, and there is one record in it.
+    fn take_lone_failure(
+        &mut self,
+        route: RouteId,
+        handle: Handle,
+        failure: &RequestFailure,
+        timing: Timing,
+        now: Now,
+    ) {
+        let rejection = Rejection {
+            class: failure.class,
+            code: failure.code.clone(),
+            disposition: failure.disposition,
+            errors: vec![RecordError {
+                code: failure.code.clone(),
+                message: failure.text.clone(),
+                fields: Vec::new(),
+            }],
+        };
+        if !failure.unknown {
+            self.dead_letter(handle, rejection, timing);
+        } else if let Some(attempts) = self.note_refused(handle, rejection, timing) {
+            let delay = self.settings.backoff.delay_ms(attempts, &mut self.jitter);
+            self.planner
+                .retry(route, vec![handle], now.tick.plus(delay));
+        }
+    }
+
+    fn retry_in_halves(&mut self, route: RouteId, mut records: Vec<Handle>, now: Now) {
+        let second = records.split_off(records.len().div_ceil(2));
+        self.planner.retry(route, records, now.tick);
+        self.planner.retry(route, second, now.tick);
+    }
+
+    /// Counts a refusal that may pass; the number of attempts so far, or `None` when they are used
+    /// up and the record is dead-lettered.
+    fn note_refused(
+        &mut self,
+        handle: Handle,
+        rejection: Rejection,
+        timing: Timing,
+    ) -> Option<u32> {
+        let attempts = self.planner.record(handle).attempts + 1;
+        if attempts >= self.settings.record_attempts {
+            self.dead_letter(handle, rejection, timing);
+            return None;
+        }
+        let attempt = self.attempt(handle, timing);
+        let record = self.planner.record_mut(handle);
+        record.attempts = attempts;
+        let subject = record.subject.clone();
+        self.entries.push(Entry::Retried {
+            subject,
+            class: rejection.class,
+            code: rejection.code,
+            attempt,
+        });
+        Some(attempts)
+    }
+
+    fn dead_letter(&mut self, handle: Handle, rejection: Rejection, timing: Timing) {
+        let attempt = self.attempt(handle, timing);
+        let letter = self.next_letter();
+        let record = self.take_out(handle);
+        self.entries.push(Entry::DeadLettered {
+            subject: record.subject,
+            letter,
+            class: rejection.class,
+            code: rejection.code,
+            errors: rejection.errors,
+            attempt: Some(attempt),
+        });
+    }
+
+    fn attempt(&self, handle: Handle, timing: Timing) -> Attempt {
+        Attempt {
+            batch: timing.batch,
+            number: self.planner.record(handle).attempts + 1,
+            sent_at: timing.sent_at,
+            answered_at: timing.answered_at,
+        }
+    }
+
+    fn take_out(&mut self, handle: Handle) -> Record {
+        let record = self.planner.remove(handle);
+        self.note_settled(&record);
+        record
+    }
+
+    /// Shutdown's grace is over: what is in flight is journalled as unanswered and read again.
+    pub(super) fn give_up_calls(&mut self) {
+        for (_, flight) in std::mem::take(&mut self.calls) {
+            self.note_unanswered(&flight);
+        }
+    }
+
+    fn note_unanswered(&mut self, flight: &Flight) {
+        for handle in &flight.records {
+            let subject = self.planner.record(*handle).subject.clone();
+            self.entries.push(Entry::Unanswered {
+                subject,
+                batch: flight.batch,
+                sent_at: flight.sent_at,
+            });
+        }
+    }
+}
+
+/// The answer does not fit the request: what was committed is not known.
+fn protocol_failure(text: String) -> RequestFailure {
+    RequestFailure {
+        class: ErrorClass::Unknown,
+        page: "LS2020",
+        code: "PROTOCOL".to_owned(),
+        text,
+        disposition: Disposition::Backoff,
+        unknown: true,
+        retry_after_ms: None,
+    }
+}

@@ -1,0 +1,256 @@
+//! What comes into the pipeline: rows of the stream, records read back from parking; and what is
+//! parked because nothing can leave.
+
+use std::sync::Arc;
+
+use super::{Effect, PARK_AT_ONCE, Pipeline};
+use crate::core::batching::Record;
+use crate::core::change::{Change, ChangeId, Chunk, RouteId, SkippedRows, StreamItem};
+use crate::core::entry::{
+    Entry, Image, ParkedRecord, ParkedSpan, SkipRule, StoredChangeId, Subject,
+};
+use crate::core::mapping::Unmappable;
+use crate::core::outcome::ErrorClass;
+use crate::core::time::{Now, Tick};
+
+impl Pipeline {
+    pub(super) fn take_chunk(&mut self, chunk: Chunk, now: Now) {
+        let rows = chunk
+            .items
+            .iter()
+            .filter(|item| matches!(item, StreamItem::Row(_)))
+            .count();
+        let share = chunk.bytes / u32::try_from(rows.max(1)).unwrap_or(u32::MAX);
+        let mut charged = 0;
+        for item in chunk.items {
+            match item {
+                StreamItem::Row(change) => {
+                    charged += share;
+                    self.take_change(change, share, now);
+                }
+                StreamItem::Skipped(skipped) => self.take_skipped(skipped),
+                StreamItem::Advance(advance) => self.ledger.advance(advance),
+            }
+        }
+        self.release_now += chunk.bytes - charged;
+    }
+
+    /// Whether this change was settled before a restart, although the checkpoint is not past it.
+    fn was_settled(&mut self, id: &ChangeId) -> bool {
+        if self.settled_ahead.is_empty() {
+            return false;
+        }
+        let stored = StoredChangeId::new(id, &self.routes[usize::from(id.route.0)].name);
+        self.settled_ahead.remove(&stored)
+    }
+
+    fn take_change(&mut self, change: Change, charge: u32, now: Now) {
+        let slot = self.ledger.open(&change.id, 1, change.last_of_row);
+        if self.was_settled(&change.id) {
+            self.ledger.settle(slot);
+            self.release_now += charge;
+            return;
+        }
+        let route = &mut self.routes[usize::from(change.id.route.0)];
+        route.captured += 1;
+        match route.plan.map(&change) {
+            Ok(image) => {
+                route.in_flight += 1;
+                let key = route.plan.comparable_key(&image.key);
+                let scope = route.scope;
+                let record = Record {
+                    subject: subject_of(change, image),
+                    slot: Some(slot),
+                    attempts: 0,
+                    unknown: false,
+                    charge,
+                    since: now.tick,
+                    scope,
+                    key,
+                };
+                self.admit(record);
+            }
+            Err(Unmappable { image, problems }) => {
+                let code = problems.first().map(|p| p.code.clone()).unwrap_or_default();
+                let letter = self.next_letter();
+                self.entries.push(Entry::DeadLettered {
+                    subject: subject_of(change, image),
+                    letter,
+                    class: ErrorClass::Mapping,
+                    code,
+                    errors: problems,
+                    attempt: None,
+                });
+                self.ledger.settle(slot);
+                self.release += charge;
+            }
+        }
+    }
+
+    fn take_skipped(&mut self, skipped: SkippedRows) {
+        let slot = self
+            .ledger
+            .open(&skipped.id, skipped.rows, skipped.last_of_row);
+        self.ledger.settle(slot);
+        if self.was_settled(&skipped.id) {
+            return;
+        }
+        self.route(skipped.id.route).captured += u64::from(skipped.rows);
+        self.entries.push(Entry::Skipped {
+            id: skipped.id,
+            rows: skipped.rows,
+            operation: skipped.operation,
+            rule: SkipRule::OperationNotRouted,
+        });
+    }
+
+    pub(super) fn next_letter(&mut self) -> u64 {
+        let letter = self.next_letter;
+        self.next_letter += 1;
+        letter
+    }
+
+    /// Takes a record in, behind whatever of its route is parked.
+    fn admit(&mut self, record: Record) {
+        let route = self.route(record.subject.id.route);
+        if record.slot.is_some() && (route.parking.blocks() || !route.held.is_empty()) {
+            route.held.push_back(record);
+            return;
+        }
+        self.admit_now(record);
+    }
+
+    fn admit_now(&mut self, record: Record) {
+        let Some(replaced) = self.planner.admit(record) else {
+            return;
+        };
+        let older = replaced.older;
+        self.note_settled(&older);
+        self.entries.push(Entry::Superseded {
+            subject: older.subject,
+            by: replaced.by,
+        });
+    }
+
+    /// Books a record out: its slot, its share of the window, its place in parking.
+    pub(super) fn note_settled(&mut self, record: &Record) {
+        let route = &mut self.routes[usize::from(record.subject.id.route.0)];
+        if let Some(serial) = record.subject.parked {
+            route.parking.note_settled(serial);
+        }
+        if let Some(slot) = record.slot {
+            route.in_flight -= 1;
+            self.ledger.settle(slot);
+        }
+        self.release += record.charge;
+    }
+
+    pub(super) fn take_parked(&mut self, span: ParkedSpan, records: Vec<ParkedRecord>, now: Now) {
+        let Some(route) = self
+            .routes
+            .iter_mut()
+            .find(|route| route.name == span.route)
+        else {
+            return;
+        };
+        route.parking.note_read(&span, records.len());
+        let (plan, scope) = (Arc::clone(&route.plan), route.scope);
+        for parked in records {
+            let key = plan.comparable_key(&parked.subject.image.key);
+            let record = Record {
+                subject: parked.subject,
+                slot: None,
+                attempts: 0,
+                unknown: parked.unknown,
+                charge: 0,
+                since: now.tick,
+                scope,
+                key,
+            };
+            self.admit_now(record);
+        }
+    }
+
+    pub(super) fn release_held(&mut self) {
+        for index in 0..self.routes.len() {
+            while !self.routes[index].parking.blocks() {
+                let Some(record) = self.routes[index].held.pop_front() else {
+                    break;
+                };
+                self.admit_now(record);
+            }
+        }
+    }
+
+    /// Reads parked records back as far as there is something to do with them.
+    pub(super) fn read_parked(&mut self, now: Tick, effects: &mut Vec<Effect>) {
+        let limit = self.settings.batch.max_records * self.settings.max_in_flight * 2;
+        if !self.org.admits(now) {
+            return;
+        }
+        for route in &mut self.routes {
+            if route.circuit.admits(now)
+                && let Some((span, settled)) = route.parking.next_read(limit)
+            {
+                effects.push(Effect::ReadParked { span, settled });
+            }
+        }
+    }
+
+    /// Parks what waits for a circuit that has been open for long.
+    pub(super) fn park_what_waits(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let after = self.settings.park_after_ms;
+        for index in 0..self.routes.len() {
+            let circuit = &self.routes[index].circuit;
+            if !self.org.open_for(after, now.tick) && !circuit.open_for(after, now.tick) {
+                continue;
+            }
+            // Bounded: what does not fit stays in memory, fills the window, and capture waits.
+            while self.parked_bytes() < self.settings.max_parked_bytes {
+                let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+                let mut records = self.planner.drain(id, PARK_AT_ONCE);
+                // An older image of the key may still be in the planner, behind a call in flight:
+                // it must be parked first.
+                let (planner, held) = (&self.planner, &mut self.routes[index].held);
+                let free = held
+                    .iter()
+                    .take_while(|r| !planner.holds(r.scope, &r.key))
+                    .count();
+                records.extend(held.drain(..free.min(PARK_AT_ONCE - records.len())));
+                if records.is_empty() {
+                    break;
+                }
+                self.park(id, records);
+                self.commit(now, effects);
+            }
+        }
+    }
+
+    fn park(&mut self, id: RouteId, records: Vec<Record>) {
+        self.route(id).parking.note_committing(records.len() as u64);
+        for record in records {
+            let serial = self.next_parked;
+            self.next_parked += 1;
+            self.route(id).in_flight -= 1;
+            if let Some(slot) = record.slot {
+                self.ledger.settle(slot);
+            }
+            self.release += record.charge;
+            self.entries.push(Entry::Parked {
+                subject: record.subject,
+                serial,
+                unknown: record.unknown,
+            });
+        }
+    }
+}
+
+fn subject_of(change: Change, image: Image) -> Subject {
+    Subject {
+        id: change.id,
+        operation: change.operation,
+        image: Arc::new(image),
+        captured_at: change.captured_at,
+        parked: None,
+    }
+}

@@ -1,0 +1,392 @@
+//! The heart: every decision between a captured row and its final outcome.
+//!
+//! [`Pipeline::step`] takes one input and both clocks and returns effects; the driver carries them
+//! out. Invariants, held by the model test beside this file:
+//! - every captured row is entered into the books exactly once, in the same commit that settles it;
+//! - a checkpoint never passes a row that is neither settled nor parked;
+//! - at most one record per external id is in flight;
+//! - while records of a route are parked on disk, no newer record of the route overtakes them.
+
+mod answers;
+mod intake;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+pub use view::{PipelineView, RouteView, Trouble};
+
+use super::batching::{BatchLimits, Handle, Planner, Record};
+use super::change::{Chunk, RouteId};
+use super::circuit::Circuit;
+use super::entry::{
+    Commit, Entry, Image, ParkedRecord, ParkedSpan, Recovered, ServiceEvent, StoredChangeId, Totals,
+};
+use super::mapping::Plan;
+use super::outcome::{CallId, CallOutcome};
+use super::parking::Parking;
+use super::position::Checkpoint;
+use super::retry::{Backoff, Jitter};
+use super::settlement::Ledger;
+use super::time::{Micros, Now, Tick};
+
+#[derive(Clone, Copy, Debug)]
+pub struct PipelineSettings {
+    pub batch: BatchLimits,
+    pub backoff: Backoff,
+    pub record_attempts: u32,
+    pub max_in_flight: usize,
+    /// Salesforce unreachable for so long: what waits is parked.
+    pub park_after_ms: u64,
+    pub max_parked_bytes: u64,
+    pub jitter_seed: u64,
+}
+
+/// What a route brings to the pipeline.
+#[derive(Clone, Debug)]
+pub struct RouteSetup {
+    pub name: String,
+    pub plan: Arc<Plan>,
+    /// Equal for routes that write the same object by the same external id.
+    pub scope: u16,
+}
+
+#[derive(Debug)]
+pub enum Input {
+    Captured(Chunk),
+    Answered {
+        call: CallId,
+        outcome: CallOutcome,
+        sent_at: Micros,
+        answered_at: Micros,
+        api_calls: u32,
+    },
+    /// A commit is on disk; the spans are those of the records that it parked.
+    Durable {
+        parked: Vec<ParkedSpan>,
+    },
+    ParkedRead {
+        span: ParkedSpan,
+        records: Vec<ParkedRecord>,
+    },
+    /// Something the driver wants in the journal.
+    Note {
+        event: ServiceEvent,
+        detail: String,
+    },
+    Timer,
+    /// Take nothing more, send nothing more, let what is in flight come back.
+    Stop,
+    /// What is still in flight is given up.
+    GraceOver,
+}
+
+#[derive(Debug)]
+pub enum Effect {
+    Send(Call),
+    /// Make durable, then give `release` bytes back to the capture window and answer
+    /// [`Input::Durable`].
+    Commit {
+        commit: Commit,
+        release: u32,
+    },
+    /// Give bytes back at once: they belong to rows that needed no entry.
+    Release(u32),
+    ReadParked {
+        span: ParkedSpan,
+        settled: BTreeSet<u64>,
+    },
+}
+
+/// One request to make.
+#[derive(Debug)]
+pub struct Call {
+    pub id: CallId,
+    pub route: RouteId,
+    pub records: Vec<Arc<Image>>,
+}
+
+/// Parked records in one commit at most: a span is read back whole, so this bounds its memory.
+const PARK_AT_ONCE: usize = 1_000;
+
+/// A checkpoint that moved without any outcome (other tables' transactions) is committed this
+/// often at most: nothing but a restart's re-reading hangs on it.
+const CHECKPOINT_EVERY_MS: u64 = 1_000;
+
+#[derive(Debug)]
+pub struct Pipeline {
+    settings: PipelineSettings,
+    routes: Vec<Route>,
+    planner: Planner,
+    ledger: Ledger,
+    /// The org as a whole; each route has one of its own for its configuration.
+    org: Circuit,
+    calls: HashMap<CallId, Flight>,
+    /// Calls that may be in flight: less than configured after trouble.
+    allowed_in_flight: usize,
+    jitter: Jitter,
+    next_batch: u64,
+    next_letter: u64,
+    next_parked: u64,
+    settled_ahead: HashSet<StoredChangeId>,
+    /// Collected during a step.
+    entries: Vec<Entry>,
+    release: u32,
+    release_now: u32,
+    api_calls: u64,
+    commits_outstanding: usize,
+    committed_at: Tick,
+    stopping: bool,
+}
+
+#[derive(Debug)]
+struct Route {
+    name: String,
+    plan: Arc<Plan>,
+    scope: u16,
+    totals: Totals,
+    captured: u64,
+    /// From the stream, neither settled nor parked.
+    in_flight: u64,
+    circuit: Circuit,
+    parking: Parking,
+    /// Waits until everything parked on disk is read back.
+    held: VecDeque<Record>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    route: RouteId,
+    batch: u64,
+    records: Vec<Handle>,
+    sent_at: Micros,
+}
+
+impl Pipeline {
+    /// Builds the pipeline on what a start recovered. `checkpoint` is where the stream goes on.
+    #[must_use]
+    pub fn new(
+        settings: PipelineSettings,
+        routes: Vec<RouteSetup>,
+        recovered: &Recovered,
+        checkpoint: Checkpoint,
+    ) -> Self {
+        let routes: Vec<Route> = routes
+            .into_iter()
+            .map(|setup| {
+                let totals = recovered
+                    .totals
+                    .get(&setup.name)
+                    .cloned()
+                    .unwrap_or_default();
+                let mut parking = Parking::default();
+                for span in recovered
+                    .parked
+                    .iter()
+                    .filter(|span| span.route == setup.name)
+                {
+                    let end = span.first + u64::from(span.count);
+                    let settled = recovered.parked_settled.range(span.first..end).copied();
+                    parking.restore(span.clone(), settled);
+                }
+                Route {
+                    captured: totals.accounted(),
+                    totals,
+                    in_flight: 0,
+                    circuit: Circuit::default(),
+                    parking,
+                    held: VecDeque::new(),
+                    name: setup.name,
+                    plan: setup.plan,
+                    scope: setup.scope,
+                }
+            })
+            .collect();
+        Self {
+            planner: Planner::new(settings.batch, routes.len()),
+            ledger: Ledger::new(checkpoint),
+            org: Circuit::default(),
+            calls: HashMap::new(),
+            allowed_in_flight: settings.max_in_flight,
+            jitter: Jitter::new(settings.jitter_seed),
+            next_batch: recovered.next_batch,
+            next_letter: recovered.next_letter,
+            next_parked: recovered.next_parked,
+            settled_ahead: recovered.settled_ahead.clone(),
+            entries: Vec::new(),
+            release: 0,
+            release_now: 0,
+            api_calls: 0,
+            commits_outstanding: 0,
+            committed_at: Tick(0),
+            stopping: false,
+            settings,
+            routes,
+        }
+    }
+
+    /// Takes one input and says what must be done now.
+    pub fn step(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        match input {
+            Input::Captured(chunk) => self.take_chunk(chunk, now),
+            Input::Answered {
+                call,
+                outcome,
+                sent_at,
+                answered_at,
+                api_calls,
+            } => {
+                self.api_calls += u64::from(api_calls);
+                self.take_answer(call, outcome, sent_at, answered_at, now);
+            }
+            Input::Durable { parked } => {
+                self.commits_outstanding = self.commits_outstanding.saturating_sub(1);
+                for span in parked {
+                    if let Some(route) = self.routes.iter_mut().find(|r| r.name == span.route) {
+                        route.parking.note_durable(span);
+                    }
+                }
+            }
+            Input::ParkedRead { span, records } => self.take_parked(span, records, now),
+            Input::Note { event, detail } => self.entries.push(Entry::Service { event, detail }),
+            Input::Timer => {}
+            Input::Stop => self.stopping = true,
+            Input::GraceOver => self.give_up_calls(),
+        }
+        self.pump(now)
+    }
+
+    /// Whether, after [`Input::Stop`], nothing is in flight and everything is durable.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopping && self.calls.is_empty() && self.commits_outstanding == 0
+    }
+
+    fn pump(&mut self, now: Now) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if !self.stopping {
+            self.park_what_waits(now, &mut effects);
+            self.read_parked(now.tick, &mut effects);
+            self.release_held();
+            self.dispatch(now, &mut effects);
+        }
+        let quiet_commit = self.ledger.has_moved()
+            && (self.stopping || now.tick.since(self.committed_at) >= CHECKPOINT_EVERY_MS);
+        if !self.entries.is_empty() || quiet_commit {
+            self.commit(now, &mut effects);
+        }
+        if self.release_now > 0 {
+            effects.push(Effect::Release(std::mem::take(&mut self.release_now)));
+        }
+        effects
+    }
+
+    fn commit(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let entries = std::mem::take(&mut self.entries);
+        for entry in &entries {
+            if let Some(route) = entry.route() {
+                self.routes[usize::from(route.0)].totals.apply(entry);
+            }
+        }
+        let commit = Commit {
+            entries,
+            checkpoint: self.ledger.take_checkpoint(),
+            api_calls: std::mem::take(&mut self.api_calls),
+            at: now.wall,
+        };
+        self.commits_outstanding += 1;
+        self.committed_at = now.tick;
+        effects.push(Effect::Commit {
+            commit,
+            release: std::mem::take(&mut self.release),
+        });
+    }
+
+    fn dispatch(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        while self.calls.len() < self.allowed_in_flight {
+            let (org, routes) = (&self.org, &self.routes);
+            let admits = |route: RouteId| {
+                org.admits(now.tick) && routes[usize::from(route.0)].circuit.admits(now.tick)
+            };
+            let Some(batch) = self.planner.take_batch(now.tick, admits) else {
+                return;
+            };
+            self.org.note_sent();
+            self.routes[usize::from(batch.route.0)].circuit.note_sent();
+            let id = CallId(self.next_batch);
+            let records = batch
+                .records
+                .iter()
+                .map(|handle| Arc::clone(&self.planner.record(*handle).subject.image))
+                .collect();
+            let flight = Flight {
+                route: batch.route,
+                batch: id.0,
+                records: batch.records,
+                sent_at: now.wall,
+            };
+            self.next_batch += 1;
+            self.calls.insert(id, flight);
+            effects.push(Effect::Send(Call {
+                id,
+                route: batch.route,
+                records,
+            }));
+        }
+    }
+
+    /// The next moment at which time alone changes something.
+    #[must_use]
+    pub fn next_wake(&self, now: Tick) -> Option<Tick> {
+        if self.stopping {
+            return None;
+        }
+        let mut wakes = Vec::new();
+        let circuits = || self.routes.iter().map(|r| &r.circuit).chain([&self.org]);
+        let admits_from = |route: RouteId| {
+            let own = self.routes[usize::from(route.0)].circuit.admits_from()?;
+            Some(own.max(self.org.admits_from()?))
+        };
+        if self.calls.len() < self.allowed_in_flight {
+            wakes.extend(self.planner.next_due(admits_from));
+            let unread = (0_u16..)
+                .zip(&self.routes)
+                .filter(|(_, route)| route.parking.has_unread())
+                .filter_map(|(index, _)| admits_from(RouteId(index)));
+            wakes.extend(unread.filter(|at| *at > now));
+        }
+        let waiting = !self.planner.is_empty() || self.routes.iter().any(|r| !r.held.is_empty());
+        if waiting {
+            wakes.extend(
+                circuits()
+                    .filter_map(|circuit| circuit.open())
+                    .map(|open| open.since.plus(self.settings.park_after_ms))
+                    .filter(|at| *at > now),
+            );
+        }
+        if self.ledger.has_moved() {
+            wakes.push(self.committed_at.plus(CHECKPOINT_EVERY_MS));
+        }
+        wakes.into_iter().min()
+    }
+
+    fn route(&mut self, id: RouteId) -> &mut Route {
+        &mut self.routes[usize::from(id.0)]
+    }
+
+    fn parked_bytes(&self) -> u64 {
+        self.routes.iter().map(|route| route.parking.bytes()).sum()
+    }
+
+    /// The books by route name.
+    #[must_use]
+    pub fn totals(&self) -> BTreeMap<String, Totals> {
+        self.routes
+            .iter()
+            .map(|route| (route.name.clone(), route.totals.clone()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! What the pipeline shows of itself: a plain copy, taken between steps.
+
+use super::Pipeline;
+use crate::core::circuit::Circuit;
+use crate::core::entry::Totals;
+use crate::core::outcome::RequestFailure;
+use crate::core::position::Checkpoint;
+use crate::core::time::{Micros, Tick};
+
+#[derive(Clone, Debug)]
+pub struct PipelineView {
+    pub routes: Vec<RouteView>,
+    /// Behind it everything is settled or parked; durable only once its commit is.
+    pub checkpoint: Checkpoint,
+    /// When the oldest row was committed that has no final outcome yet, parked ones included.
+    pub oldest_unsettled: Option<Micros>,
+    pub calls_in_flight: usize,
+    pub allowed_in_flight: usize,
+    /// Why nothing leaves, if so.
+    pub org_trouble: Option<Trouble>,
+    pub parked_bytes: u64,
+    /// Records in memory.
+    pub records: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct RouteView {
+    pub name: String,
+    pub captured: u64,
+    pub in_flight: u64,
+    pub totals: Totals,
+    pub trouble: Option<Trouble>,
+}
+
+/// An open circuit.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    pub failure: RequestFailure,
+    pub since: Tick,
+    pub attempt: u32,
+    pub probe_at: Tick,
+}
+
+impl RouteView {
+    /// captured = delivered + skipped + discarded + open dead letters + parked + in flight.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.captured == self.totals.accounted() + self.in_flight
+    }
+}
+
+impl Pipeline {
+    #[must_use]
+    pub fn view(&self) -> PipelineView {
+        let parked = self
+            .routes
+            .iter()
+            .filter_map(|route| route.parking.oldest());
+        PipelineView {
+            routes: self
+                .routes
+                .iter()
+                .map(|route| RouteView {
+                    name: route.name.clone(),
+                    captured: route.captured,
+                    in_flight: route.in_flight,
+                    totals: route.totals.clone(),
+                    trouble: trouble(&route.circuit),
+                })
+                .collect(),
+            checkpoint: self.ledger.checkpoint().clone(),
+            oldest_unsettled: parked.chain(self.ledger.oldest_unsettled()).min(),
+            calls_in_flight: self.calls.len(),
+            allowed_in_flight: self.allowed_in_flight,
+            org_trouble: trouble(&self.org),
+            parked_bytes: self.parked_bytes(),
+            records: self.planner.len(),
+        }
+    }
+}
+
+fn trouble(circuit: &Circuit) -> Option<Trouble> {
+    circuit.open().map(|open| Trouble {
+        failure: open.failure.clone(),
+        since: open.since,
+        attempt: open.attempt,
+        probe_at: open.probe_at,
+    })
+}

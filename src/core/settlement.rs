@@ -1,0 +1,187 @@
+//! The ledger: outcomes arrive in any order, the checkpoint moves in the stream's order.
+//!
+//! Every item of the stream takes a slot. A slot is settled once its row has a final outcome or is
+//! parked. The watermark passes settled slots from the front; the checkpoint is what lies behind
+//! it. Nothing here is durable: the checkpoint becomes so with the commit that carries it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::change::{ChangeId, Transaction};
+use super::position::{Advance, Checkpoint, Inside, Position};
+use super::schema::TableName;
+use super::time::Micros;
+
+/// A slot's number: rises by one, never used twice in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u64);
+
+#[derive(Debug)]
+pub struct Ledger {
+    checkpoint: Checkpoint,
+    /// Whether the checkpoint moved since it was last taken.
+    moved: bool,
+    slots: VecDeque<Item>,
+    /// Number of `slots[0]`.
+    front: u64,
+    /// The table last passed with its printed name: the next row is most often of the same table,
+    /// and printing a name for each would cost more than the rest of the ledger.
+    table: Option<(Arc<TableName>, String)>,
+}
+
+#[derive(Debug)]
+enum Item {
+    Rows {
+        transaction: Arc<Transaction>,
+        table: Arc<TableName>,
+        /// Rows of the table that are behind us once this slot is; `None` when another route's
+        /// slot for the same row follows.
+        rows_done: Option<u64>,
+        settled: bool,
+    },
+    Advance(Advance),
+}
+
+impl Ledger {
+    #[must_use]
+    pub fn new(checkpoint: Checkpoint) -> Self {
+        Self {
+            checkpoint,
+            moved: false,
+            slots: VecDeque::new(),
+            front: 0,
+            table: None,
+        }
+    }
+
+    /// Opens a slot for `rows` rows from `id.row` on.
+    pub fn open(&mut self, id: &ChangeId, rows: u32, last_of_row: bool) -> Slot {
+        let slot = Slot(self.front + self.slots.len() as u64);
+        self.slots.push_back(Item::Rows {
+            transaction: Arc::clone(&id.transaction),
+            table: Arc::clone(&id.table),
+            rows_done: last_of_row.then(|| id.row + u64::from(rows)),
+            settled: false,
+        });
+        slot
+    }
+
+    /// Notes that everything before is the whole of its transactions.
+    pub fn advance(&mut self, advance: Advance) {
+        self.slots.push_back(Item::Advance(advance));
+        self.pass_settled();
+    }
+
+    /// Settles a slot.
+    ///
+    /// # Panics
+    /// When the slot is not open: each is settled exactly once.
+    pub fn settle(&mut self, slot: Slot) {
+        let index = slot
+            .0
+            .checked_sub(self.front)
+            .and_then(|i| usize::try_from(i).ok());
+        match index.and_then(|i| self.slots.get_mut(i)) {
+            Some(Item::Rows { settled, .. }) if !*settled => *settled = true,
+            _ => panic!("slot {} is settled twice or was never opened", slot.0),
+        }
+        self.pass_settled();
+    }
+
+    fn pass_settled(&mut self) {
+        while let Some(item) = self.slots.front() {
+            if matches!(item, Item::Rows { settled: false, .. }) {
+                return;
+            }
+            let Some(item) = self.slots.pop_front() else {
+                return;
+            };
+            self.front += 1;
+            self.pass(item);
+        }
+    }
+
+    fn pass(&mut self, item: Item) {
+        match item {
+            Item::Rows {
+                rows_done: None, ..
+            } => return,
+            Item::Rows {
+                transaction,
+                table,
+                rows_done: Some(rows),
+                ..
+            } => {
+                let inside = match self.checkpoint.inside.take() {
+                    Some(inside) if inside.transaction == transaction.id => inside,
+                    _ => Inside {
+                        transaction: transaction.id.clone(),
+                        rows: Default::default(),
+                    },
+                };
+                let inside = self.checkpoint.inside.insert(inside);
+                let name = match &mut self.table {
+                    Some((last, name)) if Arc::ptr_eq(last, &table) => name,
+                    other => &mut other.insert((Arc::clone(&table), table.to_string())).1,
+                };
+                match inside.rows.get_mut(name) {
+                    Some(done) => *done = rows,
+                    None => {
+                        inside.rows.insert(name.clone(), rows);
+                    }
+                }
+            }
+            Item::Advance(advance) => {
+                match &mut self.checkpoint.position {
+                    Position::Gtid(set) => set.extend(&advance.gtids),
+                    Position::File(position) => *position = advance.end.clone(),
+                }
+                self.checkpoint.end = advance.end;
+                self.checkpoint.inside = None;
+            }
+        }
+        self.moved = true;
+    }
+
+    /// The checkpoint, if it moved since this was last called.
+    pub fn take_checkpoint(&mut self) -> Option<Checkpoint> {
+        std::mem::take(&mut self.moved).then(|| self.checkpoint.clone())
+    }
+
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        self.moved
+    }
+
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// When the oldest row that is not settled was committed; `None` when all are.
+    #[must_use]
+    pub fn oldest_unsettled(&self) -> Option<Micros> {
+        self.slots.iter().find_map(|item| match item {
+            Item::Rows {
+                transaction,
+                settled: false,
+                ..
+            } => Some(transaction.committed_at),
+            Item::Rows { .. } | Item::Advance(_) => None,
+        })
+    }
+
+    /// Slots not yet passed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The ledger against a naive model: random streams, random order of outcomes.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::core::change::RouteId;
+use crate::core::position::{FilePosition, Gtid, GtidSet, TransactionId};
+
+const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+fn gtid(number: u64) -> Gtid {
+    format!("{UUID}:{number}").parse().unwrap()
+}
+
+fn start() -> Checkpoint {
+    Checkpoint {
+        server_uuid: UUID.into(),
+        position: Position::Gtid(GtidSet::default()),
+        end: FilePosition {
+            file: "binlog.000001".into(),
+            offset: 4,
+        },
+        inside: None,
+    }
+}
+
+fn change(transaction: u64, row: u64) -> ChangeId {
+    ChangeId {
+        transaction: Arc::new(Transaction {
+            id: TransactionId::Gtid(gtid(transaction)),
+            committed_at: Micros(transaction as i64),
+        }),
+        table: Arc::new(TableName {
+            schema: "crm".into(),
+            table: "leads".into(),
+        }),
+        row,
+        route: RouteId(0),
+    }
+}
+
+fn end_of(transaction: u64) -> Advance {
+    let mut gtids = GtidSet::default();
+    gtids.insert(&gtid(transaction));
+    Advance {
+        gtids,
+        end: FilePosition {
+            file: "binlog.000001".into(),
+            offset: transaction * 100,
+        },
+    }
+}
+
+#[test]
+fn the_checkpoint_stands_inside_a_transaction_that_is_half_settled() {
+    let mut ledger = Ledger::new(start());
+    let slots: Vec<Slot> = (0..3)
+        .map(|row| ledger.open(&change(1, row), 1, true))
+        .collect();
+    ledger.advance(end_of(1));
+    ledger.settle(slots[1]);
+    assert_eq!(ledger.take_checkpoint(), None);
+    ledger.settle(slots[0]);
+    let checkpoint = ledger.take_checkpoint().unwrap();
+    assert!(checkpoint.covers(&change(1, 1)) && !checkpoint.covers(&change(1, 2)));
+    ledger.settle(slots[2]);
+    let checkpoint = ledger.take_checkpoint().unwrap();
+    assert!(checkpoint.inside.is_none() && checkpoint.covers(&change(1, 2)));
+}
+
+#[test]
+fn a_row_is_behind_us_only_when_its_last_route_is() {
+    let mut ledger = Ledger::new(start());
+    let first = ledger.open(&change(1, 0), 1, false);
+    let second = ledger.open(&change(1, 0), 1, true);
+    ledger.settle(first);
+    assert!(!ledger.checkpoint().covers(&change(1, 0)));
+    ledger.settle(second);
+    assert!(ledger.checkpoint().covers(&change(1, 0)));
+}
+
+#[test]
+#[should_panic(expected = "settled twice")]
+fn settling_twice_is_a_bug() {
+    let mut ledger = Ledger::new(start());
+    ledger.open(&change(1, 0), 1, true);
+    let slot = ledger.open(&change(1, 1), 1, true);
+    ledger.settle(slot);
+    ledger.settle(slot);
+}
+
+proptest! {
+    #[test]
+    fn the_checkpoint_covers_exactly_the_settled_prefix(
+        sizes in prop::collection::vec(0_u64..5, 1..12),
+        order in prop::collection::vec(any::<u32>(), 60),
+    ) {
+        let mut ledger = Ledger::new(start());
+        let mut rows = Vec::new();
+        for (index, size) in sizes.iter().enumerate() {
+            let number = index as u64 + 1;
+            for row in 0..*size {
+                rows.push((ledger.open(&change(number, row), 1, true), change(number, row), false));
+            }
+            ledger.advance(end_of(number));
+        }
+        let mut open: Vec<usize> = (0..rows.len()).collect();
+        for pick in order {
+            if open.is_empty() { break; }
+            let index = open.swap_remove(pick as usize % open.len());
+            ledger.settle(rows[index].0);
+            rows[index].2 = true;
+            let prefix = rows.iter().take_while(|row| row.2).count();
+            for (position, (_, id, _)) in rows.iter().enumerate() {
+                prop_assert_eq!(ledger.checkpoint().covers(id), position < prefix);
+            }
+            let oldest = rows.iter().find(|row| !row.2).map(|row| row.1.transaction.committed_at);
+            prop_assert_eq!(ledger.oldest_unsettled(), oldest);
+        }
+        for index in open { ledger.settle(rows[index].0); }
+        prop_assert!(ledger.is_empty());
+        let all: GtidSet = format!("{UUID}:1-{}", sizes.len()).parse().unwrap();
+        prop_assert_eq!(&ledger.checkpoint().position, &Position::Gtid(all));
+    }
+}

@@ -1,0 +1,321 @@
+//! The only select loop. It decides nothing: inputs go to the pipeline, effects come back and are
+//! carried out.
+//!
+//! The order of the arms is the order of importance: shutdown, then what is durable, then answers
+//! from Salesforce, then parked records read back, then timers, then new changes. New changes come
+//! last so that a flood of them never delays an outcome.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{Id, JoinSet};
+
+use super::shutdown::{self, Signal};
+use super::status::{Published, Stage};
+use super::{Error, clock};
+use crate::capture::CaptureEvent;
+use crate::core::entry::{Commit, Entry, ParkedRecord, ParkedSpan, ServiceEvent};
+use crate::core::mapping::Plan;
+use crate::core::outcome::{CallId, CallOutcome, Disposition, ErrorClass, RequestFailure};
+use crate::core::pipeline::{Call, Effect, Input, Pipeline};
+use crate::core::position::Checkpoint;
+use crate::core::time::{Micros, Tick};
+use crate::delivery::{AutoAssign, CallReport, Org, UpsertCall, UpsertRecord};
+use crate::state::{CommitReceipt, IndexHandle, JournalHandle};
+use crate::telemetry::metrics::Metrics;
+
+mod reporting;
+
+/// What the loop needs from the outside.
+pub(super) struct Parts {
+    pub pipeline: Pipeline,
+    pub journal: JournalHandle,
+    pub index: IndexHandle,
+    pub org: Org,
+    pub routes: Vec<RouteTarget>,
+    pub window: Arc<Semaphore>,
+    pub capture: mpsc::Receiver<CaptureEvent>,
+    pub capture_stop: shutdown::Trigger,
+    pub signal: Signal,
+    pub shutdown_grace_ms: u64,
+    pub published: Published,
+    pub metrics: Metrics,
+    pub checkpoint: Checkpoint,
+}
+
+/// Where a route's records go.
+pub(super) struct RouteTarget {
+    pub name: String,
+    pub plan: Arc<Plan>,
+    pub auto_assign: AutoAssign,
+}
+
+/// Commits handed over and not yet durable: above it no new changes are taken. The journal's own
+/// queue holds more, so that outcomes always find room.
+const MAX_COMMITS_OUTSTANDING: usize = 256;
+
+/// The published status is at most this old.
+const PUBLISH_EVERY_MS: u64 = 100;
+
+type Read = Result<(ParkedSpan, Vec<ParkedRecord>), crate::state::Error>;
+
+struct Written {
+    result: Result<CommitReceipt, crate::state::Error>,
+    release: u32,
+    checkpoint: Option<Checkpoint>,
+    handed_over: Instant,
+}
+
+pub(super) struct Driver {
+    parts: Parts,
+    calls: JoinSet<(CallId, CallReport)>,
+    call_of_task: HashMap<Id, CallId>,
+    reads: JoinSet<Read>,
+    written_sender: mpsc::Sender<Written>,
+    written: mpsc::Receiver<Written>,
+    commits_outstanding: usize,
+    checkpoint_at: Option<Micros>,
+    published_at: Tick,
+    dirty: bool,
+    capture_over: bool,
+    noted_stop: bool,
+}
+
+impl Driver {
+    pub fn new(parts: Parts) -> Self {
+        // Wider than what can be outstanding, so that the journal's thread never waits.
+        let (written_sender, written) = mpsc::channel(4 * MAX_COMMITS_OUTSTANDING);
+        Self {
+            parts,
+            calls: JoinSet::new(),
+            call_of_task: HashMap::new(),
+            reads: JoinSet::new(),
+            written_sender,
+            written,
+            commits_outstanding: 0,
+            checkpoint_at: None,
+            published_at: Tick(0),
+            dirty: true,
+            capture_over: false,
+            noted_stop: false,
+        }
+    }
+
+    /// Runs until the wish to stop has been carried out.
+    pub async fn run(mut self) -> Result<(), Error> {
+        let detail = format!("leadstream {}", env!("CARGO_PKG_VERSION"));
+        self.step(Input::Note { event: ServiceEvent::Started, detail })?;
+        self.step(Input::Timer)?;
+        let mut stopping = false;
+        let mut grace_over: Option<Tick> = None;
+        loop {
+            if stopping && self.parts.pipeline.is_stopped() {
+                if self.noted_stop {
+                    self.publish();
+                    return Ok(());
+                }
+                self.noted_stop = true;
+                let detail = "asked to stop".to_owned();
+                self.step(Input::Note { event: ServiceEvent::Stopped, detail })?;
+                continue;
+            }
+            let now = clock::tick();
+            if self.dirty && now.since(self.published_at) >= PUBLISH_EVERY_MS {
+                self.publish();
+            }
+            let wake = self.parts.pipeline.next_wake(now);
+            let publish_at = self.dirty.then(|| self.published_at.plus(PUBLISH_EVERY_MS));
+            let takes_changes =
+                !stopping && !self.capture_over && self.commits_outstanding < MAX_COMMITS_OUTSTANDING;
+            tokio::select! {
+                biased;
+                () = shutdown::requested(&mut self.parts.signal), if !stopping => {
+                    stopping = true;
+                    grace_over = Some(now.plus(self.parts.shutdown_grace_ms));
+                    self.parts.capture_stop.pull();
+                    self.parts.published.update(|status| status.stage = Stage::Stopping);
+                    tracing::info!(in_flight = self.calls.len(), "stopping: waiting for calls in flight");
+                    self.step(Input::Stop)?;
+                }
+                Some(written) = self.written.recv() => self.take_written(written)?,
+                Some(joined) = self.calls.join_next_with_id() => self.take_joined(joined)?,
+                Some(read) = self.reads.join_next() => self.take_read(read)?,
+                () = until(grace_over) => {
+                    grace_over = None;
+                    tracing::warn!(calls = self.calls.len(), "grace is over: calls in flight are given up and will be repeated");
+                    self.step(Input::GraceOver)?;
+                }
+                () = until(wake) => self.step(Input::Timer)?,
+                () = until(publish_at) => self.publish(),
+                event = self.parts.capture.recv(), if takes_changes => self.take_event(event)?,
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), Error> {
+        let effects = self.parts.pipeline.step(input, clock::now());
+        self.dirty = true;
+        for effect in effects {
+            match effect {
+                Effect::Send(call) => self.send(call),
+                Effect::Commit { commit, release } => self.commit(commit, release),
+                Effect::Release(bytes) => self.parts.window.add_permits(bytes as usize),
+                Effect::ReadParked { span, settled } => {
+                    let journal = self.parts.journal.clone();
+                    self.reads.spawn_blocking(move || {
+                        let records = journal.read_parked(&span, &settled)?;
+                        Ok((span, records))
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, call: Call) {
+        let target = &self.parts.routes[usize::from(call.route.0)];
+        tracing::debug!(batch = call.id.0, route = target.name, records = call.records.len(), "sending");
+        let request = UpsertCall {
+            object: Arc::clone(&target.plan.object),
+            external_id: Arc::clone(&target.plan.external_id),
+            auto_assign: target.auto_assign.clone(),
+            records: call
+                .records
+                .iter()
+                .map(|image| UpsertRecord {
+                    key: Arc::clone(&image.key),
+                    payload: Arc::clone(&image.payload),
+                })
+                .collect(),
+        };
+        let org = self.parts.org.clone();
+        let id = call.id;
+        crate::failpoint::hit("driver.before_send");
+        let task = self.calls.spawn(async move { (id, org.upsert(request).await) });
+        self.call_of_task.insert(task.id(), id);
+    }
+
+    fn commit(&mut self, commit: Commit, release: u32) {
+        self.observe(&commit);
+        let checkpoint = commit.checkpoint.clone();
+        let sender = self.written_sender.clone();
+        #[allow(clippy::disallowed_methods, reason = "a duration for a histogram, no decision")]
+        let handed_over = Instant::now();
+        self.commits_outstanding += 1;
+        let done = move |result| {
+            // The receiver is gone only when the driver has ended, and then nobody asks.
+            let _ = sender.blocking_send(Written { result, release, checkpoint, handed_over });
+        };
+        self.parts.journal.submit(commit, Box::new(done));
+    }
+
+    fn take_written(&mut self, written: Written) -> Result<(), Error> {
+        self.commits_outstanding -= 1;
+        let receipt = written.result.map_err(Error::Commit)?;
+        crate::failpoint::hit("driver.after_commit");
+        self.parts.metrics.commits.inc();
+        self.parts.metrics.commit_duration.observe(written.handed_over.elapsed().as_secs_f64());
+        if written.release > 0 {
+            self.parts.window.add_permits(written.release as usize);
+        }
+        if let Some(checkpoint) = written.checkpoint {
+            self.parts.checkpoint = checkpoint;
+            self.checkpoint_at = Some(clock::wall());
+        }
+        self.step(Input::Durable { parked: receipt.parked })
+    }
+
+    fn take_joined(
+        &mut self,
+        joined: Result<(Id, (CallId, CallReport)), tokio::task::JoinError>,
+    ) -> Result<(), Error> {
+        crate::failpoint::hit("driver.after_answer");
+        let (call, report) = match joined {
+            Ok((task, (call, report))) => {
+                self.call_of_task.remove(&task);
+                (call, report)
+            }
+            Err(error) => {
+                let Some(call) = self.call_of_task.remove(&error.id()) else { return Ok(()) };
+                tracing::error!(batch = call.0, "a call's task failed; its outcome is unknown");
+                (call, lost_call())
+            }
+        };
+        self.observe_report(&report);
+        self.step(Input::Answered {
+            call,
+            outcome: report.outcome,
+            sent_at: report.sent_at,
+            answered_at: report.answered_at,
+            api_calls: report.api_calls,
+        })
+    }
+
+    fn take_read(&mut self, read: Result<Read, tokio::task::JoinError>) -> Result<(), Error> {
+        match read {
+            Ok(Ok((span, records))) => self.step(Input::ParkedRead { span, records }),
+            Ok(Err(error)) => Err(Error::State(error)),
+            Err(_) => Err(Error::CaptureEnded),
+        }
+    }
+
+    fn take_event(&mut self, event: Option<CaptureEvent>) -> Result<(), Error> {
+        match event {
+            Some(CaptureEvent::Chunk(chunk)) => {
+                crate::failpoint::hit("driver.after_capture");
+                return self.step(Input::Captured(chunk));
+            }
+            Some(CaptureEvent::Connected { server_version, file }) => {
+                tracing::info!(server_version, position = %file, "capture is streaming");
+                self.parts.metrics.capture_connected.set(1);
+                self.parts.published.update(|status| {
+                    status.source.connected = true;
+                    status.source.server_version = Some(server_version);
+                    status.source.trouble = None;
+                });
+            }
+            Some(CaptureEvent::Reconnecting { error, attempt, delay_ms }) => {
+                self.note_reconnect(&error, attempt, delay_ms);
+            }
+            Some(CaptureEvent::Stopped { error }) => {
+                self.capture_over = true;
+                self.note_capture_stopped(&error);
+                let detail = format!("{}: {error}", error.page());
+                return self.step(Input::Note { event: ServiceEvent::CaptureStopped, detail });
+            }
+            // Only sent on a first start, which the service has handled before this loop.
+            Some(CaptureEvent::StartResolved { .. }) => {}
+            None => return Err(Error::CaptureEnded),
+        }
+        Ok(())
+    }
+}
+
+/// Waits for a tick, for ever without one.
+async fn until(tick: Option<Tick>) {
+    match tick {
+        Some(tick) => tokio::time::sleep_until(clock::instant_of(tick).into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn lost_call() -> CallReport {
+    let now = clock::wall();
+    CallReport {
+        outcome: CallOutcome::Failed(RequestFailure {
+            class: ErrorClass::Unknown,
+            page: "LS6003",
+            code: "TASK".to_owned(),
+            text: "the call was lost inside leadstream".to_owned(),
+            disposition: Disposition::Backoff,
+            unknown: true,
+            retry_after_ms: None,
+        }),
+        sent_at: now,
+        answered_at: now,
+        request_bytes: 0,
+        api_calls: 0,
+    }
+}

@@ -1,0 +1,225 @@
+//! What the driver shows: metrics as things happen, the status a few times a second.
+
+use super::{CallReport, Commit, Driver, Entry};
+use crate::capture;
+use crate::core::outcome::CallOutcome;
+use crate::core::pipeline::{PipelineView, RouteView, Trouble};
+use crate::core::time::Micros;
+use crate::delivery;
+use crate::runtime::clock;
+use crate::runtime::status::{
+    DeliveryStatus, RouteStatus, StateStatus, TroubleStatus,
+};
+use crate::telemetry::metrics::raise;
+
+impl Driver {
+    /// Counts what a commit says.
+    pub(super) fn observe(&self, commit: &Commit) {
+        let metrics = &self.parts.metrics;
+        for entry in &commit.entries {
+            match entry {
+                Entry::Delivered { subject, attempt, .. } => {
+                    let route = &self.parts.routes[usize::from(subject.id.route.0)].name;
+                    let committed = subject.id.transaction.committed_at;
+                    metrics
+                        .freshness
+                        .with_label_values(&[route.as_str()])
+                        .observe(attempt.answered_at.seconds_since(committed).max(0.0));
+                }
+                Entry::DeadLettered { class, attempt, .. } => {
+                    let stage = if attempt.is_some() { "record" } else { "mapping" };
+                    metrics.errors.with_label_values(&[stage, class.as_str()]).inc();
+                }
+                Entry::Retried { class, .. } => {
+                    metrics.errors.with_label_values(&["record", class.as_str()]).inc();
+                }
+                Entry::Service { event, detail } => {
+                    tracing::info!(event = ?event, detail, "journalled");
+                }
+                Entry::Superseded { .. }
+                | Entry::Skipped { .. }
+                | Entry::Parked { .. }
+                | Entry::Unanswered { .. } => {}
+            }
+        }
+    }
+
+    pub(super) fn observe_report(&self, report: &CallReport) {
+        let metrics = &self.parts.metrics;
+        metrics
+            .request_duration
+            .observe(report.answered_at.seconds_since(report.sent_at).max(0.0));
+        if let CallOutcome::Failed(failure) = &report.outcome {
+            metrics.errors.with_label_values(&["request", failure.class.as_str()]).inc();
+            tracing::warn!(
+                page = failure.page,
+                code = failure.code,
+                unknown = failure.unknown,
+                "a call failed: {}",
+                failure.text
+            );
+        }
+    }
+
+    pub(super) fn note_reconnect(&self, error: &str, attempt: u32, delay_ms: u64) {
+        tracing::warn!(attempt, delay_ms, "capture lost its connection: {error}");
+        let metrics = &self.parts.metrics;
+        metrics.capture_connected.set(0);
+        metrics.capture_reconnects.inc();
+        metrics.errors.with_label_values(&["capture", "network"]).inc();
+        let now = clock::wall();
+        self.parts.published.update(|status| {
+            let since = status.source.trouble.as_ref().map_or(now, |trouble| trouble.since);
+            status.source.connected = false;
+            status.source.reconnects += 1;
+            status.source.trouble = Some(TroubleStatus {
+                page: "LS1001".to_owned(),
+                text: error.to_owned(),
+                remedy: "leadstream goes on trying; see whether MySQL runs and can be reached"
+                    .to_owned(),
+                since,
+                attempt,
+                next_try: Some(later(now, delay_ms)),
+            });
+        });
+    }
+
+    pub(super) fn note_capture_stopped(&self, error: &capture::Error) {
+        tracing::error!(page = error.page(), remedy = error.remedy(), "capture stopped: {error}");
+        let metrics = &self.parts.metrics;
+        metrics.capture_connected.set(0);
+        metrics.capture_stopped.set(1);
+        metrics.errors.with_label_values(&["capture", "configuration"]).inc();
+        let trouble = TroubleStatus {
+            page: error.page().to_owned(),
+            text: error.to_string(),
+            remedy: error.remedy(),
+            since: clock::wall(),
+            attempt: 1,
+            next_try: None,
+        };
+        self.parts.published.update(|status| {
+            status.source.connected = false;
+            status.source.stopped = true;
+            status.source.trouble = Some(trouble);
+        });
+    }
+
+    /// Publishes the pipeline's view, and moves the metrics that follow from it.
+    pub(super) fn publish(&mut self) {
+        let view = self.parts.pipeline.view();
+        let usage = self.parts.org.usage();
+        let journal = self.parts.journal.stats();
+        let index = self.parts.index.lag();
+        self.set_metrics(&view);
+        let metrics = &self.parts.metrics;
+        raise(&metrics.api_calls, usage.calls_made);
+        raise(&metrics.logins, usage.logins);
+        metrics.api_used.set(signed(usage.api_used.unwrap_or(0)));
+        metrics.api_limit.set(signed(usage.api_limit.unwrap_or(0)));
+        metrics.journal_bytes.set(signed(journal.bytes));
+        metrics.index_lag.set(signed(index.last_commit.saturating_sub(index.applied_commit)));
+        let (tick, wall) = (clock::tick(), clock::wall());
+        let trouble = |trouble: &Trouble| trouble_status(trouble, tick, wall);
+        let delivery = DeliveryStatus {
+            calls_in_flight: view.calls_in_flight,
+            allowed_in_flight: view.allowed_in_flight,
+            trouble: view.org_trouble.as_ref().map(trouble),
+            api_calls_made: usage.calls_made,
+            api_used: usage.api_used,
+            api_limit: usage.api_limit,
+            logins: usage.logins,
+        };
+        let state = StateStatus {
+            journal_bytes: journal.bytes,
+            journal_segments: journal.segments,
+            last_commit: journal.last_commit,
+            index_applied: index.applied_commit,
+            index_rebuilding: index.rebuilding,
+            parked_bytes: view.parked_bytes,
+            records: view.records,
+        };
+        let routes = view.routes.iter().map(|route| route_status(route, trouble)).collect();
+        self.parts.published.update(|status| {
+            status.as_of = wall;
+            status.delivery = delivery;
+            status.routes = routes;
+            status.oldest_unsettled = view.oldest_unsettled;
+            status.checkpoint = Some(self.parts.checkpoint.clone());
+            status.checkpoint_at = self.checkpoint_at.or(status.checkpoint_at);
+            status.state = state;
+        });
+        self.published_at = tick;
+        self.dirty = false;
+    }
+
+    fn set_metrics(&self, view: &PipelineView) {
+        let metrics = &self.parts.metrics;
+        for route in &view.routes {
+            let name = [route.name.as_str()];
+            let totals = &route.totals;
+            raise(&metrics.captured.with_label_values(&name), route.captured);
+            let delivered = |outcome| metrics.delivered.with_label_values(&[name[0], outcome]);
+            raise(&delivered("created"), totals.created);
+            raise(&delivered("updated"), totals.updated);
+            for (rule, count) in &totals.skipped {
+                raise(&metrics.skipped.with_label_values(&[name[0], rule.as_str()]), *count);
+            }
+            for (class, count) in &totals.dead_lettered {
+                raise(&metrics.dead_lettered.with_label_values(&[name[0], class]), *count);
+            }
+            raise(&metrics.discarded.with_label_values(&name), totals.discarded);
+            let set = |gauge: &prometheus::IntGaugeVec, value| {
+                gauge.with_label_values(&name).set(signed(value));
+            };
+            set(&metrics.dead_letters_open, totals.dead_letters_open);
+            set(&metrics.parked, totals.parked);
+            set(&metrics.in_flight, route.in_flight);
+            set(&metrics.books_balanced, u64::from(route.balances()));
+            set(&metrics.delivery_paused, u64::from(route.trouble.is_some()));
+        }
+        let paused = metrics.delivery_paused.with_label_values(&["*"]);
+        paused.set(i64::from(view.org_trouble.is_some()));
+        metrics.calls_in_flight.set(signed(view.calls_in_flight as u64));
+        metrics.parked_bytes.set(signed(view.parked_bytes));
+        if let Some(at) = self.checkpoint_at {
+            metrics.checkpoint_time.set(at.0 as f64 / 1e6);
+        }
+    }
+}
+
+fn route_status(route: &RouteView, trouble: impl Fn(&Trouble) -> TroubleStatus) -> RouteStatus {
+    RouteStatus {
+        name: route.name.clone(),
+        captured: route.captured,
+        in_flight: route.in_flight,
+        totals: route.totals.clone(),
+        balances: route.balances(),
+        trouble: route.trouble.as_ref().map(trouble),
+    }
+}
+
+fn trouble_status(
+    trouble: &Trouble,
+    tick: crate::core::time::Tick,
+    wall: Micros,
+) -> TroubleStatus {
+    let failure = &trouble.failure;
+    TroubleStatus {
+        page: failure.page.to_owned(),
+        text: format!("{}: {}", failure.code, failure.text),
+        remedy: delivery::remedy(failure.page).to_string(),
+        since: Micros(wall.0 - signed(tick.since(trouble.since)) * 1000),
+        attempt: trouble.attempt,
+        next_try: Some(later(wall, trouble.probe_at.since(tick))),
+    }
+}
+
+fn later(now: Micros, millis: u64) -> Micros {
+    Micros(now.0.saturating_add(signed(millis).saturating_mul(1000)))
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+

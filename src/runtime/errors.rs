@@ -1,0 +1,85 @@
+//! Why the service could not start, or had to end.
+
+use crate::core::mapping::Mistake;
+use crate::core::outcome::RequestFailure;
+use crate::{capture, delivery, state};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the source is not ready")]
+    Source(#[source] capture::Error),
+    #[error("the org cannot be set up")]
+    Org(#[source] delivery::Error),
+    #[error("salesforce refuses: {}", .0.text)]
+    Salesforce(RequestFailure),
+    #[error("the mapping does not fit")]
+    Mapping(Vec<Mistake>),
+    #[error("the state folder cannot be used")]
+    State(#[source] state::Error),
+    #[error("a commit could not be made durable")]
+    Commit(#[source] state::Error),
+    #[error("the address {address} cannot be listened on")]
+    Listen {
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the control socket {path} cannot be opened")]
+    ControlSocket {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the runtime cannot be set up")]
+    Runtime(#[source] std::io::Error),
+    #[error("capture ended without a word")]
+    CaptureEnded,
+}
+
+impl Error {
+    /// `LS####`.
+    #[must_use]
+    pub fn page(&self) -> &'static str {
+        match self {
+            Error::Source(error) => error.page(),
+            Error::Org(error) => error.page(),
+            Error::Salesforce(failure) => failure.page,
+            Error::Mapping(mistakes) => mistakes.first().map_or("LS5001", |mistake| mistake.page),
+            Error::State(error) | Error::Commit(error) => error.page(),
+            Error::Listen { .. } => "LS6001",
+            Error::ControlSocket { .. } => "LS6002",
+            Error::Runtime(_) | Error::CaptureEnded => "LS6003",
+        }
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Error::Source(error) => error.remedy(),
+            Error::Org(error) => error.remedy().to_string(),
+            Error::Salesforce(failure) => delivery::remedy(failure.page).to_string(),
+            Error::Mapping(_) => "mend the keys named above, then run `leadstream check`".to_owned(),
+            Error::State(error) | Error::Commit(error) => error.remedy().to_string(),
+            Error::Listen { address, .. } => format!(
+                "another program listens there, perhaps another leadstream: stop it, or set \
+                 operator.listen to another address than {address}"
+            ),
+            Error::ControlSocket { .. } => {
+                "see that the state folder is writable and its path shorter than 90 characters"
+                    .to_owned()
+            }
+            Error::Runtime(_) => "see whether the system is out of threads or open files".to_owned(),
+            Error::CaptureEnded => {
+                "restart leadstream: it goes on at its checkpoint; report this with its log"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// Whether the configuration is at fault: the exit code tells it apart.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Error::Mapping(_) | Error::Org(_))
+    }
+}

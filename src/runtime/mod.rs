@@ -1,0 +1,14 @@
+//! Where the areas meet: settings become parts, parts become a running service.
+//!
+//! The only select loop is in `driver`; it owns no decision, those are `core::pipeline`'s. Order is
+//! law: run the step, make its commit durable, only then publish.
+
+pub mod clock;
+mod driver;
+mod errors;
+pub mod service;
+pub mod shutdown;
+pub mod status;
+pub mod wiring;
+
+pub use errors::Error;

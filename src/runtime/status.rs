@@ -1,0 +1,147 @@
+//! What the service shows of itself: one value, published by the driver, read by everybody else.
+//! Durable and in-memory facts are named apart.
+
+use std::sync::{Arc, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::entry::Totals;
+use crate::core::position::Checkpoint;
+use crate::core::time::Micros;
+
+/// The service at one moment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub started_at: Micros,
+    /// When this was true.
+    pub as_of: Micros,
+    pub stage: Stage,
+    pub source: SourceStatus,
+    pub delivery: DeliveryStatus,
+    pub routes: Vec<RouteStatus>,
+    /// When the oldest row without an outcome was committed; `None` when there is none.
+    pub oldest_unsettled: Option<Micros>,
+    /// The last one that is on disk.
+    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint_at: Option<Micros>,
+    pub state: StateStatus,
+}
+
+/// Where the service is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Starting,
+    Running,
+    Stopping,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SourceStatus {
+    pub connected: bool,
+    pub server_version: Option<String>,
+    pub reconnects: u64,
+    /// Why the stream is down, or why capture stopped.
+    pub trouble: Option<TroubleStatus>,
+    /// Capture waits for a person.
+    pub stopped: bool,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct DeliveryStatus {
+    pub calls_in_flight: usize,
+    pub allowed_in_flight: usize,
+    /// Why nothing is sent to the org.
+    pub trouble: Option<TroubleStatus>,
+    pub api_calls_made: u64,
+    pub api_used: Option<u64>,
+    pub api_limit: Option<u64>,
+    pub logins: u64,
+}
+
+/// Something that is wrong, with what to do about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TroubleStatus {
+    pub page: String,
+    pub text: String,
+    pub remedy: String,
+    pub since: Micros,
+    /// Tries so far.
+    pub attempt: u32,
+    pub next_try: Option<Micros>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RouteStatus {
+    pub name: String,
+    pub captured: u64,
+    pub in_flight: u64,
+    pub totals: Totals,
+    pub balances: bool,
+    pub trouble: Option<TroubleStatus>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StateStatus {
+    pub journal_bytes: u64,
+    pub journal_segments: u64,
+    pub last_commit: u64,
+    pub index_applied: u64,
+    pub index_rebuilding: bool,
+    pub parked_bytes: u64,
+    /// Records in memory.
+    pub records: usize,
+}
+
+impl Status {
+    /// Seconds that the oldest row without an outcome has been waiting at `now`.
+    #[must_use]
+    pub fn lag_seconds(&self, now: Micros) -> f64 {
+        self.oldest_unsettled.map_or(0.0, |oldest| now.seconds_since(oldest).max(0.0))
+    }
+
+    /// Ready = the stream stands, and nothing waits for a person. Salesforce being away is no
+    /// reason: taking this instance out of service would not bring it back.
+    #[must_use]
+    pub fn not_ready_because(&self) -> Option<String> {
+        match self.stage {
+            Stage::Starting => Some("starting".to_owned()),
+            Stage::Stopping => Some("stopping".to_owned()),
+            Stage::Running if self.source.stopped || !self.source.connected => {
+                let text = self.source.trouble.as_ref().map_or("connecting", |t| t.text.as_str());
+                Some(format!("capture: {text}"))
+            }
+            Stage::Running => None,
+        }
+    }
+}
+
+/// The published status; cheap to clone, cheap to read.
+#[derive(Clone, Debug)]
+pub struct Published(Arc<RwLock<Arc<Status>>>);
+
+impl Published {
+    #[must_use]
+    pub fn new(status: Status) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(status))))
+    }
+
+    pub fn publish(&self, status: Status) {
+        // A reader that panicked cannot have left half a pointer behind.
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(status);
+    }
+
+    #[must_use]
+    pub fn read(&self) -> Arc<Status> {
+        Arc::clone(&self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Publishes the last status with a change.
+    pub fn update(&self, change: impl FnOnce(&mut Status)) {
+        let mut status = Status::clone(&self.read());
+        change(&mut status);
+        self.publish(status);
+    }
+}

@@ -1,0 +1,270 @@
+//! From the checked config to each area's own settings, and from both sides' schemas to plans.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::capture::{self, RoutedTable, SourceSettings, TableRoute};
+use crate::config::{self, Config};
+use crate::core::batching::BatchLimits;
+use crate::core::change::RouteId;
+use crate::core::describe::ObjectDescribe;
+use crate::core::mapping::{self, FieldSpec, MappingSpec, Mistake, Plan};
+use crate::core::pipeline::{PipelineSettings, RouteSetup};
+use crate::core::retry::Backoff;
+use crate::core::schema::TableSchema;
+use crate::delivery::{self, OrgSettings};
+use crate::state::{self, StateSettings};
+
+#[must_use]
+pub fn source_settings(config: &Config) -> SourceSettings {
+    let source = &config.source;
+    SourceSettings {
+        host: source.host.clone(),
+        port: source.port,
+        user: source.user.clone(),
+        password: source.password.clone(),
+        tls: capture::Tls {
+            mode: match source.tls.mode {
+                config::TlsMode::Disabled => capture::TlsMode::Disabled,
+                config::TlsMode::Required => capture::TlsMode::Required,
+                config::TlsMode::VerifyCa => capture::TlsMode::VerifyCa,
+                config::TlsMode::VerifyIdentity => capture::TlsMode::VerifyIdentity,
+            },
+            ca_file: source.tls.ca_file.clone(),
+        },
+        server_id: source.server_id,
+        heartbeat_ms: source.heartbeat_ms,
+        connect_timeout_ms: source.connect_timeout_ms,
+        backoff_base_ms: config.retry.base_ms,
+        backoff_cap_ms: config.retry.cap_ms,
+        start: match source.start {
+            config::Start::Now => capture::Start::Now,
+            config::Start::Earliest => capture::Start::Earliest,
+        },
+    }
+}
+
+#[must_use]
+pub fn org_settings(config: &Config) -> OrgSettings {
+    let salesforce = &config.salesforce;
+    OrgSettings {
+        login_url: salesforce.login_url.clone(),
+        api_version: salesforce.api_version.clone(),
+        auth: match &salesforce.auth {
+            config::Auth::Jwt { client_id, username, private_key_pem, audience } => {
+                delivery::Auth::Jwt {
+                    client_id: client_id.clone(),
+                    username: username.clone(),
+                    private_key_pem: private_key_pem.clone(),
+                    audience: audience.clone(),
+                }
+            }
+            config::Auth::ClientCredentials { client_id, client_secret } => {
+                delivery::Auth::ClientCredentials {
+                    client_id: client_id.clone(),
+                    client_secret: client_secret.clone(),
+                }
+            }
+        },
+        requests_per_second: config.pace.requests_per_second,
+        max_in_flight: config.pace.max_in_flight,
+        request_timeout_ms: salesforce.request_timeout_ms,
+        connect_timeout_ms: salesforce.connect_timeout_ms,
+        compress: salesforce.compress,
+    }
+}
+
+#[must_use]
+pub fn state_settings(config: &Config) -> StateSettings {
+    StateSettings {
+        path: config.state.path.clone(),
+        payload: match config.state.payload {
+            config::PayloadPolicy::Masked => state::PayloadPolicy::Masked,
+            config::PayloadPolicy::Full => state::PayloadPolicy::Full,
+            config::PayloadPolicy::Hash => state::PayloadPolicy::Hash,
+        },
+        segment_bytes: state::DEFAULT_SEGMENT_BYTES,
+        routes: config.routes.iter().map(|route| route.name.clone()).collect(),
+    }
+}
+
+#[must_use]
+pub fn pipeline_settings(config: &Config, jitter_seed: u64) -> PipelineSettings {
+    PipelineSettings {
+        batch: BatchLimits {
+            max_records: config.batch.max_records,
+            max_bytes: config.batch.max_bytes,
+            max_age_ms: config.batch.max_age_ms,
+        },
+        backoff: Backoff { base_ms: config.retry.base_ms, cap_ms: config.retry.cap_ms },
+        record_attempts: config.retry.record_attempts,
+        max_in_flight: config.pace.max_in_flight,
+        park_after_ms: config.retry.park_after_ms,
+        max_parked_bytes: config.state.max_parked_bytes,
+        jitter_seed,
+    }
+}
+
+/// The mapping of each route, by `RouteId`.
+#[must_use]
+pub fn mapping_specs(config: &Config) -> Vec<MappingSpec> {
+    config
+        .routes
+        .iter()
+        .enumerate()
+        .map(|(index, route)| MappingSpec {
+            route: route.name.clone(),
+            table: route.table.clone(),
+            object: route.object.clone(),
+            external_id: route.external_id.field.clone(),
+            key_column: route.external_id.column.clone(),
+            fields: route
+                .fields
+                .iter()
+                .map(|field| FieldSpec {
+                    field: field.field.clone(),
+                    source: match &field.source {
+                        config::FieldSource::Column { name, default } => {
+                            mapping::FieldSource::Column {
+                                name: name.clone(),
+                                default: default.as_ref().map(scalar),
+                            }
+                        }
+                        config::FieldSource::Constant(value) => {
+                            mapping::FieldSource::Constant(scalar(value))
+                        }
+                    },
+                    trim: field.trim,
+                })
+                .collect(),
+            path: format!("route[{index}]"),
+        })
+        .collect()
+}
+
+fn scalar(scalar: &config::Scalar) -> mapping::Scalar {
+    match scalar {
+        config::Scalar::Text(text) => mapping::Scalar::Text(text.clone()),
+        config::Scalar::Integer(number) => mapping::Scalar::Integer(*number),
+        config::Scalar::Float(number) => mapping::Scalar::Float(*number),
+        config::Scalar::Boolean(flag) => mapping::Scalar::Boolean(*flag),
+    }
+}
+
+/// The routed tables with the columns that the config names: enough for the checks before plans
+/// exist.
+#[must_use]
+pub fn tables_by_config(config: &Config) -> Vec<RoutedTable> {
+    let columns = |route: &config::Route| {
+        let mut names = vec![route.external_id.column.clone()];
+        for field in &route.fields {
+            if let config::FieldSource::Column { name, .. } = &field.source
+                && !names.contains(name)
+            {
+                names.push(name.clone());
+            }
+        }
+        names
+    };
+    routed_tables(config, columns)
+}
+
+/// The routed tables with each plan's columns in the plan's order.
+#[must_use]
+pub fn tables_by_plan(config: &Config, plans: &[Arc<Plan>]) -> Vec<RoutedTable> {
+    let by_name: HashMap<&str, &Arc<Plan>> =
+        config.routes.iter().map(|route| route.name.as_str()).zip(plans).collect();
+    routed_tables(config, |route| {
+        by_name.get(route.name.as_str()).map(|plan| plan.columns.clone()).unwrap_or_default()
+    })
+}
+
+fn routed_tables(
+    config: &Config,
+    columns: impl Fn(&config::Route) -> Vec<String>,
+) -> Vec<RoutedTable> {
+    let mut tables: Vec<RoutedTable> = Vec::new();
+    for (index, route) in config.routes.iter().enumerate() {
+        let table_route = TableRoute {
+            route: route_id(index),
+            insert: route.operations.insert,
+            update: route.operations.update,
+            delete: route.operations.delete,
+            columns: columns(route),
+        };
+        match tables.iter_mut().find(|table| table.name == route.table) {
+            Some(table) => table.routes.push(table_route),
+            None => {
+                tables.push(RoutedTable { name: route.table.clone(), routes: vec![table_route] });
+            }
+        }
+    }
+    tables
+}
+
+fn route_id(index: usize) -> RouteId {
+    RouteId(u16::try_from(index).unwrap_or(u16::MAX))
+}
+
+/// Compiles every route's mapping.
+///
+/// # Errors
+/// Every mistake of every route.
+pub fn compile_plans(
+    specs: &[MappingSpec],
+    tables: &[TableSchema],
+    objects: &HashMap<String, ObjectDescribe>,
+) -> Result<Vec<Arc<Plan>>, Vec<Mistake>> {
+    let mut plans = Vec::new();
+    let mut mistakes = Vec::new();
+    for spec in specs {
+        let (Some(table), Some(object)) =
+            (tables.iter().find(|table| table.name == spec.table), objects.get(&spec.object))
+        else {
+            // Reported by the side that could not be read.
+            continue;
+        };
+        match mapping::compile(spec, table, object) {
+            Ok(plan) => plans.push(Arc::new(plan)),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(plans) } else { Err(mistakes) }
+}
+
+/// What the pipeline needs to know of each route.
+#[must_use]
+pub fn route_setups(config: &Config, plans: &[Arc<Plan>]) -> Vec<RouteSetup> {
+    let mut scopes: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+    config
+        .routes
+        .iter()
+        .zip(plans)
+        .map(|(route, plan)| {
+            let target = (Arc::clone(&plan.object), Arc::clone(&plan.external_id));
+            let scope = scopes.iter().position(|known| *known == target).unwrap_or_else(|| {
+                scopes.push(target);
+                scopes.len() - 1
+            });
+            RouteSetup {
+                name: route.name.clone(),
+                plan: Arc::clone(plan),
+                scope: u16::try_from(scope).unwrap_or(u16::MAX),
+            }
+        })
+        .collect()
+}
+
+/// Whether assignment rules run, by `RouteId`.
+#[must_use]
+pub fn auto_assign(config: &Config) -> Vec<delivery::AutoAssign> {
+    config
+        .routes
+        .iter()
+        .map(|route| match &route.auto_assign {
+            config::AutoAssign::Off => delivery::AutoAssign::Off,
+            config::AutoAssign::On => delivery::AutoAssign::On,
+            config::AutoAssign::Rule(id) => delivery::AutoAssign::Rule(id.as_str().into()),
+        })
+        .collect()
+}

@@ -1,0 +1,11 @@
+//! The one integration binary: one link instead of many, and one harness.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test may fail by panicking, speak on the terminal, read the clock and its environment"
+)]
+
+mod rehearsal;
+mod tidy;
