@@ -6,5 +6,6 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod delivery;
 pub mod rehearsal;
 pub mod telemetry;
