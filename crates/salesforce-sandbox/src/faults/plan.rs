@@ -101,9 +101,9 @@ impl Armed {
     }
 
     pub(super) fn outage(&mut self, endpoint: Endpoint) -> Option<Outage> {
-        self.faults.iter_mut().find_map(|armed| match armed.fault.action {
-            Action::Down { outage } if armed.is_for(endpoint) && armed.draw(&[]) => Some(outage),
-            _ => None,
+        self.faults.iter_mut().find_map(|armed| {
+            let Action::Down { outage } = armed.fault.action else { return None };
+            (armed.is_for(endpoint) && armed.draw(&[])).then_some(outage)
         })
     }
 

@@ -107,7 +107,7 @@ impl Reply {
     pub(crate) fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)).collect::<axum::http::HeaderMap>());
+        response.headers_mut().extend(self.headers);
         response
     }
 }
