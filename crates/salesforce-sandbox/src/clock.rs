@@ -9,7 +9,9 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Clock {
-        Clock { origin: Instant::now() }
+        Clock {
+            origin: Instant::now(),
+        }
     }
 
     /// Microseconds since the org was started.
@@ -19,7 +21,9 @@ impl Clock {
 
     /// Microseconds since 1970-01-01 UTC.
     pub(crate) fn wall_micros(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     }
 
@@ -27,7 +31,8 @@ impl Clock {
     pub(crate) fn deadline(timeout: std::time::Duration) -> Instant {
         let now = Instant::now();
         // A century stands for ever where the sum does not fit.
-        now.checked_add(timeout).unwrap_or_else(|| now + std::time::Duration::from_secs(3_155_760_000))
+        now.checked_add(timeout)
+            .unwrap_or_else(|| now + std::time::Duration::from_secs(3_155_760_000))
     }
 
     /// What is left until `deadline`.

@@ -48,9 +48,13 @@ pub fn serve_until_signal(listen: SocketAddr, config: OrgConfig) -> Result<(), E
     let sandbox = Sandbox::start(listen, config)?;
     let signal = sandbox.signal()?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "salesforce sandbox listening on {}", sandbox.base_url())
-        .and_then(|()| stdout.flush())
-        .map_err(Error::Announce)?;
+    writeln!(
+        stdout,
+        "salesforce sandbox listening on {}",
+        sandbox.base_url()
+    )
+    .and_then(|()| stdout.flush())
+    .map_err(Error::Announce)?;
     // A closed channel means that the runtime is gone, which ends the service just the same.
     let _ = signal.recv();
     sandbox.stop();

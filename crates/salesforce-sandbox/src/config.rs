@@ -99,7 +99,10 @@ impl fmt::Debug for AppConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AppConfig")
             .field("client_id", &self.client_id)
-            .field("client_secret", &self.client_secret.as_ref().map(|_| "(hidden)"))
+            .field(
+                "client_secret",
+                &self.client_secret.as_ref().map(|_| "(hidden)"),
+            )
             .field("public_key_pem", &self.public_key_pem)
             .field("username", &self.username)
             .finish()
@@ -161,9 +164,14 @@ impl Default for CustomField {
 impl OrgConfig {
     /// Reads and checks a TOML file.
     pub fn load(path: &Path) -> Result<OrgConfig, Error> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| Error::ReadConfig { path: path.into(), source })?;
-        toml::from_str(&text).map_err(|source| Error::ParseConfig { path: path.into(), source: Box::new(source) })
+        let text = std::fs::read_to_string(path).map_err(|source| Error::ReadConfig {
+            path: path.into(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| Error::ParseConfig {
+            path: path.into(),
+            source: Box::new(source),
+        })
     }
 
     /// Every mistake in the configuration, as sentences that name the key.
@@ -174,7 +182,10 @@ impl OrgConfig {
             if app.client_id.is_empty() {
                 found.push(format!("apps[{i}].client_id is empty"));
             }
-            if self.apps[..i].iter().any(|earlier| earlier.client_id == app.client_id) {
+            if self.apps[..i]
+                .iter()
+                .any(|earlier| earlier.client_id == app.client_id)
+            {
                 found.push(format!("apps[{i}].client_id `{}` is taken", app.client_id));
             }
             if let Some(pem) = &app.public_key_pem
@@ -185,17 +196,33 @@ impl OrgConfig {
         }
         let standard = crate::schema::standard_fields();
         for (i, field) in self.fields.iter().enumerate() {
-            let taken = standard.iter().any(|f| f.name.eq_ignore_ascii_case(&field.name))
-                || self.fields[..i].iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name));
+            let taken = standard
+                .iter()
+                .any(|f| f.name.eq_ignore_ascii_case(&field.name))
+                || self.fields[..i]
+                    .iter()
+                    .any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name));
             if field.name.is_empty() || taken {
-                found.push(format!("fields[{i}].name `{}` is empty or taken", field.name));
+                found.push(format!(
+                    "fields[{i}].name `{}` is empty or taken",
+                    field.name
+                ));
             }
             if field.restricted_picklist && field.picklist_values.is_empty() {
-                found.push(format!("fields[{i}] ({}) is a restricted picklist without values", field.name));
+                found.push(format!(
+                    "fields[{i}] ({}) is a restricted picklist without values",
+                    field.name
+                ));
             }
-            let keyable = matches!(field.kind, FieldType::Text | FieldType::Email | FieldType::Double);
+            let keyable = matches!(
+                field.kind,
+                FieldType::Text | FieldType::Email | FieldType::Double
+            );
             if field.external_id && !keyable {
-                found.push(format!("fields[{i}] ({}) cannot be an external id: text, email or double only", field.name));
+                found.push(format!(
+                    "fields[{i}] ({}) cannot be an external id: text, email or double only",
+                    field.name
+                ));
             }
         }
         if self.daily_api_requests == 0 {
@@ -206,7 +233,11 @@ impl OrgConfig {
 }
 
 fn demo_fields() -> Vec<CustomField> {
-    let field = |name: &str, kind| CustomField { name: name.into(), kind, ..CustomField::default() };
+    let field = |name: &str, kind| CustomField {
+        name: name.into(),
+        kind,
+        ..CustomField::default()
+    };
     vec![
         CustomField {
             length: 64,
@@ -215,12 +246,18 @@ fn demo_fields() -> Vec<CustomField> {
             label: Some("MySQL Id".into()),
             ..field("MySQL_Id__c", FieldType::Text)
         },
-        CustomField { precision: 8, scale: 2, ..field("Score__c", FieldType::Double) },
+        CustomField {
+            precision: 8,
+            scale: 2,
+            ..field("Score__c", FieldType::Double)
+        },
         field("Signup_At__c", FieldType::DateTime),
         field("Birthday__c", FieldType::Date),
         field("Newsletter__c", FieldType::Boolean),
         CustomField {
-            picklist_values: ["Free", "Team", "Business", "Enterprise"].map(String::from).to_vec(),
+            picklist_values: ["Free", "Team", "Business", "Enterprise"]
+                .map(String::from)
+                .to_vec(),
             restricted_picklist: true,
             ..field("Plan__c", FieldType::Picklist)
         },

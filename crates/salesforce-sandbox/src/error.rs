@@ -7,16 +7,25 @@ use std::path::PathBuf;
 pub enum Error {
     /// The listener could not be bound.
     #[error("could not listen on {address}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     /// The runtime that serves the org could not be created.
     #[error("could not start the runtime")]
     Runtime(#[source] std::io::Error),
     /// The configuration file could not be read.
     #[error("could not read {}", path.display())]
-    ReadConfig { path: PathBuf, source: std::io::Error },
+    ReadConfig {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// The configuration file is not valid TOML or has unknown keys.
     #[error("could not understand {}", path.display())]
-    ParseConfig { path: PathBuf, source: Box<toml::de::Error> },
+    ParseConfig {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
     /// The configuration contradicts itself; all mistakes are listed.
     #[error("the configuration is not usable: {}", mistakes.join("; "))]
     Config { mistakes: Vec<String> },
@@ -34,7 +43,9 @@ impl Error {
     pub fn is_configuration(&self) -> bool {
         match self {
             Error::ReadConfig { .. } | Error::ParseConfig { .. } | Error::Config { .. } => true,
-            Error::Listen { .. } | Error::Runtime(_) | Error::Signals(_) | Error::Announce(_) => false,
+            Error::Listen { .. } | Error::Runtime(_) | Error::Signals(_) | Error::Announce(_) => {
+                false
+            }
         }
     }
 }

@@ -26,7 +26,11 @@ fn main() -> ExitCode {
             }
             // Nothing is left to tell when stderr itself is gone.
             let _ = writeln!(std::io::stderr(), "{text}");
-            if error.is_configuration() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is_configuration() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

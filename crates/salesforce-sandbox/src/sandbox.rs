@@ -48,7 +48,10 @@ impl Sandbox {
             .enable_all()
             .build()
             .map_err(Error::Runtime)?;
-        let listen_error = |source| Error::Listen { address: listen, source };
+        let listen_error = |source| Error::Listen {
+            address: listen,
+            source,
+        };
         let listener = TcpListener::bind(listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let sandbox = Sandbox {
@@ -110,7 +113,9 @@ impl Sandbox {
 
     /// Refuses connections and cuts those that are open; contents, sessions and faults are kept.
     pub fn stop_listening(&self) {
-        let Some(listening) = lock(&self.listening).take() else { return };
+        let Some(listening) = lock(&self.listening).take() else {
+            return;
+        };
         // Either side may be gone already when the runtime is; then nothing listens any more.
         let _ = listening.stop.send(());
         let _ = listening.stopped.recv();
@@ -122,8 +127,10 @@ impl Sandbox {
         if lock(&self.listening).is_some() {
             return Ok(());
         }
-        let listener = TcpListener::bind(self.address)
-            .map_err(|source| Error::Listen { address: self.address, source })?;
+        let listener = TcpListener::bind(self.address).map_err(|source| Error::Listen {
+            address: self.address,
+            source,
+        })?;
         self.serve(listener)
     }
 
@@ -135,7 +142,9 @@ impl Sandbox {
     /// A channel that yields once SIGTERM or SIGINT arrives; both are caught from now on.
     pub(crate) fn signal(&self) -> Result<Receiver<()>, Error> {
         let (sender, receiver) = channel();
-        let Some(runtime) = &self.runtime else { return Ok(receiver) };
+        let Some(runtime) = &self.runtime else {
+            return Ok(receiver);
+        };
         let _context = runtime.enter();
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
@@ -151,12 +160,20 @@ impl Sandbox {
     }
 
     fn serve(&self, listener: TcpListener) -> Result<(), Error> {
-        let Some(runtime) = &self.runtime else { return Ok(()) };
-        let listen_error = |source| Error::Listen { address: self.address, source };
+        let Some(runtime) = &self.runtime else {
+            return Ok(());
+        };
+        let listen_error = |source| Error::Listen {
+            address: self.address,
+            source,
+        };
         listener.set_nonblocking(true).map_err(listen_error)?;
         let _context = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(listen_error)?;
-        let listener = WireListener { listener, wires: self.wires.clone() };
+        let listener = WireListener {
+            listener,
+            wires: self.wires.clone(),
+        };
         let service = http::service(Arc::clone(&self.org));
         let (stop, stopping) = oneshot::channel();
         let (acknowledge, stopped) = channel();

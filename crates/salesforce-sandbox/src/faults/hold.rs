@@ -27,7 +27,9 @@ impl Holds {
         let mut queue = lock(&self.queue);
         let mut released = 0;
         while released < count {
-            let Some((_, sender)) = queue.pop_front() else { break };
+            let Some((_, sender)) = queue.pop_front() else {
+                break;
+            };
             // The receiver may be gone with its runtime; then there is nobody to count.
             released += usize::from(sender.send(()).is_ok());
         }
@@ -36,7 +38,8 @@ impl Holds {
 
     pub(crate) fn release_of(&self, fault: FaultId) {
         let mut queue = lock(&self.queue);
-        let (gone, kept): (VecDeque<_>, VecDeque<_>) = queue.drain(..).partition(|(id, _)| *id == fault);
+        let (gone, kept): (VecDeque<_>, VecDeque<_>) =
+            queue.drain(..).partition(|(id, _)| *id == fault);
         *queue = kept;
         for (_, sender) in gone {
             // As above: a receiver that is gone needs no release.

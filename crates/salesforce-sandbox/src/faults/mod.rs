@@ -67,7 +67,15 @@ impl Fault {
     /// A fault that acts on every request for ever.
     #[must_use]
     pub fn new(action: Action) -> Fault {
-        Fault { on: Endpoint::All, times: None, skip: 0, keys: None, probability: None, seed: 0, action }
+        Fault {
+            on: Endpoint::All,
+            times: None,
+            skip: 0,
+            keys: None,
+            probability: None,
+            seed: 0,
+            action,
+        }
     }
 
     #[must_use]
@@ -77,7 +85,10 @@ impl Fault {
 
     #[must_use]
     pub fn times(self, times: u64) -> Fault {
-        Fault { times: Some(times), ..self }
+        Fault {
+            times: Some(times),
+            ..self
+        }
     }
 
     #[must_use]
@@ -87,12 +98,19 @@ impl Fault {
 
     #[must_use]
     pub fn keys<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Fault {
-        Fault { keys: Some(keys.into_iter().map(Into::into).collect()), ..self }
+        Fault {
+            keys: Some(keys.into_iter().map(Into::into).collect()),
+            ..self
+        }
     }
 
     #[must_use]
     pub fn probability(self, probability: f64, seed: u64) -> Fault {
-        Fault { probability: Some(probability), seed, ..self }
+        Fault {
+            probability: Some(probability),
+            seed,
+            ..self
+        }
     }
 }
 
@@ -112,9 +130,16 @@ pub enum Action {
         revoke: bool,
     },
     /// Any request-level refusal, as a JSON array; nothing is written.
-    Refuse { status: u16, code: String, message: String },
+    Refuse {
+        status: u16,
+        code: String,
+        message: String,
+    },
     /// A refusal of the token endpoint.
-    TokenError { error: String, description: Option<String> },
+    TokenError {
+        error: String,
+        description: Option<String>,
+    },
     /// An HTML page as a gateway sends it; with `commit` the records are written first.
     Html {
         #[serde(default = "unavailable")]
@@ -226,7 +251,10 @@ impl Faults {
 
     /// Whether an outage swallows this request, decided before anything of it is understood.
     pub(crate) fn outage(&self, endpoint: Endpoint) -> Option<Outage> {
-        self.any.load(Ordering::Acquire).then(|| lock(&self.armed).outage(endpoint)).flatten()
+        self.any
+            .load(Ordering::Acquire)
+            .then(|| lock(&self.armed).outage(endpoint))
+            .flatten()
     }
 
     /// What happens to a request that carries these keys.

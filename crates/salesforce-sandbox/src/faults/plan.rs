@@ -34,9 +34,17 @@ impl Plan {
 /// A refusal of the whole request, before anything is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refuse {
-    Json { status: u16, refusal: Refusal },
-    SessionExpired { revoke: bool },
-    Token { error: String, description: Option<String> },
+    Json {
+        status: u16,
+        refusal: Refusal,
+    },
+    SessionExpired {
+        revoke: bool,
+    },
+    Token {
+        error: String,
+        description: Option<String>,
+    },
     Html(u16),
     Cut,
 }
@@ -70,8 +78,18 @@ impl Armed {
     pub(super) fn add(&mut self, fault: Fault) -> FaultId {
         self.last_id += 1;
         let id = FaultId(self.last_id);
-        let wanted = fault.keys.as_ref().map(|keys| keys.iter().cloned().collect());
-        self.faults.push(ArmedFault { id, fault, wanted, seen: 0, hits: 0, hits_by_key: HashMap::new() });
+        let wanted = fault
+            .keys
+            .as_ref()
+            .map(|keys| keys.iter().cloned().collect());
+        self.faults.push(ArmedFault {
+            id,
+            fault,
+            wanted,
+            seen: 0,
+            hits: 0,
+            hits_by_key: HashMap::new(),
+        });
         id
     }
 
@@ -96,13 +114,19 @@ impl Armed {
     pub(super) fn list(&self) -> Vec<FaultStatus> {
         self.faults
             .iter()
-            .map(|armed| FaultStatus { id: armed.id, fault: armed.fault.clone(), hits: armed.hits })
+            .map(|armed| FaultStatus {
+                id: armed.id,
+                fault: armed.fault.clone(),
+                hits: armed.hits,
+            })
             .collect()
     }
 
     pub(super) fn outage(&mut self, endpoint: Endpoint) -> Option<Outage> {
         self.faults.iter_mut().find_map(|armed| {
-            let Action::Down { outage } = armed.fault.action else { return None };
+            let Action::Down { outage } = armed.fault.action else {
+                return None;
+            };
             (armed.is_for(endpoint) && armed.draw(&[])).then_some(outage)
         })
     }
@@ -135,8 +159,13 @@ impl ArmedFault {
     }
 
     fn picks(&self, key: &str) -> bool {
-        self.wanted.as_ref().is_none_or(|wanted| wanted.contains(key))
-            && self.fault.probability.is_none_or(|share| is_drawn(self.fault.seed, key, share))
+        self.wanted
+            .as_ref()
+            .is_none_or(|wanted| wanted.contains(key))
+            && self
+                .fault
+                .probability
+                .is_none_or(|share| is_drawn(self.fault.seed, key, share))
     }
 
     /// Whether it acts on this request; counts it.
@@ -154,13 +183,21 @@ impl ArmedFault {
             return false;
         }
         self.seen += 1;
-        let acts = self.seen > self.fault.skip && self.fault.times.is_none_or(|times| self.hits < times);
+        let acts =
+            self.seen > self.fault.skip && self.fault.times.is_none_or(|times| self.hits < times);
         self.hits += u64::from(acts);
         acts
     }
 
     fn draw_records(&mut self, keys: &[&str], plan: &mut Plan) {
-        let Action::RecordError { status_code, message, fields } = &self.fault.action else { return };
+        let Action::RecordError {
+            status_code,
+            message,
+            fields,
+        } = &self.fault.action
+        else {
+            return;
+        };
         for (index, key) in keys.iter().enumerate() {
             if !self.picks(key) {
                 continue;
@@ -189,24 +226,56 @@ impl ArmedFault {
 
     fn act(&self, plan: &mut Plan) {
         match &self.fault.action {
-            Action::Delay { milliseconds, after_commit: false } => {
+            Action::Delay {
+                milliseconds,
+                after_commit: false,
+            } => {
                 plan.wait_before += Duration::from_millis(*milliseconds);
             }
-            Action::Delay { milliseconds, after_commit: true } => {
+            Action::Delay {
+                milliseconds,
+                after_commit: true,
+            } => {
                 plan.wait_after += Duration::from_millis(*milliseconds);
             }
-            Action::Hold { after_commit: false } => plan.hold_before = plan.hold_before.or(Some(self.id)),
-            Action::Hold { after_commit: true } => plan.hold_after = plan.hold_after.or(Some(self.id)),
-            Action::SessionExpired { revoke } => plan.refuse_with(Refuse::SessionExpired { revoke: *revoke }),
-            Action::Refuse { status, code, message } => {
-                let refusal = Refusal { code: code.clone().into(), message: message.clone(), fields: Vec::new() };
-                plan.refuse_with(Refuse::Json { status: *status, refusal });
+            Action::Hold {
+                after_commit: false,
+            } => plan.hold_before = plan.hold_before.or(Some(self.id)),
+            Action::Hold { after_commit: true } => {
+                plan.hold_after = plan.hold_after.or(Some(self.id))
+            }
+            Action::SessionExpired { revoke } => {
+                plan.refuse_with(Refuse::SessionExpired { revoke: *revoke })
+            }
+            Action::Refuse {
+                status,
+                code,
+                message,
+            } => {
+                let refusal = Refusal {
+                    code: code.clone().into(),
+                    message: message.clone(),
+                    fields: Vec::new(),
+                };
+                plan.refuse_with(Refuse::Json {
+                    status: *status,
+                    refusal,
+                });
             }
             Action::TokenError { error, description } => {
-                plan.refuse_with(Refuse::Token { error: error.clone(), description: description.clone() });
+                plan.refuse_with(Refuse::Token {
+                    error: error.clone(),
+                    description: description.clone(),
+                });
             }
-            Action::Html { status, commit: false } => plan.refuse_with(Refuse::Html(*status)),
-            Action::Html { status, commit: true } => plan.after = plan.after.or(Some(After::Html(*status))),
+            Action::Html {
+                status,
+                commit: false,
+            } => plan.refuse_with(Refuse::Html(*status)),
+            Action::Html {
+                status,
+                commit: true,
+            } => plan.after = plan.after.or(Some(After::Html(*status))),
             Action::Drop { commit: false } => plan.refuse_with(Refuse::Cut),
             Action::Drop { commit: true } => plan.after = plan.after.or(Some(After::Cut)),
             Action::Poison { message } => {
@@ -215,7 +284,10 @@ impl ArmedFault {
                      may be missing a required field at [line:1, column:179]"
                         .into()
                 });
-                plan.refuse_with(Refuse::Json { status: 400, refusal: Refusal::parser(message) });
+                plan.refuse_with(Refuse::Json {
+                    status: 400,
+                    refusal: Refusal::parser(message),
+                });
             }
             Action::RecordError { .. } | Action::Down { .. } => {}
         }
@@ -242,24 +314,44 @@ mod tests {
     use super::*;
 
     fn locked(code: &str) -> Action {
-        Action::RecordError { status_code: code.into(), message: "m".into(), fields: Vec::new() }
+        Action::RecordError {
+            status_code: code.into(),
+            message: "m".into(),
+            fields: Vec::new(),
+        }
     }
 
     #[test]
     fn record_errors_count_for_each_key_by_itself() {
         let mut armed = Armed::default();
-        armed.add(Fault::new(locked("UNABLE_TO_LOCK_ROW")).times(1).keys(["a", "b"]));
+        armed.add(
+            Fault::new(locked("UNABLE_TO_LOCK_ROW"))
+                .times(1)
+                .keys(["a", "b"]),
+        );
         let hit = |plan: Plan| plan.records.iter().map(|(i, _)| *i).collect::<Vec<_>>();
         assert_eq!(hit(armed.plan(Endpoint::Collections, &["a", "x"])), [0]);
         assert_eq!(hit(armed.plan(Endpoint::Collections, &["a", "b"])), [1]);
-        assert_eq!(hit(armed.plan(Endpoint::Collections, &["a", "b"])), [] as [usize; 0]);
+        assert_eq!(
+            hit(armed.plan(Endpoint::Collections, &["a", "b"])),
+            [] as [usize; 0]
+        );
     }
 
     #[test]
     fn a_fault_acts_after_its_skips_and_is_spent_after_its_times() {
         let mut armed = Armed::default();
-        armed.add(Fault::new(Action::Html { status: 503, commit: false }).skip(1).times(2));
-        let acts: Vec<bool> = (0..5).map(|_| armed.plan(Endpoint::Other, &[]).refuse.is_some()).collect();
+        armed.add(
+            Fault::new(Action::Html {
+                status: 503,
+                commit: false,
+            })
+            .skip(1)
+            .times(2),
+        );
+        let acts: Vec<bool> = (0..5)
+            .map(|_| armed.plan(Endpoint::Other, &[]).refuse.is_some())
+            .collect();
         assert_eq!(acts, [false, true, true, false, false]);
     }
 
@@ -270,7 +362,12 @@ mod tests {
         let pick = || {
             let mut armed = Armed::default();
             armed.add(Fault::new(locked("X")).probability(0.1, 7));
-            armed.plan(Endpoint::Single, &keys).records.into_iter().map(|(i, _)| i).collect::<Vec<_>>()
+            armed
+                .plan(Endpoint::Single, &keys)
+                .records
+                .into_iter()
+                .map(|(i, _)| i)
+                .collect::<Vec<_>>()
         };
         assert_eq!(pick(), pick());
         assert!((800..1200).contains(&pick().len()), "{}", pick().len());

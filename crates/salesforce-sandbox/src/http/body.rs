@@ -31,28 +31,52 @@ pub(super) struct Collection<'a> {
 /// Parses the body of a single-record call.
 pub(super) fn parse_record<'a>(schema: &Schema, body: &'a [u8]) -> Result<Record<'a>, Refusal> {
     let failure = Failure::default();
-    parse(body, &failure, RecordSeed { schema, failure: &failure })
+    parse(
+        body,
+        &failure,
+        RecordSeed {
+            schema,
+            failure: &failure,
+        },
+    )
 }
 
 /// Parses the body of a collections call.
-pub(super) fn parse_collection<'a>(schema: &Schema, body: &'a [u8]) -> Result<Collection<'a>, Refusal> {
+pub(super) fn parse_collection<'a>(
+    schema: &Schema,
+    body: &'a [u8],
+) -> Result<Collection<'a>, Refusal> {
     let failure = Failure::default();
-    parse(body, &failure, CollectionSeed { schema, failure: &failure })
+    parse(
+        body,
+        &failure,
+        CollectionSeed {
+            schema,
+            failure: &failure,
+        },
+    )
 }
 
-fn parse<'a, S: DeserializeSeed<'a>>(body: &'a [u8], failure: &Failure, seed: S) -> Result<S::Value, Refusal> {
+fn parse<'a, S: DeserializeSeed<'a>>(
+    body: &'a [u8],
+    failure: &Failure,
+    seed: S,
+) -> Result<S::Value, Refusal> {
     if body.iter().all(u8::is_ascii_whitespace) {
         let text = "The HTTP entity body is required, but this request has no entity body.";
         return Err(Refusal::parser(text));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let parsed = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let parsed = seed
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     parsed.map_err(|error| {
         let place = format!("at [line:{}, column:{}]", error.line(), error.column());
         match failure.take() {
-            Some(refusal) if refusal.code == "JSON_PARSER_ERROR" => {
-                Refusal { message: format!("{} {place}", refusal.message), ..refusal }
-            }
+            Some(refusal) if refusal.code == "JSON_PARSER_ERROR" => Refusal {
+                message: format!("{} {place}", refusal.message),
+                ..refusal
+            },
             Some(refusal) => refusal,
             None if error.is_eof() => Refusal::parser(format!("Unexpected end-of-input {place}")),
             None => Refusal::parser(format!("Unexpected character {place}")),
@@ -81,12 +105,18 @@ impl<'de> Visitor<'de> for CollectionSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut collection = Collection { all_or_none: false, records: None };
+        let mut collection = Collection {
+            all_or_none: false,
+            records: None,
+        };
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             match key.as_ref() {
                 "allOrNone" => collection.all_or_none = map.next_value()?,
                 "records" => {
-                    let seed = RecordsSeed { schema: self.schema, failure: self.failure };
+                    let seed = RecordsSeed {
+                        schema: self.schema,
+                        failure: self.failure,
+                    };
                     collection.records = Some(map.next_value_seed(seed)?);
                 }
                 other => {
@@ -121,9 +151,10 @@ impl<'de> Visitor<'de> for RecordsSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut records = Vec::with_capacity(200);
-        while let Some(record) =
-            seq.next_element_seed(RecordSeed { schema: self.schema, failure: self.failure })?
-        {
+        while let Some(record) = seq.next_element_seed(RecordSeed {
+            schema: self.schema,
+            failure: self.failure,
+        })? {
             records.push(record);
         }
         Ok(records)
@@ -151,13 +182,22 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut record = Record { object: None, values: Vec::with_capacity(8) };
-        while let Some(key) = map.next_key_seed(NameSeed { schema: self.schema, failure: self.failure })? {
+        let mut record = Record {
+            object: None,
+            values: Vec::with_capacity(8),
+        };
+        while let Some(key) = map.next_key_seed(NameSeed {
+            schema: self.schema,
+            failure: self.failure,
+        })? {
             match key {
                 Name::Attributes => record.object = map.next_value::<Attributes<'de>>()?.kind,
                 Name::Field(number) => {
                     let field = self.schema.field(number);
-                    let value = map.next_value_seed(FieldValue { field, failure: self.failure })?;
+                    let value = map.next_value_seed(FieldValue {
+                        field,
+                        failure: self.failure,
+                    })?;
                     record.values.push((number, value));
                 }
             }

@@ -38,7 +38,13 @@ pub(crate) enum ReadError {
 impl Call {
     pub(crate) fn new(org: &Org, parts: Parts) -> Call {
         let path = parts.uri.path();
-        let header = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned)
+        };
         let record = RequestRecord {
             method: parts.method.as_str().to_owned(),
             path: path.to_owned(),
@@ -51,7 +57,11 @@ impl Call {
         };
         Call {
             method: record.method.clone(),
-            segments: path.split('/').filter(|s| !s.is_empty()).map(|s| decode(s, false)).collect(),
+            segments: path
+                .split('/')
+                .filter(|s| !s.is_empty())
+                .map(|s| decode(s, false))
+                .collect(),
             query: parse_form(parts.uri.query().unwrap_or_default()),
             uri_bytes: parts.uri.path_and_query().map_or(0, |p| p.as_str().len()),
             headers: parts.headers,
@@ -79,7 +89,10 @@ impl Call {
     }
 
     pub(crate) fn query_value(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn uri_bytes(&self) -> usize {
@@ -88,13 +101,20 @@ impl Call {
 
     pub(crate) fn header_bytes(&self) -> usize {
         // A header line has `: ` and a line end besides name and value.
-        self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+        self.headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum()
     }
 
     /// Whether the body says that it is JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.header("content-type").is_some_and(|kind| {
-            kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+            kind.split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .eq_ignore_ascii_case("application/json")
         })
     }
 
@@ -109,7 +129,9 @@ impl Call {
     /// Reads and unpacks the body within the org's limit.
     pub(crate) async fn read_body(&mut self, org: &Org, body: Body) -> Result<(), ReadError> {
         let limit = org.config.max_request_bytes;
-        let declared = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        let declared = self
+            .header("content-length")
+            .and_then(|length| length.parse::<usize>().ok());
         if declared.is_some_and(|length| length > limit) {
             return Err(ReadError::TooLarge);
         }
@@ -136,8 +158,15 @@ impl Call {
 
 fn unpack(decoder: impl Read, limit: usize) -> Result<Bytes, ReadError> {
     let mut bytes = Vec::new();
-    decoder.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|_| ReadError::Encoding)?;
-    if bytes.len() > limit { Err(ReadError::TooLarge) } else { Ok(bytes.into()) }
+    decoder
+        .take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| ReadError::Encoding)?;
+    if bytes.len() > limit {
+        Err(ReadError::TooLarge)
+    } else {
+        Ok(bytes.into())
+    }
 }
 
 /// `a=1&b=2`, decoded.
@@ -160,12 +189,17 @@ fn decode(text: &str, plus_is_space: bool) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let escape = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let value = escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        let value =
+            escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         if let Some(value) = value {
             bytes.push(value);
             rest = &tail[2..];
         } else {
-            bytes.push(if plus_is_space && *first == b'+' { b' ' } else { *first });
+            bytes.push(if plus_is_space && *first == b'+' {
+                b' '
+            } else {
+                *first
+            });
             rest = tail;
         }
     }

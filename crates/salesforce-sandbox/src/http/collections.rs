@@ -17,7 +17,11 @@ pub(super) async fn upsert(org: &Org, call: &mut Call, key_field: &str) -> Reply
     if call.method != "PATCH" {
         return Reply::method_not_allowed(&call.method, "PATCH");
     }
-    let key = match org.schema.find(key_field).filter(|n| org.schema.field(*n).is_upsert_key()) {
+    let key = match org
+        .schema
+        .find(key_field)
+        .filter(|n| org.schema.field(*n).is_upsert_key())
+    {
         Some(key) => key,
         None => return Reply::error(404, &Refusal::no_such_key(key_field)),
     };
@@ -33,34 +37,59 @@ pub(super) async fn upsert(org: &Org, call: &mut Call, key_field: &str) -> Reply
         Ok(drafts) => drafts,
         Err(refusal) => return Reply::error(400, &refusal),
     };
-    let options = WriteOptions { all_or_none: collection.all_or_none, ..WriteOptions::default() };
-    write::run(org, call, Endpoint::Collections, drafts, options, |org, outcomes| {
-        Reply::raw_json(200, results(&org.schema, key, outcomes))
-    })
+    let options = WriteOptions {
+        all_or_none: collection.all_or_none,
+        ..WriteOptions::default()
+    };
+    write::run(
+        org,
+        call,
+        Endpoint::Collections,
+        drafts,
+        options,
+        |org, outcomes| Reply::raw_json(200, results(&org.schema, key, outcomes)),
+    )
     .await
 }
 
-fn drafts<'a>(schema: &Schema, key: u16, records: Option<Vec<Record<'a>>>) -> Result<Vec<Draft<'a>>, Refusal> {
+fn drafts<'a>(
+    schema: &Schema,
+    key: u16,
+    records: Option<Vec<Record<'a>>>,
+) -> Result<Vec<Draft<'a>>, Refusal> {
     let records = match records {
         Some(records) if !records.is_empty() => records,
-        _ => return Err(Refusal::parser("The request must hold a list `records` with at least one record.")),
+        _ => {
+            return Err(Refusal::parser(
+                "The request must hold a list `records` with at least one record.",
+            ));
+        }
     };
     if records.len() > MAX_RECORDS {
-        let text = format!("record limit reached. cannot submit more than {MAX_RECORDS} records into this call");
+        let text = format!(
+            "record limit reached. cannot submit more than {MAX_RECORDS} records into this call"
+        );
         return Err(Refusal::new("EXCEEDED_ID_LIMIT", text));
     }
-    records.into_iter().map(|record| draft(schema, key, record)).collect()
+    records
+        .into_iter()
+        .map(|record| draft(schema, key, record))
+        .collect()
 }
 
 fn draft<'a>(schema: &Schema, key: u16, record: Record<'a>) -> Result<Draft<'a>, Refusal> {
     match record.object.as_deref() {
         Some(object) if object.eq_ignore_ascii_case("Lead") => {}
         Some(other) => {
-            let text = format!("The type {other} of a record differs from the type Lead of the request.");
+            let text =
+                format!("The type {other} of a record differs from the type Lead of the request.");
             return Err(Refusal::new("INVALID_TYPE", text));
         }
         None => {
-            return Err(Refusal::new("INVALID_TYPE", "Every record must have attributes with a type."));
+            return Err(Refusal::new(
+                "INVALID_TYPE",
+                "Every record must have attributes with a type.",
+            ));
         }
     }
     let mut values = record.values;
@@ -74,14 +103,21 @@ fn draft<'a>(schema: &Schema, key: u16, record: Record<'a>) -> Result<Draft<'a>,
     });
     if schema.field(key).kind != FieldType::Id {
         super::rows::refuse_id(schema, &values)?;
-        return Ok(Draft::new(schema, Target::Key { field: key, value }, values));
+        return Ok(Draft::new(
+            schema,
+            Target::Key { field: key, value },
+            values,
+        ));
     }
     let target = match &value {
         Value::Text(text) if !text.trim().is_empty() => match id::parse_lead(text.trim()) {
             Some(place) => Target::Place(place),
             None => {
                 let text = format!("Lead ID: id value of incorrect type: {text}");
-                return Ok(Draft::refused(Target::New, Refusal::record("MALFORMED_ID", text, &["Id"])));
+                return Ok(Draft::refused(
+                    Target::New,
+                    Refusal::record("MALFORMED_ID", text, &["Id"]),
+                ));
             }
         },
         _ => Target::New,
@@ -106,7 +142,9 @@ fn results(schema: &Schema, key: u16, outcomes: &[Outcome]) -> Vec<u8> {
                 json.extend_from_slice(if created { b"true}" } else { b"false}" });
             }
             Outcome::Failed(refusals) => push_failure(&mut json, refusals),
-            Outcome::Ambiguous(places) => push_failure(&mut json, &[ambiguous(schema, key, places)]),
+            Outcome::Ambiguous(places) => {
+                push_failure(&mut json, &[ambiguous(schema, key, places)])
+            }
             Outcome::Missing => push_failure(&mut json, &[Refusal::not_found()]),
         }
     }
@@ -123,6 +161,10 @@ fn push_failure(json: &mut Vec<u8>, refusals: &[Refusal]) {
 fn ambiguous(schema: &Schema, key: u16, places: &[u32]) -> Refusal {
     let field = schema.field(key);
     let ids: Vec<String> = places.iter().map(|place| id::lead(*place)).collect();
-    let text = format!("{}: more than one record found for external id field: [{}]", field.label, ids.join(", "));
+    let text = format!(
+        "{}: more than one record found for external id field: [{}]",
+        field.label,
+        ids.join(", ")
+    );
     Refusal::record("DUPLICATE_EXTERNAL_ID", text, &[&field.name])
 }

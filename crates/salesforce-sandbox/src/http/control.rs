@@ -55,7 +55,10 @@ pub(super) async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
 
 /// All leads, or a window of them: `?offset=0&limit=1000`, oldest first.
 fn leads(org: &Org, call: &Call) -> Reply {
-    let number = |name, default| call.query_value(name).map_or(Ok(default), str::parse::<usize>);
+    let number = |name, default| {
+        call.query_value(name)
+            .map_or(Ok(default), str::parse::<usize>)
+    };
     match (number("offset", 0), number("limit", usize::MAX)) {
         (Ok(offset), Ok(limit)) => {
             let leads = org.leads().snapshot(&org.schema, offset, limit);
@@ -83,7 +86,10 @@ fn release(org: &Org, call: &Call) -> Reply {
         serde_json::from_slice::<Release>(&call.body).map(|release| release.count)
     };
     match count {
-        Ok(count) => Reply::json(200, &json!({ "released": org.faults.release(count.unwrap_or(usize::MAX)) })),
+        Ok(count) => Reply::json(
+            200,
+            &json!({ "released": org.faults.release(count.unwrap_or(usize::MAX)) }),
+        ),
         Err(error) => Reply::error(400, &Refusal::parser(error.to_string())),
     }
 }

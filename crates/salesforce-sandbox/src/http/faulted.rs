@@ -6,7 +6,12 @@ use crate::faults::{After, FaultId, Plan, Refuse};
 use crate::org::{Org, Refusal};
 
 /// Runs `work` (which commits and builds the reply) as the plan wants it.
-pub(super) async fn run(org: &Org, call: &mut Call, plan: Plan, work: impl FnOnce(&mut Call) -> Reply + Send) -> Reply {
+pub(super) async fn run(
+    org: &Org,
+    call: &mut Call,
+    plan: Plan,
+    work: impl FnOnce(&mut Call) -> Reply + Send,
+) -> Reply {
     if plan.hits > 0 {
         org.watch.count(|stats| stats.faults_applied += plan.hits);
     }
@@ -35,7 +40,10 @@ pub(super) async fn run(org: &Org, call: &mut Call, plan: Plan, work: impl FnOnc
 
 /// The documented 401 of a dead session.
 pub(super) fn session_expired() -> Reply {
-    Reply::error(401, &Refusal::new("INVALID_SESSION_ID", "Session expired or invalid"))
+    Reply::error(
+        401,
+        &Refusal::new("INVALID_SESSION_ID", "Session expired or invalid"),
+    )
 }
 
 fn refusal(org: &Org, call: &Call, refuse: Refuse) -> Reply {

@@ -36,7 +36,10 @@ const MAX_URI_BYTES: usize = 16_384;
 
 /// The service behind every connection.
 pub(crate) fn service(org: Arc<Org>) -> IntoMakeServiceWithConnectInfo<Router, WireHandle> {
-    Router::new().fallback(entry).with_state(org).into_make_service_with_connect_info::<WireHandle>()
+    Router::new()
+        .fallback(entry)
+        .with_state(org)
+        .into_make_service_with_connect_info::<WireHandle>()
 }
 
 async fn entry(
@@ -47,7 +50,10 @@ async fn entry(
     let reply = match tokio::spawn(serve(org, request)).await {
         Ok(reply) => reply,
         // A panic in a handler is a bug of the sandbox; its client gets what Salesforce says of its own bugs.
-        Err(_) => Reply::error(500, &Refusal::new("UNKNOWN_EXCEPTION", "An unexpected error occurred.")),
+        Err(_) => Reply::error(
+            500,
+            &Refusal::new("UNKNOWN_EXCEPTION", "An unexpected error occurred."),
+        ),
     };
     if reply.cut {
         wire.cut(Cut::Reset);
@@ -58,7 +64,11 @@ async fn entry(
 async fn serve(org: Arc<Org>, request: Request<Body>) -> Reply {
     let (parts, body) = request.into_parts();
     let mut call = Call::new(&org, parts);
-    if call.segments.first().is_some_and(|first| first == "__sandbox") {
+    if call
+        .segments
+        .first()
+        .is_some_and(|first| first == "__sandbox")
+    {
         return control::answer(&org, &mut call, body).await;
     }
     call.arrive(&org);
@@ -80,7 +90,10 @@ async fn serve(org: Arc<Org>, request: Request<Body>) -> Reply {
 async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
     let uri_bytes = call.uri_bytes();
     if uri_bytes > MAX_URI_BYTES {
-        return Reply::error(414, &Refusal::new("URI_TOO_LONG", "The URI is longer than 16,384 bytes."));
+        return Reply::error(
+            414,
+            &Refusal::new("URI_TOO_LONG", "The URI is longer than 16,384 bytes."),
+        );
     }
     if uri_bytes + call.header_bytes() > MAX_URI_BYTES {
         let text = "The URI and the headers together are longer than 16,384 bytes.";
@@ -96,9 +109,10 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
                 );
                 Reply::error(400, &Refusal::new("EXCEEDED_MAX_SIZE_REQUEST", text))
             }
-            ReadError::Encoding => {
-                Reply::error(400, &Refusal::parser("The request body could not be unpacked."))
-            }
+            ReadError::Encoding => Reply::error(
+                400,
+                &Refusal::parser("The request body could not be unpacked."),
+            ),
         };
     }
     let segments: Vec<String> = call.segments.clone();
@@ -117,7 +131,13 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
 /// What kind of request this is, for faults, judged by its path alone.
 fn endpoint(call: &Call) -> Endpoint {
     let write = !matches!(call.method.as_str(), "GET" | "HEAD");
-    match call.segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match call
+        .segments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["services", "oauth2", "token"] => Endpoint::Token,
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,

@@ -34,7 +34,12 @@ impl Reply {
 
     pub(crate) fn raw_json(status: u16, body: Vec<u8>) -> Reply {
         let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(JSON))];
-        Reply { status, body, headers, cut: false }
+        Reply {
+            status,
+            body,
+            headers,
+            cut: false,
+        }
     }
 
     /// A request-level error array of one element.
@@ -43,23 +48,50 @@ impl Reply {
     }
 
     pub(crate) fn errors(status: u16, refusals: &[Refusal]) -> Reply {
-        Reply::json(status, &refusals.iter().map(Refusal::request_json).collect::<Vec<_>>())
+        Reply::json(
+            status,
+            &refusals
+                .iter()
+                .map(Refusal::request_json)
+                .collect::<Vec<_>>(),
+        )
     }
 
     pub(crate) fn empty(status: u16) -> Reply {
-        Reply { status, body: Vec::new(), headers: Vec::new(), cut: false }
+        Reply {
+            status,
+            body: Vec::new(),
+            headers: Vec::new(),
+            cut: false,
+        }
     }
 
     /// What gateways in front of Salesforce answer.
     pub(crate) fn html(status: u16) -> Reply {
-        let reason = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Error");
-        let body = format!("<html><head><title>{status} {reason}</title></head><body><h1>{reason}</h1></body></html>\n");
-        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"))];
-        Reply { status, body: body.into_bytes(), headers, cut: false }
+        let reason = StatusCode::from_u16(status)
+            .ok()
+            .and_then(|s| s.canonical_reason())
+            .unwrap_or("Error");
+        let body = format!(
+            "<html><head><title>{status} {reason}</title></head><body><h1>{reason}</h1></body></html>\n"
+        );
+        let headers = vec![(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=UTF-8"),
+        )];
+        Reply {
+            status,
+            body: body.into_bytes(),
+            headers,
+            cut: false,
+        }
     }
 
     pub(crate) fn cut() -> Reply {
-        Reply { cut: true, ..Reply::empty(500) }
+        Reply {
+            cut: true,
+            ..Reply::empty(500)
+        }
     }
 
     pub(crate) fn method_not_allowed(method: &str, allowed: &'static str) -> Reply {
@@ -74,7 +106,9 @@ impl Reply {
     }
 
     fn is_json(&self) -> bool {
-        self.headers.iter().any(|(name, value)| name == header::CONTENT_TYPE && value.as_bytes() == JSON.as_bytes())
+        self.headers.iter().any(|(name, value)| {
+            name == header::CONTENT_TYPE && value.as_bytes() == JSON.as_bytes()
+        })
     }
 
     /// What applies to every reply: pretty printing, compression.
@@ -89,16 +123,20 @@ impl Reply {
             self.body = pretty(&value);
         }
         let accepts = call.header("accept-encoding").is_some_and(|accepted| {
-            accepted.split(',').any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip")
+            accepted
+                .split(',')
+                .any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip")
         });
         if org.config.compress_replies && accepts && self.body.len() >= MIN_COMPRESSED_BYTES {
-            let mut encoder = GzEncoder::new(Vec::with_capacity(self.body.len() / 4), Compression::fast());
+            let mut encoder =
+                GzEncoder::new(Vec::with_capacity(self.body.len() / 4), Compression::fast());
             // Writing into memory does not fail.
             if encoder.write_all(&self.body).is_ok()
                 && let Ok(packed) = encoder.finish()
             {
                 self.body = packed;
-                self.headers.push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+                self.headers
+                    .push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
             }
         }
         self
@@ -106,7 +144,8 @@ impl Reply {
 
     pub(crate) fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(self.headers);
         response
     }
@@ -115,7 +154,10 @@ impl Reply {
 /// Indented as Salesforce does it: `"key" : value`.
 fn pretty(value: &serde_json::Value) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Wide(serde_json::ser::PrettyFormatter::new()));
+    let mut serializer = serde_json::Serializer::with_formatter(
+        &mut bytes,
+        Wide(serde_json::ser::PrettyFormatter::new()),
+    );
     // A value that was parsed serialises.
     let _ = value.serialize(&mut serializer);
     bytes
@@ -130,7 +172,11 @@ impl Formatter for Wide<'_> {
     fn end_array<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
         self.0.end_array(w)
     }
-    fn begin_array_value<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> std::io::Result<()> {
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        w: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
         self.0.begin_array_value(w, first)
     }
     fn end_array_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
@@ -142,7 +188,11 @@ impl Formatter for Wide<'_> {
     fn end_object<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
         self.0.end_object(w)
     }
-    fn begin_object_key<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> std::io::Result<()> {
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        w: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
         self.0.begin_object_key(w, first)
     }
     fn begin_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {

@@ -32,9 +32,17 @@ pub(super) fn resources(call: &Call, version: u32) -> Reply {
     only_get(call, || {
         let mut map: Map<String, Value> = ["sobjects", "limits", "composite"]
             .into_iter()
-            .map(|name| (name.to_owned(), format!("/services/data/v{version}.0/{name}").into()))
+            .map(|name| {
+                (
+                    name.to_owned(),
+                    format!("/services/data/v{version}.0/{name}").into(),
+                )
+            })
             .collect();
-        map.insert("identity".into(), format!("/id/{}/{}", id::org(), id::user(0)).into());
+        map.insert(
+            "identity".into(),
+            format!("/id/{}/{}", id::org(), id::user(0)).into(),
+        );
         Reply::json(200, &map)
     })
 }
@@ -43,18 +51,25 @@ pub(super) fn resources(call: &Call, version: u32) -> Reply {
 pub(super) fn objects(_: &Org, call: &Call, version: u32) -> Reply {
     only_get(call, || {
         let entry = schema::global_entry(&format!("{version}.0"));
-        Reply::json(200, &json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [entry] }))
+        Reply::json(
+            200,
+            &json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [entry] }),
+        )
     })
 }
 
 /// `GET /sobjects/Lead`.
 pub(super) fn lead(_: &Org, call: &Call, version: u32) -> Reply {
-    only_get(call, || Reply::json(200, &schema::basic_information(&format!("{version}.0"))))
+    only_get(call, || {
+        Reply::json(200, &schema::basic_information(&format!("{version}.0")))
+    })
 }
 
 /// `GET /sobjects/Lead/describe`.
 pub(super) fn describe(org: &Org, call: &Call, version: u32) -> Reply {
-    only_get(call, || Reply::json(200, &schema::describe(&org.schema, &format!("{version}.0"))))
+    only_get(call, || {
+        Reply::json(200, &schema::describe(&org.schema, &format!("{version}.0")))
+    })
 }
 
 /// `GET /limits`: the allocations a connector watches (facts 6.2).

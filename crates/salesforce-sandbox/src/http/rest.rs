@@ -25,20 +25,33 @@ pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&s
 
 /// The app behind the call's token, which is noted in the call.
 pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<usize, Reply> {
-    let Some(header) = call.header("authorization") else { return Err(faulted::session_expired()) };
+    let Some(header) = call.header("authorization") else {
+        return Err(faulted::session_expired());
+    };
     let token = match header.trim().split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth") => {
+        Some((scheme, token))
+            if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth") =>
+        {
             token.trim().to_owned()
         }
-        _ => return Err(Reply::error(401, &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"))),
+        _ => {
+            return Err(Reply::error(
+                401,
+                &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+            ));
+        }
     };
-    let app = org.sessions().touch(&token, org.idle_micros(), org.clock.monotonic_micros());
+    let app = org
+        .sessions()
+        .touch(&token, org.idle_micros(), org.clock.monotonic_micros());
     call.token = Some(token);
     app.ok_or_else(faulted::session_expired)
 }
 
 async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
-    let Some(number) = parse_version(version) else { return Reply::error(404, &Refusal::not_found()) };
+    let Some(number) = parse_version(version) else {
+        return Reply::error(404, &Refusal::not_found());
+    };
     if number > *VERSIONS.end() {
         return Reply::error(404, &Refusal::not_found());
     }
@@ -60,7 +73,9 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
 fn spend(org: &Org) -> Result<(), Reply> {
     let now = org.clock.monotonic_micros();
     let mut usage = org.usage();
-    if org.config.daily_api_mode == QuotaMode::Hard && usage.used(now) >= org.config.daily_api_requests {
+    if org.config.daily_api_mode == QuotaMode::Hard
+        && usage.used(now) >= org.config.daily_api_requests
+    {
         let refusal = Refusal::new("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
         return Err(Reply::error(403, &refusal));
     }
@@ -83,14 +98,22 @@ async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Re
                 return Reply::error(404, &Refusal::not_found());
             }
             if row == ["describe"] {
-                return read(org, call, |org, call| resources::describe(org, call, version)).await;
+                return read(org, call, |org, call| {
+                    resources::describe(org, call, version)
+                })
+                .await;
             }
             rows::answer(org, call, version, row).await
         }
         ["sobjects", object] if object.eq_ignore_ascii_case("Lead") => {
             read(org, call, |org, call| resources::lead(org, call, version)).await
         }
-        ["sobjects"] => read(org, call, |org, call| resources::objects(org, call, version)).await,
+        ["sobjects"] => {
+            read(org, call, |org, call| {
+                resources::objects(org, call, version)
+            })
+            .await
+        }
         ["limits"] => read(org, call, |org, call| resources::limits(org, call)).await,
         [] => read(org, call, |_, call| resources::resources(call, version)).await,
         _ => Reply::error(404, &Refusal::not_found()),
@@ -98,7 +121,11 @@ async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Re
 }
 
 /// A read-only resource, under the faults that are armed for it.
-async fn read(org: &Org, call: &mut Call, work: impl FnOnce(&Org, &mut Call) -> Reply + Send) -> Reply {
+async fn read(
+    org: &Org,
+    call: &mut Call,
+    work: impl FnOnce(&Org, &mut Call) -> Reply + Send,
+) -> Reply {
     let plan = org.faults.plan(Endpoint::Other, &[]);
     faulted::run(org, call, plan, |call| work(org, call)).await
 }

@@ -31,7 +31,10 @@ pub(super) async fn answer(org: &Org, call: &mut Call, version: u32, row: &[&str
 
 /// The 415 of a body that is not JSON.
 pub(super) fn unsupported_media_type() -> Refusal {
-    Refusal::new("UNSUPPORTED_MEDIA_TYPE", "The content type of the request is not supported; use application/json.")
+    Refusal::new(
+        "UNSUPPORTED_MEDIA_TYPE",
+        "The content type of the request is not supported; use application/json.",
+    )
 }
 
 /// Refuses a request whose record names its own id (facts 2).
@@ -44,7 +47,9 @@ pub(super) fn refuse_id(schema: &Schema, values: &[(u16, Value<'_>)]) -> Result<
 
 async fn by_id(org: &Org, call: &mut Call, version: u32, method: &str, text: &str) -> Reply {
     let known = id::parse_lead(text).filter(|place| org.leads().get(*place).is_some());
-    let Some(place) = known else { return Reply::error(404, &Refusal::no_such_key(text)) };
+    let Some(place) = known else {
+        return Reply::error(404, &Refusal::no_such_key(text));
+    };
     match method {
         "GET" | "HEAD" => show(org, call, version, vec![place]).await,
         "PATCH" => write_one(org, call, version, Target::Place(place), Way::Update).await,
@@ -53,9 +58,21 @@ async fn by_id(org: &Org, call: &mut Call, version: u32, method: &str, text: &st
     }
 }
 
-async fn by_key(org: &Org, call: &mut Call, version: u32, method: &str, name: &str, text: &str) -> Reply {
-    let key = org.schema.find(name).filter(|n| org.schema.field(*n).is_upsert_key());
-    let Some(key) = key else { return Reply::error(404, &Refusal::no_such_key(name)) };
+async fn by_key(
+    org: &Org,
+    call: &mut Call,
+    version: u32,
+    method: &str,
+    name: &str,
+    text: &str,
+) -> Reply {
+    let key = org
+        .schema
+        .find(name)
+        .filter(|n| org.schema.field(*n).is_upsert_key());
+    let Some(key) = key else {
+        return Reply::error(404, &Refusal::no_such_key(name));
+    };
     if org.schema.field(key).name == "Id" {
         return by_id(org, call, version, method, text).await;
     }
@@ -64,7 +81,14 @@ async fn by_key(org: &Org, call: &mut Call, version: u32, method: &str, name: &s
     };
     match method {
         "PATCH" => {
-            write_one(org, call, version, Target::Key { field: key, value }, Way::Upsert).await
+            write_one(
+                org,
+                call,
+                version,
+                Target::Key { field: key, value },
+                Way::Upsert,
+            )
+            .await
         }
         "GET" | "HEAD" | "DELETE" => {
             let places: Matches = match value.key_text() {
@@ -93,11 +117,16 @@ async fn show(org: &Org, call: &mut Call, version: u32, places: Vec<u32>) -> Rep
             Err(refusal) => return Reply::error(400, &refusal),
         };
         let store = org.leads();
-        let lead = places.first().and_then(|place| store.get(*place).map(|lead| (*place, lead)));
+        let lead = places
+            .first()
+            .and_then(|place| store.get(*place).map(|lead| (*place, lead)));
         match lead {
             Some((place, lead)) => {
                 let version = format!("{version}.0");
-                Reply::json(200, &row_json(&org.schema, &version, place, lead, only.as_deref()))
+                Reply::json(
+                    200,
+                    &row_json(&org.schema, &version, place, lead, only.as_deref()),
+                )
             }
             None => Reply::error(404, &Refusal::not_found()),
         }
@@ -131,7 +160,13 @@ enum Way {
     Upsert,
 }
 
-async fn write_one(org: &Org, call: &mut Call, version: u32, target: Target<'_>, way: Way) -> Reply {
+async fn write_one(
+    org: &Org,
+    call: &mut Call,
+    version: u32,
+    target: Target<'_>,
+    way: Way,
+) -> Reply {
     if !call.is_json() {
         return Reply::error(415, &unsupported_media_type());
     }
@@ -148,20 +183,30 @@ async fn write_one(org: &Org, call: &mut Call, version: u32, target: Target<'_>,
     {
         return Reply::error(400, &not_in_body(&org.schema.field(*field).name));
     }
-    let update_only =
-        way == Way::Upsert && call.query_value("updateOnly").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let update_only = way == Way::Upsert
+        && call
+            .query_value("updateOnly")
+            .is_some_and(|v| v.eq_ignore_ascii_case("true"));
     let shown = match &target {
         Target::Key { value, .. } => value.key_text().unwrap_or_default().into_owned(),
         Target::Place(_) | Target::New => String::new(),
     };
     let draft = Draft::new(&org.schema, target, record.values);
-    let options = WriteOptions { update_only, ..WriteOptions::default() };
-    write::run(org, call, Endpoint::Single, vec![draft], options, move |_, outcomes| {
-        match outcomes.first() {
+    let options = WriteOptions {
+        update_only,
+        ..WriteOptions::default()
+    };
+    write::run(
+        org,
+        call,
+        Endpoint::Single,
+        vec![draft],
+        options,
+        move |_, outcomes| match outcomes.first() {
             Some(outcome) => one_result(outcome, version, way, &shown),
             None => Reply::error(404, &Refusal::not_found()),
-        }
-    })
+        },
+    )
     .await
 }
 
@@ -186,21 +231,34 @@ fn one_result(outcome: &Outcome, version: u32, way: Way, key: &str) -> Reply {
 
 /// 300: several leads carry the key.
 fn multiple(version: u32, places: &[u32]) -> Reply {
-    let paths: Vec<String> =
-        places.iter().map(|p| format!("/services/data/v{version}.0/sobjects/Lead/{}", id::lead(*p))).collect();
+    let paths: Vec<String> = places
+        .iter()
+        .map(|p| format!("/services/data/v{version}.0/sobjects/Lead/{}", id::lead(*p)))
+        .collect();
     Reply::json(300, &paths)
 }
 
 fn not_in_body(field: &str) -> Refusal {
-    Refusal::new("INVALID_FIELD", format!("The {field} field should not be specified in the sobject data."))
+    Refusal::new(
+        "INVALID_FIELD",
+        format!("The {field} field should not be specified in the sobject data."),
+    )
 }
 
 fn wanted_fields(org: &Org, call: &Call) -> Result<Option<Vec<u16>>, Refusal> {
-    let Some(list) = call.query_value("fields") else { return Ok(None) };
+    let Some(list) = call.query_value("fields") else {
+        return Ok(None);
+    };
     let find = |name: &str| {
         org.schema.find(name.trim()).ok_or_else(|| {
-            Refusal::new("INVALID_FIELD", format!("No such column '{name}' on sobject of type Lead"))
+            Refusal::new(
+                "INVALID_FIELD",
+                format!("No such column '{name}' on sobject of type Lead"),
+            )
         })
     };
-    list.split(',').map(find).collect::<Result<Vec<u16>, Refusal>>().map(Some)
+    list.split(',')
+        .map(find)
+        .collect::<Result<Vec<u16>, Refusal>>()
+        .map(Some)
 }

@@ -31,7 +31,10 @@ pub(super) fn revoke(org: &Org, call: &Call) -> Reply {
         .or_else(|| call.query_value("token"));
     match token {
         Some(token) if org.sessions().revoke(token) => Reply::empty(200),
-        _ => refused("unsupported_token_type", Some("this token is not supported")),
+        _ => refused(
+            "unsupported_token_type",
+            Some("this token is not supported"),
+        ),
     }
 }
 
@@ -81,7 +84,11 @@ fn log_in(org: &Org, call: &Call) -> Reply {
     form.extend(call.query.iter().cloned());
     let host = call.header("host").unwrap_or_default();
     let base = call.base_url(org);
-    let own_urls = [base.clone(), format!("http://{host}"), format!("https://{host}")];
+    let own_urls = [
+        base.clone(),
+        format!("http://{host}"),
+        format!("https://{host}"),
+    ];
     let request = GrantRequest {
         form: &form,
         authorization: call.header("authorization"),
@@ -94,7 +101,9 @@ fn log_in(org: &Org, call: &Call) -> Reply {
     };
     let idle_micros = org.idle_micros();
     let now = org.clock.monotonic_micros();
-    let token = org.sessions().open(granted.app, org.config.reuse_sessions, idle_micros, now);
+    let token = org
+        .sessions()
+        .open(granted.app, org.config.reuse_sessions, idle_micros, now);
     org.watch.count(|stats| stats.logins += 1);
     let mut body = json!({
         "access_token": token,

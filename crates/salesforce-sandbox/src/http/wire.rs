@@ -53,7 +53,10 @@ pub(crate) struct Wires {
 
 impl Wires {
     pub(crate) fn cut_all(&self, how: Cut) {
-        for state in lock(&self.open).drain(..).filter_map(|state| state.upgrade()) {
+        for state in lock(&self.open)
+            .drain(..)
+            .filter_map(|state| state.upgrade())
+        {
             WireHandle { state }.cut(how);
         }
     }
@@ -92,7 +95,9 @@ impl Listener for WireListener {
 
 impl Connected<IncomingStream<'_, WireListener>> for WireHandle {
     fn connect_info(stream: IncomingStream<'_, WireListener>) -> WireHandle {
-        WireHandle { state: Arc::clone(&stream.io().state) }
+        WireHandle {
+            state: Arc::clone(&stream.io().state),
+        }
     }
 }
 
@@ -121,7 +126,11 @@ impl Drop for Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         // Registered before the check, so that a cut in between still wakes.
         *lock(&self.state.reader) = Some(cx.waker().clone());
         self.check()?;
@@ -130,7 +139,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

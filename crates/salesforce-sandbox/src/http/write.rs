@@ -21,7 +21,10 @@ pub(super) async fn run(
         Err(refusal) => return Reply::error(400, &refusal),
     };
     call.ticket.record.records = drafts.len() as u64;
-    let keys: Vec<String> = drafts.iter().map(|draft| draft.key().into_owned()).collect();
+    let keys: Vec<String> = drafts
+        .iter()
+        .map(|draft| draft.key().into_owned())
+        .collect();
     let (plan, _in_progress) = {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let guard = org.watch.enter_keys(&keys);
@@ -34,7 +37,11 @@ pub(super) async fn run(
         look(&mut org.leads(), &org.schema, &mut drafts);
     }
     faulted::run(org, call, plan, move |call| {
-        let options = WriteOptions { owner, now_micros: org.clock.wall_micros(), ..options };
+        let options = WriteOptions {
+            owner,
+            now_micros: org.clock.wall_micros(),
+            ..options
+        };
         let mut store = org.leads();
         let outcomes = commit(&mut store, &org.schema, drafts, options);
         let leads = store.count();
@@ -47,8 +54,14 @@ pub(super) async fn run(
 
 /// Counts what was committed and notes the accepted keys.
 fn note(org: &Org, call: &mut Call, keys: Vec<String>, outcomes: &[Outcome], leads: u64) {
-    let created = outcomes.iter().filter(|o| matches!(o, Outcome::Created(_))).count() as u64;
-    let updated = outcomes.iter().filter(|o| matches!(o, Outcome::Updated(_))).count() as u64;
+    let created = outcomes
+        .iter()
+        .filter(|o| matches!(o, Outcome::Created(_)))
+        .count() as u64;
+    let updated = outcomes
+        .iter()
+        .filter(|o| matches!(o, Outcome::Updated(_)))
+        .count() as u64;
     let record = &mut call.ticket.record;
     if created + updated > 0 {
         record.committed_monotonic_micros = Some(org.clock.monotonic_micros());
@@ -69,12 +82,17 @@ fn note(org: &Org, call: &mut Call, keys: Vec<String>, outcomes: &[Outcome], lea
 
 /// The owner that assignment rules give; they run unless the client says `FALSE` (facts 0.4 and 8).
 fn assigned_owner<'o>(org: &'o Org, headers: &HeaderMap) -> Result<Option<&'o str>, Refusal> {
-    let wanted = headers.get("sforce-auto-assign").map(|value| value.to_str().unwrap_or_default().trim());
+    let wanted = headers
+        .get("sforce-auto-assign")
+        .map(|value| value.to_str().unwrap_or_default().trim());
     match wanted {
         Some(value) if value.eq_ignore_ascii_case("false") => Ok(None),
         // Key prefix of assignment rules.
         Some(value) if !value.eq_ignore_ascii_case("true") && !value.starts_with("01Q") => {
-            Err(Refusal::new("INVALID_ASSIGNMENT_RULE", format!("invalid assignment rule: {value}")))
+            Err(Refusal::new(
+                "INVALID_ASSIGNMENT_RULE",
+                format!("invalid assignment rule: {value}"),
+            ))
         }
         _ => Ok(org.config.assignment_rule_owner.as_deref()),
     }

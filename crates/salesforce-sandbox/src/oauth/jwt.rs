@@ -29,7 +29,11 @@ pub(super) fn parse(text: &str) -> Option<Token<'_>> {
     let text_claim = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let audiences = match claims.get("aud")? {
         Value::String(one) => vec![one.clone()],
-        Value::Array(many) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::Array(many) => many
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         _ => return None,
     };
     Some(Token {
@@ -41,7 +45,9 @@ pub(super) fn parse(text: &str) -> Option<Token<'_>> {
             expires_at_seconds: expiry_seconds(claims.get("exp")?)?,
         },
         signed: signed.as_bytes(),
-        signature: URL_SAFE_NO_PAD.decode(signature.trim_end_matches('=')).ok()?,
+        signature: URL_SAFE_NO_PAD
+            .decode(signature.trim_end_matches('='))
+            .ok()?,
     })
 }
 
@@ -58,7 +64,11 @@ fn expiry_seconds(exp: &Value) -> Option<i64> {
         _ => return None,
     };
     // Seconds of this size lie in the year 5138; milliseconds of it in 1973.
-    let seconds = if number > 1e11 { number / 1000.0 } else { number };
+    let seconds = if number > 1e11 {
+        number / 1000.0
+    } else {
+        number
+    };
     Some(seconds as i64)
 }
 
@@ -68,8 +78,18 @@ mod tests {
 
     #[test]
     fn expiry_is_read_as_number_or_string_in_seconds_or_milliseconds() {
-        for exp in ["1767225600", "\"1767225600\"", "1767225600000", "\"1767225600000\"", "1767225600.5"] {
-            assert_eq!(expiry_seconds(&serde_json::from_str(exp).unwrap()), Some(1_767_225_600), "{exp}");
+        for exp in [
+            "1767225600",
+            "\"1767225600\"",
+            "1767225600000",
+            "\"1767225600000\"",
+            "1767225600.5",
+        ] {
+            assert_eq!(
+                expiry_seconds(&serde_json::from_str(exp).unwrap()),
+                Some(1_767_225_600),
+                "{exp}"
+            );
         }
         assert_eq!(expiry_seconds(&Value::Null), None);
     }

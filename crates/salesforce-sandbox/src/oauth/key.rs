@@ -16,7 +16,9 @@ impl PublicKey {
     pub(super) fn parse(pem: &str) -> Result<PublicKey, String> {
         let (kind, der) = decode_pem(pem).ok_or("it is not PEM")?;
         let key = match kind {
-            "CERTIFICATE" => public_key_of_certificate(&der).ok_or("the certificate cannot be read")?,
+            "CERTIFICATE" => {
+                public_key_of_certificate(&der).ok_or("the certificate cannot be read")?
+            }
             "PUBLIC KEY" | "RSA PUBLIC KEY" => &der[..],
             other => return Err(format!("it is a {other}, not a public key or certificate")),
         };
@@ -69,9 +71,16 @@ fn element(der: &[u8]) -> Option<Element<'_>> {
         if count == 0 || count > 4 {
             return None;
         }
-        let length = der.get(2..2 + count)?.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+        let length = der
+            .get(2..2 + count)?
+            .iter()
+            .fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
         (length, 2 + count)
     };
     let end = header.checked_add(length)?;
-    Some(Element { whole: der.get(..end)?, content: der.get(header..end)?, rest: der.get(end..)? })
+    Some(Element {
+        whole: der.get(..end)?,
+        content: der.get(header..end)?,
+        rest: der.get(end..)?,
+    })
 }

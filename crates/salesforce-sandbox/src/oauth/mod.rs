@@ -28,7 +28,10 @@ impl RegisteredApp {
             client_secret: config.client_secret.clone(),
             username: config.username.clone(),
             // The configuration was checked before, so a key that is there parses.
-            key: config.public_key_pem.as_deref().and_then(|pem| PublicKey::parse(pem).ok()),
+            key: config
+                .public_key_pem
+                .as_deref()
+                .and_then(|pem| PublicKey::parse(pem).ok()),
         }
     }
 }
@@ -46,7 +49,10 @@ pub(crate) struct GrantRefusal {
 }
 
 fn refuse(error: &str, description: &str) -> GrantRefusal {
-    GrantRefusal { error: error.into(), description: Some(description.into()) }
+    GrantRefusal {
+        error: error.into(),
+        description: Some(description.into()),
+    }
 }
 
 /// Which grant succeeded, for which app.
@@ -69,7 +75,10 @@ pub(crate) struct GrantRequest<'a> {
 
 impl GrantRequest<'_> {
     fn field(&self, name: &str) -> Option<&str> {
-        self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.form
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -77,14 +86,19 @@ impl GrantRequest<'_> {
 pub(crate) fn grant(org: &Org, request: &GrantRequest<'_>) -> Result<Granted, GrantRefusal> {
     match request.field("grant_type") {
         Some(JWT_GRANT) => {
-            let assertion = request
-                .field("assertion")
-                .ok_or_else(|| refuse("invalid_request", "missing required parameter: assertion"))?;
+            let assertion = request.field("assertion").ok_or_else(|| {
+                refuse("invalid_request", "missing required parameter: assertion")
+            })?;
             jwt_bearer(org, assertion, request.own_urls).map(|app| Granted { app, jwt: true })
         }
-        Some("client_credentials") => client_credentials(org, request).map(|app| Granted { app, jwt: false }),
+        Some("client_credentials") => {
+            client_credentials(org, request).map(|app| Granted { app, jwt: false })
+        }
         Some(_) => Err(refuse("unsupported_grant_type", "grant type not supported")),
-        None => Err(refuse("invalid_request", "missing required parameter: grant_type")),
+        None => Err(refuse(
+            "invalid_request",
+            "missing required parameter: grant_type",
+        )),
     }
 }
 
@@ -96,12 +110,18 @@ fn jwt_bearer(org: &Org, assertion: &str, own_urls: &[String]) -> Result<usize, 
     if token.algorithm != "RS256" || !key.verifies(token.signed, &token.signature) {
         return Err(invalid());
     }
-    let known = ["https://login.salesforce.com", "https://test.salesforce.com"]
-        .into_iter()
-        .chain(own_urls.iter().map(String::as_str))
-        .chain(org.config.audiences.iter().map(String::as_str));
-    let audience_is_known =
-        token.claims.audiences.iter().any(|aud| known.clone().any(|url| same_site(url, aud)));
+    let known = [
+        "https://login.salesforce.com",
+        "https://test.salesforce.com",
+    ]
+    .into_iter()
+    .chain(own_urls.iter().map(String::as_str))
+    .chain(org.config.audiences.iter().map(String::as_str));
+    let audience_is_known = token
+        .claims
+        .audiences
+        .iter()
+        .any(|aud| known.clone().any(|url| same_site(url, aud)));
     if !audience_is_known {
         return Err(refuse("invalid_grant", "audience is invalid"));
     }
@@ -111,7 +131,10 @@ fn jwt_bearer(org: &Org, assertion: &str, own_urls: &[String]) -> Result<usize, 
         return Err(refuse("invalid_grant", "expired authorization code"));
     }
     if token.claims.subject != app.username {
-        return Err(refuse("invalid_grant", "user hasn't approved this consumer"));
+        return Err(refuse(
+            "invalid_grant",
+            "user hasn't approved this consumer",
+        ));
     }
     Ok(number)
 }
@@ -119,7 +142,10 @@ fn jwt_bearer(org: &Org, assertion: &str, own_urls: &[String]) -> Result<usize, 
 fn client_credentials(org: &Org, request: &GrantRequest<'_>) -> Result<usize, GrantRefusal> {
     // At the shared login hosts there is no user to run as (facts 1.3).
     if matches!(request.host, "login.salesforce.com" | "test.salesforce.com") {
-        return Err(refuse("invalid_grant", "request not supported on this domain"));
+        return Err(refuse(
+            "invalid_grant",
+            "request not supported on this domain",
+        ));
     }
     let basic = request.authorization.and_then(basic_credentials);
     let (client_id, secret) = match (&basic, request.field("client_id")) {
@@ -132,7 +158,10 @@ fn client_credentials(org: &Org, request: &GrantRequest<'_>) -> Result<usize, Gr
         return Err(refuse("invalid_client", "invalid client credentials"));
     }
     if app.username.is_empty() {
-        return Err(refuse("invalid_grant", "no client credentials user enabled"));
+        return Err(refuse(
+            "invalid_grant",
+            "no client credentials user enabled",
+        ));
     }
     Ok(number)
 }
@@ -151,11 +180,15 @@ fn basic_credentials(header: &str) -> Option<(String, String)> {
         return None;
     }
     let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    text.split_once(':').map(|(id, secret)| (id.into(), secret.into()))
+    text.split_once(':')
+        .map(|(id, secret)| (id.into(), secret.into()))
 }
 
 /// Same URL but for a trailing slash or the token path, which some clients send as the audience.
 fn same_site(url: &str, audience: &str) -> bool {
-    let site = audience.trim_end_matches('/').trim_end_matches("/services/oauth2/token");
-    site.trim_end_matches('/').eq_ignore_ascii_case(url.trim_end_matches('/'))
+    let site = audience
+        .trim_end_matches('/')
+        .trim_end_matches("/services/oauth2/token");
+    site.trim_end_matches('/')
+        .eq_ignore_ascii_case(url.trim_end_matches('/'))
 }

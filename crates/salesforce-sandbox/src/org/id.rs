@@ -30,17 +30,21 @@ pub(crate) fn parse_lead(text: &str) -> Option<u32> {
     if !is_well_formed(text) || !text.starts_with(LEAD) {
         return None;
     }
-    let number = text.as_bytes()[LEAD.len()..15].iter().try_fold(0_u64, |sum, c| {
-        let digit = ALPHABET.iter().position(|a| a == c)? as u64;
-        sum.checked_mul(62)?.checked_add(digit)
-    })?;
+    let number = text.as_bytes()[LEAD.len()..15]
+        .iter()
+        .try_fold(0_u64, |sum, c| {
+            let digit = ALPHABET.iter().position(|a| a == c)? as u64;
+            sum.checked_mul(62)?.checked_add(digit)
+        })?;
     u32::try_from(number.checked_sub(1)?).ok()
 }
 
 /// 15 letters and digits, or 18 with the right checksum.
 pub(crate) fn is_well_formed(text: &str) -> bool {
     let plain = text.bytes().all(|c| c.is_ascii_alphanumeric());
-    plain && (text.len() == 15 || (text.len() == 18 && with_checksum(&text[..15]).eq_ignore_ascii_case(text)))
+    plain
+        && (text.len() == 15
+            || (text.len() == 18 && with_checksum(&text[..15]).eq_ignore_ascii_case(text)))
 }
 
 fn build(prefix: &str, mut number: u64) -> String {

@@ -18,7 +18,10 @@ enum Places {
 
 impl Index {
     pub(crate) fn new(case_sensitive: bool) -> Index {
-        Index { case_sensitive, places: HashMap::new() }
+        Index {
+            case_sensitive,
+            places: HashMap::new(),
+        }
     }
 
     /// The places of the leads with this key, in the order in which they got it.
@@ -63,5 +66,9 @@ impl Index {
 /// The form of a key under which it is compared.
 pub(crate) fn fold(case_sensitive: bool, key: &str) -> Cow<'_, str> {
     let plain = key.bytes().all(|c| c.is_ascii() && !c.is_ascii_uppercase());
-    if case_sensitive || plain { Cow::Borrowed(key) } else { Cow::Owned(key.to_lowercase()) }
+    if case_sensitive || plain {
+        Cow::Borrowed(key)
+    } else {
+        Cow::Owned(key.to_lowercase())
+    }
 }

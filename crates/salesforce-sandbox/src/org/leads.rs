@@ -38,7 +38,11 @@ impl LeadStore {
             .filter(|(_, field)| field.unique)
             .map(|(number, field)| (number, Index::new(field.case_sensitive)))
             .collect();
-        LeadStore { leads: Vec::new(), live: 0, indexes }
+        LeadStore {
+            leads: Vec::new(),
+            live: 0,
+            indexes,
+        }
     }
 
     /// Leads that are not deleted.
@@ -59,7 +63,8 @@ impl LeadStore {
         if !self.indexes.contains_key(&field) {
             let mut index = Index::new(schema.field(field).case_sensitive);
             for (place, lead) in self.iter() {
-                if let Some((_, value)) = packed::decode(&lead.packed).find(|(number, _)| *number == field)
+                if let Some((_, value)) =
+                    packed::decode(&lead.packed).find(|(number, _)| *number == field)
                     && let Some(key) = value.key_text()
                 {
                     index.insert(&key, place);
@@ -67,7 +72,9 @@ impl LeadStore {
             }
             self.indexes.insert(field, index);
         }
-        self.indexes.get(&field).map_or(&[], |index| index.find(key))
+        self.indexes
+            .get(&field)
+            .map_or(&[], |index| index.find(key))
     }
 
     /// Writes a new lead; `values` are sorted by field number.
@@ -90,7 +97,12 @@ impl LeadStore {
     }
 
     /// Merges `values` (sorted, nulls clear a field) into a lead and returns what it was before.
-    pub(crate) fn update(&mut self, place: u32, values: &[(u16, Value<'_>)], now_micros: i64) -> Option<Lead> {
+    pub(crate) fn update(
+        &mut self,
+        place: u32,
+        values: &[(u16, Value<'_>)],
+        now_micros: i64,
+    ) -> Option<Lead> {
         let before = self.leads.get(place as usize)?.clone();
         let merged = merge(&before.packed, values);
         self.reindex(place, &before.packed, &merged);
@@ -102,7 +114,9 @@ impl LeadStore {
     }
 
     pub(crate) fn delete(&mut self, place: u32) -> bool {
-        let Some(packed) = self.get(place).map(|lead| lead.packed.clone()) else { return false };
+        let Some(packed) = self.get(place).map(|lead| lead.packed.clone()) else {
+            return false;
+        };
         self.reindex(place, &packed, &[]);
         self.leads[place as usize].deleted = true;
         self.live -= 1;
@@ -111,14 +125,24 @@ impl LeadStore {
 
     /// Undoes an update.
     pub(crate) fn restore(&mut self, place: u32, before: Lead) {
-        let Some(current) = self.leads.get(place as usize).map(|lead| lead.packed.clone()) else { return };
+        let Some(current) = self
+            .leads
+            .get(place as usize)
+            .map(|lead| lead.packed.clone())
+        else {
+            return;
+        };
         self.reindex(place, &current, &before.packed);
         self.leads[place as usize] = before;
     }
 
     fn reindex(&mut self, place: u32, before: &[u8], after: &[u8]) {
         for (number, index) in &mut self.indexes {
-            let of = |packed| packed::decode(packed).find(|(n, _)| n == number).map(|(_, value)| value);
+            let of = |packed| {
+                packed::decode(packed)
+                    .find(|(n, _)| n == number)
+                    .map(|(_, value)| value)
+            };
             let (old, new) = (of(before), of(after));
             if old == new {
                 continue;

@@ -63,7 +63,9 @@ impl Org {
 
     /// Idle time after which sessions die.
     pub(crate) fn idle_micros(&self) -> Option<u64> {
-        self.config.session_idle_seconds.map(|seconds| seconds.saturating_mul(1_000_000))
+        self.config
+            .session_idle_seconds
+            .map(|seconds| seconds.saturating_mul(1_000_000))
     }
 
     pub(crate) fn leads(&self) -> MutexGuard<'_, LeadStore> {

@@ -15,11 +15,22 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal { code: Cow::Borrowed(code), message: message.into(), fields: Vec::new() }
+        Refusal {
+            code: Cow::Borrowed(code),
+            message: message.into(),
+            fields: Vec::new(),
+        }
     }
 
-    pub(crate) fn record(code: &'static str, message: impl Into<String>, fields: &[&str]) -> Refusal {
-        Refusal { fields: fields.iter().map(|f| (*f).into()).collect(), ..Refusal::new(code, message) }
+    pub(crate) fn record(
+        code: &'static str,
+        message: impl Into<String>,
+        fields: &[&str],
+    ) -> Refusal {
+        Refusal {
+            fields: fields.iter().map(|f| (*f).into()).collect(),
+            ..Refusal::new(code, message)
+        }
     }
 
     pub(crate) fn parser(message: impl Into<String>) -> Refusal {

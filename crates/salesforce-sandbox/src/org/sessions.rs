@@ -23,8 +23,15 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// A token for the app: the newest living one when `reuse` is set, else a new one.
-    pub(crate) fn open(&mut self, app: usize, reuse: bool, idle_micros: Option<u64>, now_micros: u64) -> String {
-        self.by_token.retain(|_, session| is_alive(session, idle_micros, now_micros));
+    pub(crate) fn open(
+        &mut self,
+        app: usize,
+        reuse: bool,
+        idle_micros: Option<u64>,
+        now_micros: u64,
+    ) -> String {
+        self.by_token
+            .retain(|_, session| is_alive(session, idle_micros, now_micros));
         if reuse
             && let Some((token, session)) = self
                 .by_token
@@ -36,12 +43,23 @@ impl Sessions {
             return token.clone();
         }
         let token = new_token();
-        self.by_token.insert(token.clone(), Session { app, last_used_micros: now_micros });
+        self.by_token.insert(
+            token.clone(),
+            Session {
+                app,
+                last_used_micros: now_micros,
+            },
+        );
         token
     }
 
     /// The app behind a token, if the session lives; its idle time starts anew.
-    pub(crate) fn touch(&mut self, token: &str, idle_micros: Option<u64>, now_micros: u64) -> Option<usize> {
+    pub(crate) fn touch(
+        &mut self,
+        token: &str,
+        idle_micros: Option<u64>,
+        now_micros: u64,
+    ) -> Option<usize> {
         let session = self.by_token.get_mut(token)?;
         if !is_alive(session, idle_micros, now_micros) {
             self.by_token.remove(token);
@@ -71,6 +89,10 @@ fn new_token() -> String {
     let mut token = String::with_capacity(16 + TOKEN_CHARACTERS);
     token.push_str(&id::org()[..15]);
     token.push('!');
-    token.extend(random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])));
+    token.extend(
+        random
+            .iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte % 64)])),
+    );
     token
 }

@@ -26,7 +26,12 @@ pub struct LeadSnapshot {
 
 impl LeadStore {
     /// Live leads, oldest first.
-    pub(crate) fn snapshot(&self, schema: &Schema, offset: usize, limit: usize) -> Vec<LeadSnapshot> {
+    pub(crate) fn snapshot(
+        &self,
+        schema: &Schema,
+        offset: usize,
+        limit: usize,
+    ) -> Vec<LeadSnapshot> {
         self.iter()
             .skip(offset)
             .take(limit)
@@ -44,7 +49,13 @@ impl LeadStore {
 }
 
 /// A lead as `GET /sobjects/Lead/{id}` shows it; `only` names the wanted fields.
-pub(crate) fn row_json(schema: &Schema, version: &str, place: u32, lead: &Lead, only: Option<&[u16]>) -> Json {
+pub(crate) fn row_json(
+    schema: &Schema,
+    version: &str,
+    place: u32,
+    lead: &Lead,
+    only: Option<&[u16]>,
+) -> Json {
     let stored: BTreeMap<u16, Value<'_>> = packed::decode(&lead.packed).collect();
     let by_name = |name: &str| {
         let value = schema.standard(name).and_then(|number| stored.get(&number));
@@ -65,13 +76,18 @@ pub(crate) fn row_json(schema: &Schema, version: &str, place: u32, lead: &Lead, 
             ("Id", _) => id.as_str().into(),
             ("Name", _) => full_name(&by_name("FirstName"), &by_name("LastName")).into(),
             ("Address", _) => address(&by_name),
-            ("CreatedDate", _) => calendar::format_datetime(lead.created_micros.div_euclid(1000)).into(),
+            ("CreatedDate", _) => {
+                calendar::format_datetime(lead.created_micros.div_euclid(1000)).into()
+            }
             ("LastModifiedDate" | "SystemModstamp", _) => {
                 calendar::format_datetime(lead.modified_micros.div_euclid(1000)).into()
             }
             ("OwnerId" | "CreatedById" | "LastModifiedById", _) => id::user(0).into(),
             _ if field.kind == T::Boolean => false.into(),
-            _ if field.defaulted_on_create => field.picklist.first().map_or(Json::Null, |v| v.as_str().into()),
+            _ if field.defaulted_on_create => field
+                .picklist
+                .first()
+                .map_or(Json::Null, |v| v.as_str().into()),
             _ => Json::Null,
         };
         row.insert(field.name.clone(), value);
@@ -80,11 +96,24 @@ pub(crate) fn row_json(schema: &Schema, version: &str, place: u32, lead: &Lead, 
 }
 
 fn full_name(first: &Json, last: &Json) -> String {
-    [first, last].into_iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" ")
+    [first, last]
+        .into_iter()
+        .filter_map(Json::as_str)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn address(by_name: &impl Fn(&str) -> Json) -> Json {
-    let parts = ["Street", "City", "State", "PostalCode", "Country", "Latitude", "Longitude", "GeocodeAccuracy"];
+    let parts = [
+        "Street",
+        "City",
+        "State",
+        "PostalCode",
+        "Country",
+        "Latitude",
+        "Longitude",
+        "GeocodeAccuracy",
+    ];
     let values = parts.map(by_name);
     if values.iter().all(Json::is_null) {
         return Json::Null;

@@ -12,7 +12,10 @@ use crate::value::{Value, validate};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Target<'a> {
     /// The lead whose field holds this value, or a new one.
-    Key { field: u16, value: Value<'a> },
+    Key {
+        field: u16,
+        value: Value<'a>,
+    },
     /// An existing lead.
     Place(u32),
     New,
@@ -53,18 +56,31 @@ pub(crate) struct WriteOptions<'a> {
 
 impl<'a> Draft<'a> {
     /// Normalises and validates everything that can be judged without looking at the leads.
-    pub(crate) fn new(schema: &Schema, target: Target<'a>, values: Vec<(u16, Value<'a>)>) -> Draft<'a> {
+    pub(crate) fn new(
+        schema: &Schema,
+        target: Target<'a>,
+        values: Vec<(u16, Value<'a>)>,
+    ) -> Draft<'a> {
         let mut refusals = Vec::new();
         let target = match target {
-            Target::Key { field, value } => Target::Key { field, value: validate::normalise(value) },
+            Target::Key { field, value } => Target::Key {
+                field,
+                value: validate::normalise(value),
+            },
             other => other,
         };
-        let mut values: Vec<(u16, Value<'a>)> =
-            values.into_iter().map(|(field, value)| (field, validate::normalise(value))).collect();
+        let mut values: Vec<(u16, Value<'a>)> = values
+            .into_iter()
+            .map(|(field, value)| (field, validate::normalise(value)))
+            .collect();
         if let Target::Key { field, value } = &target {
             if value.is_null() {
                 let name = &schema.field(*field).name;
-                refusals.push(Refusal::record("MISSING_ARGUMENT", format!("{name} not specified"), &[]));
+                refusals.push(Refusal::record(
+                    "MISSING_ARGUMENT",
+                    format!("{name} not specified"),
+                    &[],
+                ));
             }
             values.push((*field, value.clone()));
         }
@@ -78,12 +94,22 @@ impl<'a> Draft<'a> {
                 refusals.push(refusal);
             }
         }
-        Draft { target, values, refusals, matched_before: None }
+        Draft {
+            target,
+            values,
+            refusals,
+            matched_before: None,
+        }
     }
 
     /// A record that is refused whatever the org holds.
     pub(crate) fn refused(target: Target<'a>, refusal: Refusal) -> Draft<'a> {
-        Draft { target, values: Vec::new(), refusals: vec![refusal], matched_before: None }
+        Draft {
+            target,
+            values: Vec::new(),
+            refusals: vec![refusal],
+            matched_before: None,
+        }
     }
 
     /// Refuses the record for a reason from outside, which replaces any of its own.
@@ -136,7 +162,9 @@ pub(crate) fn commit(
         let outcome = write(store, schema, draft, options, &mut undo);
         outcomes.push(outcome);
     }
-    let failed = outcomes.iter().any(|o| !matches!(o, Outcome::Created(_) | Outcome::Updated(_)));
+    let failed = outcomes
+        .iter()
+        .any(|o| !matches!(o, Outcome::Created(_) | Outcome::Updated(_)));
     if options.all_or_none && failed {
         for (place, before) in undo.into_iter().rev() {
             match before {
@@ -185,7 +213,8 @@ fn write(
     if existing.is_none() && options.update_only {
         return Outcome::Missing;
     }
-    if let (Some(place), Some(false), Target::Key { field, .. }) = (existing, draft.matched_before, &draft.target)
+    if let (Some(place), Some(false), Target::Key { field, .. }) =
+        (existing, draft.matched_before, &draft.target)
         && schema.field(*field).unique
     {
         return Outcome::Failed(vec![taken(schema.field(*field), place)]);
@@ -233,7 +262,13 @@ fn check_against_store(
         .values
         .iter()
         .map(|(number, _)| schema.field(*number))
-        .filter(|field| if insert { !field.createable } else { !field.updateable })
+        .filter(|field| {
+            if insert {
+                !field.createable
+            } else {
+                !field.updateable
+            }
+        })
         .map(|field| field.name.as_str())
         .collect();
     if !forbidden.is_empty() {
@@ -242,15 +277,28 @@ fn check_against_store(
              is read/write for your profile or permission set.",
             forbidden.join(", ")
         );
-        refusals.push(Refusal::record("INVALID_FIELD_FOR_INSERT_UPDATE", message, &forbidden));
+        refusals.push(Refusal::record(
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            message,
+            &forbidden,
+        ));
     }
     let given = |number: u16| {
-        draft.values.binary_search_by_key(&number, |(n, _)| *n).ok().map(|at| &draft.values[at].1)
+        draft
+            .values
+            .binary_search_by_key(&number, |(n, _)| *n)
+            .ok()
+            .map(|at| &draft.values[at].1)
     };
     let missing: Vec<&str> = schema
         .fields()
         .filter(|(number, field)| match given(*number) {
-            Some(value) => value.is_null() && !field.nillable && (field.required() || !insert) && field.updateable,
+            Some(value) => {
+                value.is_null()
+                    && !field.nillable
+                    && (field.required() || !insert)
+                    && field.updateable
+            }
             None => insert && field.required(),
         })
         .map(|(_, field)| field.name.as_str())
@@ -265,7 +313,10 @@ fn check_against_store(
             continue;
         }
         if let Some(key) = value.key_text()
-            && let Some(other) = store.find(schema, *number, &key).iter().find(|place| Some(**place) != existing)
+            && let Some(other) = store
+                .find(schema, *number, &key)
+                .iter()
+                .find(|place| Some(**place) != existing)
         {
             refusals.push(taken(field, *other));
         }
@@ -278,7 +329,10 @@ fn refuse_repeated_keys(schema: &Schema, drafts: &mut [Draft<'_>]) {
     if drafts.len() < 2 {
         return;
     }
-    let keys: Vec<Option<String>> = drafts.iter().map(|draft| draft.folded_key(schema)).collect();
+    let keys: Vec<Option<String>> = drafts
+        .iter()
+        .map(|draft| draft.folded_key(schema))
+        .collect();
     let mut counts = std::collections::HashMap::with_capacity(keys.len());
     for key in keys.iter().flatten() {
         *counts.entry(key.as_str()).or_insert(0_u32) += 1;
@@ -303,7 +357,10 @@ fn taken(field: &Field, place: u32) -> Refusal {
     let name = &field.name;
     Refusal::new(
         "DUPLICATE_VALUE",
-        format!("duplicate value found: {name} duplicates value on record with id: {}", id::lead(place)),
+        format!(
+            "duplicate value found: {name} duplicates value on record with id: {}",
+            id::lead(place)
+        ),
     )
 }
 

@@ -6,7 +6,10 @@ use super::{Field, FieldType as T, Schema};
 /// The reply of `GET /sobjects/Lead/describe`.
 pub(crate) fn describe(schema: &Schema, version: &str) -> Value {
     let mut object = object_keys(version);
-    let fields: Vec<Value> = schema.fields().map(|(_, field)| describe_field(field)).collect();
+    let fields: Vec<Value> = schema
+        .fields()
+        .map(|(_, field)| describe_field(field))
+        .collect();
     let more = json!({
         "actionOverrides": [],
         "childRelationships": [],

@@ -63,7 +63,17 @@ impl FieldType {
 
     pub(crate) fn is_text(self) -> bool {
         use FieldType as T;
-        matches!(self, T::Id | T::Text | T::TextArea | T::Email | T::Phone | T::Url | T::Picklist | T::Reference)
+        matches!(
+            self,
+            T::Id
+                | T::Text
+                | T::TextArea
+                | T::Email
+                | T::Phone
+                | T::Url
+                | T::Picklist
+                | T::Reference
+        )
     }
 }
 
@@ -108,7 +118,10 @@ impl Field {
 
     fn from_config(config: &CustomField) -> Field {
         let kind = config.kind;
-        let number = matches!(kind, FieldType::Double | FieldType::Currency | FieldType::Percent);
+        let number = matches!(
+            kind,
+            FieldType::Double | FieldType::Currency | FieldType::Percent
+        );
         let custom = config.name.ends_with("__c");
         let label = config
             .label
@@ -119,7 +132,11 @@ impl Field {
             label,
             kind,
             length: if kind.is_text() { config.length } else { 0 },
-            digits: if kind == FieldType::Int { config.precision } else { 0 },
+            digits: if kind == FieldType::Int {
+                config.precision
+            } else {
+                0
+            },
             precision: if number { config.precision } else { 0 },
             scale: if number { config.scale } else { 0 },
             // A checkbox always has a value, and false when none is given.
@@ -150,7 +167,12 @@ pub(crate) struct Schema {
 
 impl Schema {
     pub(crate) fn new(config: &OrgConfig) -> Schema {
-        let hidden = |name: &str| config.hidden_fields.iter().any(|h| h.eq_ignore_ascii_case(name));
+        let hidden = |name: &str| {
+            config
+                .hidden_fields
+                .iter()
+                .any(|h| h.eq_ignore_ascii_case(name))
+        };
         let fields: Vec<Field> = standard_fields()
             .into_iter()
             .chain(config.fields.iter().map(Field::from_config))
@@ -162,7 +184,11 @@ impl Schema {
             by_name.insert(field.name.as_str().into(), number);
             by_folded_name.insert(field.name.to_ascii_lowercase().into(), number);
         }
-        Schema { fields, by_name, by_folded_name }
+        Schema {
+            fields,
+            by_name,
+            by_folded_name,
+        }
     }
 
     pub(crate) fn field(&self, number: u16) -> &Field {

@@ -2,21 +2,84 @@
 use super::{Field, FieldType as T};
 
 const INDUSTRIES: &[&str] = &[
-    "Agriculture", "Apparel", "Banking", "Biotechnology", "Chemicals", "Communications", "Construction",
-    "Consulting", "Education", "Electronics", "Energy", "Engineering", "Entertainment", "Environmental", "Finance",
-    "Food & Beverage", "Government", "Healthcare", "Hospitality", "Insurance", "Machinery", "Manufacturing", "Media",
-    "Not For Profit", "Recreation", "Retail", "Shipping", "Technology", "Telecommunications", "Transportation",
-    "Utilities", "Other",
+    "Agriculture",
+    "Apparel",
+    "Banking",
+    "Biotechnology",
+    "Chemicals",
+    "Communications",
+    "Construction",
+    "Consulting",
+    "Education",
+    "Electronics",
+    "Energy",
+    "Engineering",
+    "Entertainment",
+    "Environmental",
+    "Finance",
+    "Food & Beverage",
+    "Government",
+    "Healthcare",
+    "Hospitality",
+    "Insurance",
+    "Machinery",
+    "Manufacturing",
+    "Media",
+    "Not For Profit",
+    "Recreation",
+    "Retail",
+    "Shipping",
+    "Technology",
+    "Telecommunications",
+    "Transportation",
+    "Utilities",
+    "Other",
 ];
-const STATUSES: &[&str] =
-    &["Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted"];
-const SOURCES: &[&str] = &["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"];
+const STATUSES: &[&str] = &[
+    "Open - Not Contacted",
+    "Working - Contacted",
+    "Closed - Converted",
+    "Closed - Not Converted",
+];
+const SOURCES: &[&str] = &[
+    "Web",
+    "Phone Inquiry",
+    "Partner Referral",
+    "Purchased List",
+    "Other",
+];
 const SALUTATIONS: &[&str] = &["Mr.", "Ms.", "Mrs.", "Dr.", "Prof.", "Mx."];
-const ACCURACIES: &[&str] =
-    &["Address", "NearAddress", "Block", "Street", "ExtendedZip", "Zip", "Neighborhood", "City", "County", "State", "Unknown"];
-const CLEAN_STATUSES: &[&str] =
-    &["Matched", "Different", "Acknowledged", "NotFound", "Inactive", "Pending", "SelectMatch", "Skipped"];
-const PRONOUNS: &[&str] = &["He/Him", "She/Her", "They/Them", "He/They", "She/They", "Not Listed"];
+const ACCURACIES: &[&str] = &[
+    "Address",
+    "NearAddress",
+    "Block",
+    "Street",
+    "ExtendedZip",
+    "Zip",
+    "Neighborhood",
+    "City",
+    "County",
+    "State",
+    "Unknown",
+];
+const CLEAN_STATUSES: &[&str] = &[
+    "Matched",
+    "Different",
+    "Acknowledged",
+    "NotFound",
+    "Inactive",
+    "Pending",
+    "SelectMatch",
+    "Skipped",
+];
+const PRONOUNS: &[&str] = &[
+    "He/Him",
+    "She/Her",
+    "They/Them",
+    "He/They",
+    "She/They",
+    "Not Listed",
+];
 const GENDERS: &[&str] = &["Male", "Female", "Nonbinary", "Not Listed"];
 
 /// Flags: C createable, U updateable, N nillable, D defaulted on create, R restricted picklist, L id lookup.
@@ -47,19 +110,32 @@ fn row(name: &str, label: &str, kind: T, length: u32, flags: &str) -> Field {
 }
 
 fn picklist(name: &str, label: &str, length: u32, flags: &str, values: &[&str]) -> Field {
-    Field { picklist: values.iter().map(|v| (*v).into()).collect(), ..row(name, label, T::Picklist, length, flags) }
+    Field {
+        picklist: values.iter().map(|v| (*v).into()).collect(),
+        ..row(name, label, T::Picklist, length, flags)
+    }
 }
 
 fn reference(name: &str, label: &str, flags: &str, to: &[&'static str]) -> Field {
-    Field { reference_to: to.to_vec(), ..row(name, label, T::Reference, 18, flags) }
+    Field {
+        reference_to: to.to_vec(),
+        ..row(name, label, T::Reference, 18, flags)
+    }
 }
 
 fn part_of(compound: &'static str, field: Field) -> Field {
-    Field { compound: Some(compound), ..field }
+    Field {
+        compound: Some(compound),
+        ..field
+    }
 }
 
 fn number(name: &str, label: &str, kind: T, precision: u32, scale: u32) -> Field {
-    Field { precision, scale, ..row(name, label, kind, 0, "CUN") }
+    Field {
+        precision,
+        scale,
+        ..row(name, label, kind, 0, "CUN")
+    }
 }
 
 /// The fields of an Enterprise Edition org without optional features, in describe's order.

@@ -8,7 +8,11 @@ pub(crate) fn parse_date(text: &str) -> Option<i32> {
     }
     let (year, month, day) = (digits(&b[0..4])?, digits(&b[5..7])?, digits(&b[8..10])?);
     // Salesforce stores years 1700 to 4000.
-    if !(1700..=4000).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+    if !(1700..=4000).contains(&year)
+        || !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in(year, month)
+    {
         return None;
     }
     Some(days_from_civil(year, month, day))
@@ -21,7 +25,11 @@ pub(crate) fn parse_datetime(text: &str) -> Option<i64> {
         return None;
     }
     let days = parse_date(text.get(..10)?)?;
-    let (hour, minute, second) = (digits(&b[11..13])?, digits(&b[14..16])?, digits(&b[17..19])?);
+    let (hour, minute, second) = (
+        digits(&b[11..13])?,
+        digits(&b[14..16])?,
+        digits(&b[17..19])?,
+    );
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -37,7 +45,8 @@ pub(crate) fn parse_datetime(text: &str) -> Option<i64> {
         }
         rest = &fraction[count..];
     }
-    let seconds = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second) - offset_seconds(rest)?;
+    let seconds =
+        i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second) - offset_seconds(rest)?;
     Some((i64::from(days) * 86_400 + seconds) * 1000 + millis)
 }
 
@@ -53,7 +62,10 @@ pub(crate) fn format_datetime(millis: i64) -> String {
     let of_day = millis.rem_euclid(86_400_000);
     let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
     let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
-    format!("{}T{hour:02}:{minute:02}:{second:02}.{milli:03}+0000", format_date(days))
+    format!(
+        "{}T{hour:02}:{minute:02}:{second:02}.{milli:03}+0000",
+        format_date(days)
+    )
 }
 
 fn offset_seconds(zone: &[u8]) -> Option<i64> {
@@ -68,11 +80,14 @@ fn offset_seconds(zone: &[u8]) -> Option<i64> {
         [_, _, _, _] => (digits(&rest[..2])?, digits(&rest[2..])?),
         _ => return None,
     };
-    (hours <= 18 && minutes <= 59).then(|| sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
+    (hours <= 18 && minutes <= 59)
+        .then(|| sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
 }
 
 fn digits(bytes: &[u8]) -> Option<i32> {
-    bytes.iter().try_fold(0, |sum, c| c.is_ascii_digit().then(|| sum * 10 + i32::from(c - b'0')))
+    bytes.iter().try_fold(0, |sum, c| {
+        c.is_ascii_digit().then(|| sum * 10 + i32::from(c - b'0'))
+    })
 }
 
 fn days_in(year: i32, month: i32) -> i32 {
@@ -97,10 +112,15 @@ fn civil_from_days(days: i32) -> (i32, i32, i32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i32::from(month <= 2);
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
@@ -111,19 +131,35 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, shown: Option<&str>) {
-        assert_eq!(parse_datetime(text).map(format_datetime).as_deref(), shown, "{text}");
+        assert_eq!(
+            parse_datetime(text).map(format_datetime).as_deref(),
+            shown,
+            "{text}"
+        );
     }
 
     #[test]
     fn datetimes_are_taken_with_z_or_an_offset_and_shown_in_utc_with_milliseconds() {
         check("2026-01-01T00:00:00Z", Some("2026-01-01T00:00:00.000+0000"));
-        check("2024-02-29T23:59:59.123456+02:00", Some("2024-02-29T21:59:59.123+0000"));
-        check("1969-12-31T20:00:00.5-0430", Some("1970-01-01T00:30:00.500+0000"));
+        check(
+            "2024-02-29T23:59:59.123456+02:00",
+            Some("2024-02-29T21:59:59.123+0000"),
+        );
+        check(
+            "1969-12-31T20:00:00.5-0430",
+            Some("1970-01-01T00:30:00.500+0000"),
+        );
     }
 
     #[test]
     fn datetimes_without_a_zone_or_with_a_space_are_refused() {
-        for text in ["2026-01-01 00:00:00", "2026-01-01T00:00:00", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00.Z", "2026-01-01"] {
+        for text in [
+            "2026-01-01 00:00:00",
+            "2026-01-01T00:00:00",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01",
+        ] {
             check(text, None);
         }
     }
@@ -133,7 +169,13 @@ mod tests {
         for text in ["1700-01-01", "1999-12-31", "2000-02-29", "4000-12-31"] {
             assert_eq!(parse_date(text).map(format_date).as_deref(), Some(text));
         }
-        for text in ["2023-02-29", "0000-00-00", "2026-13-01", "2026-1-1", "26-01-01"] {
+        for text in [
+            "2023-02-29",
+            "0000-00-00",
+            "2026-13-01",
+            "2026-1-1",
+            "26-01-01",
+        ] {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }

@@ -38,7 +38,11 @@ pub(crate) struct FieldValue<'s> {
 impl<'s> FieldValue<'s> {
     fn refuse<E: serde::de::Error>(&self, token: &str, value: &str) -> E {
         let kind = self.field.kind.name();
-        let shown = if value.is_empty() { String::new() } else { format!(" value {value}") };
+        let shown = if value.is_empty() {
+            String::new()
+        } else {
+            format!(" value {value}")
+        };
         self.failure.raise(Refusal::parser(format!(
             "Cannot deserialize instance of {kind} from {token}{shown} or request may be missing a required field"
         )))
@@ -48,7 +52,12 @@ impl<'s> FieldValue<'s> {
         convert_text(self.field.kind, text).map_err(|text| self.refuse("VALUE_STRING", &text))
     }
 
-    fn number<'a, E: serde::de::Error>(&self, number: f64, token: &str, shown: &str) -> Result<Value<'a>, E> {
+    fn number<'a, E: serde::de::Error>(
+        &self,
+        number: f64,
+        token: &str,
+        shown: &str,
+    ) -> Result<Value<'a>, E> {
         match self.field.kind {
             T::Double | T::Currency | T::Percent => Ok(Value::Number(number)),
             // Beyond 2^53 an f64 is no exact integer, but such a number is out of range for any int field anyway.
@@ -68,13 +77,23 @@ pub(crate) fn convert_text(kind: T, text: Cow<'_, str>) -> Result<Value<'_>, Cow
         T::Boolean if text.eq_ignore_ascii_case("true") => Some(Value::Boolean(true)),
         T::Boolean if text.eq_ignore_ascii_case("false") => Some(Value::Boolean(false)),
         T::Int => text.trim().parse().ok().map(Value::Int),
-        T::Double | T::Currency | T::Percent => {
-            text.trim().parse::<f64>().ok().filter(|n| n.is_finite()).map(Value::Number)
-        }
+        T::Double | T::Currency | T::Percent => text
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|n| n.is_finite())
+            .map(Value::Number),
         T::Date => calendar::parse_date(&text).map(Value::Date),
         T::DateTime => calendar::parse_datetime(&text).map(Value::DateTime),
         T::Boolean | T::Address => None,
-        T::Id | T::Text | T::TextArea | T::Email | T::Phone | T::Url | T::Picklist | T::Reference => {
+        T::Id
+        | T::Text
+        | T::TextArea
+        | T::Email
+        | T::Phone
+        | T::Url
+        | T::Picklist
+        | T::Reference => {
             return Ok(Value::Text(text));
         }
     };
@@ -107,7 +126,10 @@ impl<'de> Visitor<'de> for FieldValue<'_> {
     fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<Value<'de>, E> {
         match self.field.kind {
             T::Boolean => Ok(Value::Boolean(flag)),
-            _ => Err(self.refuse(if flag { "VALUE_TRUE" } else { "VALUE_FALSE" }, if flag { "true" } else { "false" })),
+            _ => Err(self.refuse(
+                if flag { "VALUE_TRUE" } else { "VALUE_FALSE" },
+                if flag { "true" } else { "false" },
+            )),
         }
     }
 

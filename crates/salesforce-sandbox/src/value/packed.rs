@@ -15,7 +15,16 @@ const TEXT: u8 = 6;
 
 /// Encodes values that are sorted by field number; nulls are left out.
 pub(crate) fn encode(values: &[(u16, Value<'_>)]) -> Box<[u8]> {
-    let size = values.iter().map(|(_, value)| 12 + if let Value::Text(text) = value { text.len() } else { 0 }).sum();
+    let size = values
+        .iter()
+        .map(|(_, value)| {
+            12 + if let Value::Text(text) = value {
+                text.len()
+            } else {
+                0
+            }
+        })
+        .sum();
     let mut bytes = Vec::with_capacity(size);
     for (field, value) in values {
         let tag = match value {
@@ -32,7 +41,9 @@ pub(crate) fn encode(values: &[(u16, Value<'_>)]) -> Box<[u8]> {
         bytes.push(tag);
         match value {
             Value::Null | Value::Boolean(_) => {}
-            Value::Int(number) | Value::DateTime(number) => bytes.extend_from_slice(&number.to_le_bytes()),
+            Value::Int(number) | Value::DateTime(number) => {
+                bytes.extend_from_slice(&number.to_le_bytes())
+            }
             Value::Number(number) => bytes.extend_from_slice(&number.to_le_bytes()),
             Value::Date(days) => bytes.extend_from_slice(&days.to_le_bytes()),
             Value::Text(text) => {

@@ -30,10 +30,18 @@ pub(crate) fn normalise(value: Value<'_>) -> Value<'_> {
 pub(crate) fn check(field: &Field, value: &Value<'_>) -> Result<(), Refusal> {
     match value {
         Value::Text(text) => check_text(field, text),
-        Value::Int(number) => check_range(field, number.unsigned_abs() as f64, field.digits, &number.to_string()),
-        Value::Number(number) => {
-            check_range(field, number.abs().trunc(), field.precision.saturating_sub(field.scale), &number.to_string())
-        }
+        Value::Int(number) => check_range(
+            field,
+            number.unsigned_abs() as f64,
+            field.digits,
+            &number.to_string(),
+        ),
+        Value::Number(number) => check_range(
+            field,
+            number.abs().trunc(),
+            field.precision.saturating_sub(field.scale),
+            &number.to_string(),
+        ),
         Value::Null | Value::Boolean(_) | Value::Date(_) | Value::DateTime(_) => Ok(()),
     }
 }
@@ -44,7 +52,10 @@ fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
     if text.len() > limit && text.chars().count() > limit {
         return Err(Refusal::record(
             "STRING_TOO_LONG",
-            format!("{}: data value too large: {text} (max length={limit})", field.label),
+            format!(
+                "{}: data value too large: {text} (max length={limit})",
+                field.label
+            ),
             &[&field.name],
         ));
     }
@@ -54,10 +65,15 @@ fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
             format!("{}: invalid email address: {text}", field.label),
             &[&field.name],
         )),
-        T::Picklist if field.restricted && !field.picklist.iter().any(|v| v.eq_ignore_ascii_case(text)) => {
+        T::Picklist
+            if field.restricted && !field.picklist.iter().any(|v| v.eq_ignore_ascii_case(text)) =>
+        {
             Err(Refusal::record(
                 "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-                format!("{}: bad value for restricted picklist field: {text}", field.label),
+                format!(
+                    "{}: bad value for restricted picklist field: {text}",
+                    field.label
+                ),
                 &[&field.name],
             ))
         }
@@ -76,7 +92,10 @@ fn check_range(field: &Field, magnitude: f64, digits: u32, shown: &str) -> Resul
     }
     Err(Refusal::record(
         "NUMBER_OUTSIDE_VALID_RANGE",
-        format!("{}: value outside of valid range on numeric field: {shown}", field.label),
+        format!(
+            "{}: value outside of valid range on numeric field: {shown}",
+            field.label
+        ),
         &[&field.name],
     ))
 }
@@ -84,13 +103,17 @@ fn check_range(field: &Field, magnitude: f64, digits: u32, shown: &str) -> Resul
 /// Salesforce's rules are undocumented; this refuses what it is known to refuse: no or several `@`, blanks,
 /// a domain without a dot or with empty labels, dots at the edges of the local part.
 fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
     let local_is_fine = !local.is_empty()
         && local.len() <= 64
         && !local.starts_with('.')
         && !local.ends_with('.')
         && !local.contains("..")
-        && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
+        && local
+            .chars()
+            .all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c));
     let labels: Vec<&str> = domain.split('.').collect();
     let domain_is_fine = labels.len() >= 2
         && labels.iter().all(|label| {
@@ -109,18 +132,39 @@ mod tests {
 
     #[test]
     fn email_syntax_is_judged_by_local_part_and_domain_labels() {
-        for good in ["ada@example.com", "a.b+c@mail.example.org", "o'neil@example.co.uk"] {
+        for good in [
+            "ada@example.com",
+            "a.b+c@mail.example.org",
+            "o'neil@example.co.uk",
+        ] {
             assert!(is_email(good), "{good}");
         }
-        for bad in ["foo@", "foo", "@example.com", "a@b@example.com", "a b@example.com", "a@example", "a@.com", ".a@example.com", "a..b@example.com", "a@example.c"] {
+        for bad in [
+            "foo@",
+            "foo",
+            "@example.com",
+            "a@b@example.com",
+            "a b@example.com",
+            "a@example",
+            "a@.com",
+            ".a@example.com",
+            "a..b@example.com",
+            "a@example.c",
+        ] {
             assert!(!is_email(bad), "{bad}");
         }
     }
 
     #[test]
     fn text_is_trimmed_and_blank_text_is_null() {
-        assert_eq!(normalise(Value::Text("  x ".into())), Value::Text("x".into()));
-        assert_eq!(normalise(Value::Text(Cow::Owned(" y".into()))), Value::Text("y".into()));
+        assert_eq!(
+            normalise(Value::Text("  x ".into())),
+            Value::Text("x".into())
+        );
+        assert_eq!(
+            normalise(Value::Text(Cow::Owned(" y".into()))),
+            Value::Text("y".into())
+        );
         assert_eq!(normalise(Value::Text("   ".into())), Value::Null);
     }
 }

@@ -106,7 +106,11 @@ impl Watch {
             if left.is_zero() {
                 return false;
             }
-            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            inner = self
+                .changed
+                .wait_timeout(inner, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -127,7 +131,9 @@ impl Watch {
         if self.log_entries > 0 {
             inner.keys_in_log += record.keys.len();
             inner.log.push_back(record);
-            while inner.log.len() > self.log_entries || (inner.keys_in_log > self.log_keys && inner.log.len() > 1) {
+            while inner.log.len() > self.log_entries
+                || (inner.keys_in_log > self.log_keys && inner.log.len() > 1)
+            {
                 let gone = inner.log.pop_front().map_or(0, |oldest| oldest.keys.len());
                 inner.keys_in_log -= gone;
             }
@@ -147,8 +153,11 @@ impl Watch {
 
     /// Counts keys as in progress until the guard is dropped; a key twice in one call counts once.
     pub(crate) fn enter_keys(&self, keys: &[&str]) -> KeyGuard<'_> {
-        let mut hashes: Vec<u64> =
-            keys.iter().filter(|key| !key.is_empty()).map(|key| self.hasher.hash_one(key)).collect();
+        let mut hashes: Vec<u64> = keys
+            .iter()
+            .filter(|key| !key.is_empty())
+            .map(|key| self.hasher.hash_one(key))
+            .collect();
         hashes.sort_unstable();
         hashes.dedup();
         let mut inner = lock(&self.inner);
@@ -159,7 +168,10 @@ impl Watch {
             most = most.max(*count);
         }
         inner.stats.max_concurrent_per_key = most;
-        KeyGuard { watch: self, hashes }
+        KeyGuard {
+            watch: self,
+            hashes,
+        }
     }
 }
 

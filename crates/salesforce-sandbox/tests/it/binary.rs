@@ -17,13 +17,29 @@ fn start(arguments: &[&str]) -> Child {
 fn it_prints_its_address_serves_and_exits_0_on_sigterm() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"daily_api_requests = 7\n[[apps]]\nclient_id = \"a\"\nusername = \"u@leadstream.example\"\n").unwrap();
-    let mut child = start(&["--listen", "127.0.0.1:0", "--config", file.path().to_str().unwrap()]);
+    let mut child = start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        file.path().to_str().unwrap(),
+    ]);
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     stdout.read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("salesforce sandbox listening on http://").unwrap();
-    assert_eq!(Ask::new(address.parse().unwrap(), "GET", "/services/data").send().status, 200);
-    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let address = line
+        .trim()
+        .strip_prefix("salesforce sandbox listening on http://")
+        .unwrap();
+    assert_eq!(
+        Ask::new(address.parse().unwrap(), "GET", "/services/data")
+            .send()
+            .status,
+        200
+    );
+    let killed = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(killed.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let mut rest = String::new();
@@ -35,9 +51,15 @@ fn it_prints_its_address_serves_and_exits_0_on_sigterm() {
 fn a_configuration_it_does_not_understand_is_exit_code_2_with_a_reason() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"dayly_api_requests = 7\n").unwrap();
-    let output = start(&["--config", file.path().to_str().unwrap()]).wait_with_output().unwrap();
+    let output = start(&["--config", file.path().to_str().unwrap()])
+        .wait_with_output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("dayly_api_requests"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("dayly_api_requests")
+    );
 }
 
 #[test]
@@ -45,7 +67,12 @@ fn help_names_the_options_and_the_control_endpoints() {
     let output = start(&["--help"]).wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
-    for part in ["--listen", "--config", "/__sandbox/stats", "leadstream-demo"] {
+    for part in [
+        "--listen",
+        "--config",
+        "/__sandbox/stats",
+        "leadstream-demo",
+    ] {
         assert!(text.contains(part), "{part}");
     }
 }

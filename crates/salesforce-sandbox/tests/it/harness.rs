@@ -19,13 +19,21 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|e| panic!("{e}: {} {}", self.status, String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| {
+            panic!(
+                "{e}: {} {}",
+                self.status,
+                String::from_utf8_lossy(&self.body)
+            )
+        })
     }
 }
 
@@ -42,7 +50,14 @@ pub struct Ask {
 
 impl Ask {
     pub fn new(address: SocketAddr, method: &str, path: &str) -> Ask {
-        Ask { address, method: method.into(), path: path.into(), headers: vec![], body: None, chunked: false }
+        Ask {
+            address,
+            method: method.into(),
+            path: path.into(),
+            headers: vec![],
+            body: None,
+            chunked: false,
+        }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Ask {
@@ -60,13 +75,20 @@ impl Ask {
     }
 
     pub fn chunked(self) -> Ask {
-        Ask { chunked: true, ..self }
+        Ask {
+            chunked: true,
+            ..self
+        }
     }
 
     /// The whole request as it goes over the wire.
     pub fn bytes(&self, close: bool) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
-        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        if !self
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+        {
             bytes.extend(format!("Host: {}\r\n", self.address).bytes());
         }
         for (name, value) in &self.headers {
@@ -105,7 +127,8 @@ impl Ask {
 
     #[track_caller]
     pub fn send(&self) -> Answer {
-        self.try_send().unwrap_or_else(|e| panic!("{} {}: {e}", self.method, self.path))
+        self.try_send()
+            .unwrap_or_else(|e| panic!("{} {}: {e}", self.method, self.path))
     }
 }
 
@@ -114,8 +137,15 @@ fn parse(raw: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(&raw[..end]).ok()?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers = lines.filter_map(|l| l.split_once(": ")).map(|(k, v)| (k.into(), v.into())).collect();
-    Some(Answer { status, headers, body: raw[end + 4..].to_vec() })
+    let headers = lines
+        .filter_map(|l| l.split_once(": "))
+        .map(|(k, v)| (k.into(), v.into()))
+        .collect();
+    Some(Answer {
+        status,
+        headers,
+        body: raw[end + 4..].to_vec(),
+    })
 }
 
 /// An org and a session in it.
@@ -132,7 +162,10 @@ impl Org {
     #[track_caller]
     pub fn with(config: OrgConfig) -> Org {
         let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), config).unwrap();
-        let mut org = Org { sandbox, token: String::new() };
+        let mut org = Org {
+            sandbox,
+            token: String::new(),
+        };
         org.token = org.log_in();
         org
     }
@@ -142,7 +175,12 @@ impl Org {
         let answer = self.login_form(
             "grant_type=client_credentials&client_id=leadstream-demo&client_secret=leadstream-demo-secret",
         );
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(
+            answer.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
@@ -158,7 +196,8 @@ impl Org {
     }
 
     pub fn ask(&self, method: &str, path: &str) -> Ask {
-        self.ask_anonymously(method, path).header("Authorization", &format!("Bearer {}", self.token))
+        self.ask_anonymously(method, path)
+            .header("Authorization", &format!("Bearer {}", self.token))
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -170,14 +209,20 @@ impl Org {
     }
 
     pub fn collection(&self, records: &[Value]) -> Ask {
-        self.ask("PATCH", COLLECTIONS).json(&json!({ "allOrNone": false, "records": records }))
+        self.ask("PATCH", COLLECTIONS)
+            .json(&json!({ "allOrNone": false, "records": records }))
     }
 
     /// Sends a collection that is answered with 200 and returns its results.
     #[track_caller]
     pub fn upsert(&self, records: &[Value]) -> Vec<Value> {
         let answer = self.collection(records).send();
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(
+            answer.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
         let results: Vec<Value> = answer.json().as_array().unwrap().clone();
         assert_eq!(results.len(), records.len());
         results
@@ -192,18 +237,28 @@ pub fn lead(key: &str) -> Value {
 /// The same with further fields.
 pub fn lead_with(key: &str, more: Value) -> Value {
     let mut lead = lead(key);
-    lead.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    lead.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     lead
 }
 
 /// Asserts a request-level error array of one element.
 #[track_caller]
 pub fn check_error(answer: &Answer, status: u16, code: &str, message: &str) {
-    assert_eq!(answer.status, status, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(
+        answer.status,
+        status,
+        "{}",
+        String::from_utf8_lossy(&answer.body)
+    );
     let body = answer.json();
     assert_eq!(body.as_array().unwrap().len(), 1, "{body}");
     assert_eq!(body[0]["errorCode"], code, "{body}");
-    assert!(body[0]["message"].as_str().unwrap().starts_with(message), "{body}");
+    assert!(
+        body[0]["message"].as_str().unwrap().starts_with(message),
+        "{body}"
+    );
 }
 
 /// Asserts a refused record with one error.

@@ -35,22 +35,34 @@ fn an_open_connection_is_cut_when_the_org_stops_listening() {
 fn two_orgs_cannot_share_a_port_but_it_is_free_after_stop() {
     let org = Org::demo();
     let address = org.sandbox.address();
-    assert!(matches!(Sandbox::start(address, OrgConfig::default()), Err(Error::Listen { .. })));
+    assert!(matches!(
+        Sandbox::start(address, OrgConfig::default()),
+        Err(Error::Listen { .. })
+    ));
     org.sandbox.stop();
-    Sandbox::start(address, OrgConfig::default()).unwrap().stop();
+    Sandbox::start(address, OrgConfig::default())
+        .unwrap()
+        .stop();
 }
 
 #[test]
 fn all_mistakes_of_a_configuration_are_told_at_once() {
-    let app = AppConfig { public_key_pem: Some("nonsense".into()), ..AppConfig::default() };
-    let field = |name: &str| CustomField { name: name.into(), ..CustomField::default() };
+    let app = AppConfig {
+        public_key_pem: Some("nonsense".into()),
+        ..AppConfig::default()
+    };
+    let field = |name: &str| CustomField {
+        name: name.into(),
+        ..CustomField::default()
+    };
     let config = OrgConfig {
         apps: vec![app, AppConfig::default()],
         fields: vec![field("LastName"), field("A__c"), field("a__C")],
         daily_api_requests: 0,
         ..OrgConfig::default()
     };
-    let Err(Error::Config { mistakes }) = Sandbox::start("127.0.0.1:0".parse().unwrap(), config) else {
+    let Err(Error::Config { mistakes }) = Sandbox::start("127.0.0.1:0".parse().unwrap(), config)
+    else {
         panic!("it must be refused")
     };
     assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
@@ -66,14 +78,30 @@ fn waiting_ends_in_vain_when_the_condition_does_not_come_true() {
 #[test]
 fn the_control_endpoints_answer_on_loopback_only() {
     let sandbox = Sandbox::start("0.0.0.0:0".parse().unwrap(), OrgConfig::default()).unwrap();
-    let address = format!("127.0.0.1:{}", sandbox.address().port()).parse().unwrap();
-    assert_eq!(crate::harness::Ask::new(address, "GET", "/__sandbox/stats").send().status, 404);
-    assert_eq!(crate::harness::Ask::new(address, "GET", "/services/data").send().status, 200);
+    let address = format!("127.0.0.1:{}", sandbox.address().port())
+        .parse()
+        .unwrap();
+    assert_eq!(
+        crate::harness::Ask::new(address, "GET", "/__sandbox/stats")
+            .send()
+            .status,
+        404
+    );
+    assert_eq!(
+        crate::harness::Ask::new(address, "GET", "/services/data")
+            .send()
+            .status,
+        200
+    );
 }
 
 #[test]
 fn the_log_is_bounded_by_requests_and_by_keys() {
-    let org = Org::with(OrgConfig { request_log_entries: 3, request_log_keys: 4, ..OrgConfig::default() });
+    let org = Org::with(OrgConfig {
+        request_log_entries: 3,
+        request_log_keys: 4,
+        ..OrgConfig::default()
+    });
     for n in 0..5 {
         org.upsert(&[lead(&format!("{n}a")), lead(&format!("{n}b"))]);
     }

@@ -9,11 +9,20 @@ const LIMITS: &str = "/services/data/v67.0/limits";
 #[test]
 fn every_reply_tells_the_calls_used_failures_too() {
     let org = Org::demo();
-    assert_eq!(org.get(LIMITS).header("sforce-limit-info"), Some("api-usage=1/115000"));
+    assert_eq!(
+        org.get(LIMITS).header("sforce-limit-info"),
+        Some("api-usage=1/115000")
+    );
     let missing = org.get("/services/data/v67.0/nowhere");
-    assert_eq!((missing.status, missing.header("sforce-limit-info")), (404, Some("api-usage=2/115000")));
+    assert_eq!(
+        (missing.status, missing.header("sforce-limit-info")),
+        (404, Some("api-usage=2/115000"))
+    );
     let limits = org.get(LIMITS).json();
-    assert_eq!(limits["DailyApiRequests"], json!({ "Max": 115_000, "Remaining": 114_997 }));
+    assert_eq!(
+        limits["DailyApiRequests"],
+        json!({ "Max": 115_000, "Remaining": 114_997 })
+    );
     assert!(limits["DailyBulkApiBatches"]["Remaining"].is_u64());
 }
 
@@ -27,12 +36,20 @@ fn a_call_of_200_records_costs_as_much_as_any_other() {
 
 #[test]
 fn a_spent_quota_refuses_every_call_with_403_and_is_not_overdrawn() {
-    let org = Org::with(OrgConfig { daily_api_requests: 2, ..OrgConfig::default() });
+    let org = Org::with(OrgConfig {
+        daily_api_requests: 2,
+        ..OrgConfig::default()
+    });
     assert_eq!(org.get(LIMITS).json()["DailyApiRequests"]["Remaining"], 1);
     org.upsert(&[lead("1")]);
     for _ in 0..2 {
         let answer = org.collection(&[lead("2")]).send();
-        check_error(&answer, 403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
+        check_error(
+            &answer,
+            403,
+            "REQUEST_LIMIT_EXCEEDED",
+            "TotalRequests Limit exceeded.",
+        );
         assert_eq!(answer.header("sforce-limit-info"), Some("api-usage=2/2"));
         assert_eq!(answer.header("retry-after"), None);
     }
@@ -42,9 +59,16 @@ fn a_spent_quota_refuses_every_call_with_403_and_is_not_overdrawn() {
 
 #[test]
 fn a_soft_quota_is_counted_but_not_enforced() {
-    let config = OrgConfig { daily_api_requests: 1, daily_api_mode: QuotaMode::Soft, ..OrgConfig::default() };
+    let config = OrgConfig {
+        daily_api_requests: 1,
+        daily_api_mode: QuotaMode::Soft,
+        ..OrgConfig::default()
+    };
     let org = Org::with(config);
     org.upsert(&[lead("1")]);
     let answer = org.get(LIMITS);
-    assert_eq!((answer.status, answer.header("sforce-limit-info")), (200, Some("api-usage=2/1")));
+    assert_eq!(
+        (answer.status, answer.header("sforce-limit-info")),
+        (200, Some("api-usage=2/1"))
+    );
 }

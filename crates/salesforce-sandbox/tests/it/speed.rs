@@ -14,7 +14,10 @@ const CALLS: usize = 2_000;
 #[test]
 #[ignore = "a measurement, not a check"]
 fn collections_of_200_over_one_connection() {
-    let org = Org::with(OrgConfig { daily_api_requests: 1_000_000, ..OrgConfig::default() });
+    let org = Org::with(OrgConfig {
+        daily_api_requests: 1_000_000,
+        ..OrgConfig::default()
+    });
     let requests: Vec<Vec<u8>> = (0..CALLS).map(|call| request(&org, call)).collect();
     let mut stream = TcpStream::connect(org.sandbox.address()).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -48,7 +51,9 @@ fn request(org: &Org, call: usize) -> Vec<u8> {
             )
         })
         .collect();
-    let ask: Ask = org.ask("PATCH", COLLECTIONS).json(&json!({ "allOrNone": false, "records": records }));
+    let ask: Ask = org
+        .ask("PATCH", COLLECTIONS)
+        .json(&json!({ "allOrNone": false, "records": records }));
     ask.bytes(false)
 }
 
@@ -56,10 +61,17 @@ fn read_reply(stream: &mut TcpStream, buffer: &mut [u8]) {
     let mut filled = 0;
     loop {
         filled += stream.read(&mut buffer[filled..]).unwrap();
-        let Some(head) = buffer[..filled].windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+        let Some(head) = buffer[..filled].windows(4).position(|w| w == b"\r\n\r\n") else {
+            continue;
+        };
         let text = std::str::from_utf8(&buffer[..head]).unwrap();
         assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-        let length = text.lines().find_map(|l| l.strip_prefix("content-length: ")).unwrap().parse::<usize>().unwrap();
+        let length = text
+            .lines()
+            .find_map(|l| l.strip_prefix("content-length: "))
+            .unwrap()
+            .parse::<usize>()
+            .unwrap();
         if filled == head + 4 + length {
             return;
         }
