@@ -136,7 +136,7 @@ async fn show(org: &Org, call: &mut Call, version: u32, places: Vec<u32>) -> Rep
 
 async fn delete(org: &Org, call: &mut Call, place: u32) -> Reply {
     let text = id::lead(place);
-    let _in_progress = org.watch.enter_keys(&[text.as_str()]);
+    let _in_progress = org.watch.enter_keys([text.as_str()]);
     let plan = org.faults.plan(Endpoint::Single, &[text.as_str()]);
     faulted::run(org, call, plan, |_| {
         let mut store = org.leads();

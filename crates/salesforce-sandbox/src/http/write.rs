@@ -25,10 +25,16 @@ pub(super) async fn run(
         .iter()
         .map(|draft| draft.key().into_owned())
         .collect();
-    let (plan, _in_progress) = {
+    let _in_progress = {
+        let keys: Vec<_> = drafts
+            .iter()
+            .map(|draft| draft.folded_key(&org.schema))
+            .collect();
+        org.watch.enter_keys(keys.iter().map(AsRef::as_ref))
+    };
+    let plan = {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let guard = org.watch.enter_keys(&keys);
-        (org.faults.plan(endpoint, &keys), guard)
+        org.faults.plan(endpoint, &keys)
     };
     for (index, refusal) in &plan.records {
         drafts[*index].refuse(refusal.clone());

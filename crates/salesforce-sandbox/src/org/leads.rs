@@ -58,6 +58,17 @@ impl LeadStore {
         (0_u32..).zip(&self.leads).filter(|(_, lead)| !lead.deleted)
     }
 
+    /// Whether the lead was converted, which makes it read-only.
+    pub(crate) fn is_converted(&self, schema: &Schema, place: u32) -> bool {
+        let Some(flag) = schema.standard("IsConverted") else {
+            return false;
+        };
+        self.get(place).is_some_and(|lead| {
+            packed::decode(&lead.packed)
+                .any(|(field, value)| field == flag && value == Value::Boolean(true))
+        })
+    }
+
     /// Live leads whose `field` holds `key`, oldest first.
     pub(crate) fn find(&mut self, schema: &Schema, field: u16, key: &str) -> &[u32] {
         if !self.indexes.contains_key(&field) {

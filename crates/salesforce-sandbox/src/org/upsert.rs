@@ -2,6 +2,7 @@
 //!
 //! A request's records become [`Draft`]s outside of the lock; [`commit`] decides and writes them under it, in order.
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::index::fold;
 use super::{LeadStore, Refusal, id};
@@ -126,13 +127,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn folded_key(&self, schema: &Schema) -> Option<String> {
-        match &self.target {
-            Target::Key { field, value } => {
-                let key = value.key_text()?;
-                Some(fold(schema.field(*field).case_sensitive, &key).into_owned())
+    /// The key as it is compared, so that two spellings of one key are one.
+    pub(crate) fn folded_key(&self, schema: &Schema) -> Cow<'_, str> {
+        match (&self.target, self.key()) {
+            (Target::Key { field, .. }, Cow::Borrowed(key)) => {
+                fold(schema.field(*field).case_sensitive, key)
             }
-            Target::Place(_) | Target::New => None,
+            (_, key) => key,
         }
     }
 }
@@ -218,6 +219,12 @@ fn write(
         && schema.field(*field).unique
     {
         return Outcome::Failed(vec![taken(schema.field(*field), place)]);
+    }
+    if existing.is_some_and(|place| store.is_converted(schema, place)) {
+        return Outcome::Failed(vec![Refusal::new(
+            "CANNOT_UPDATE_CONVERTED_LEAD",
+            "cannot reference converted lead",
+        )]);
     }
     let refusals = check_against_store(store, schema, &draft, existing);
     if !refusals.is_empty() {
@@ -331,9 +338,13 @@ fn refuse_repeated_keys(schema: &Schema, drafts: &mut [Draft<'_>]) {
     }
     let keys: Vec<Option<String>> = drafts
         .iter()
-        .map(|draft| draft.folded_key(schema))
+        .map(|draft| match draft.target {
+            Target::Key { .. } => Some(draft.folded_key(schema).into_owned()),
+            Target::Place(_) | Target::New => None,
+        })
+        .map(|key| key.filter(|key| !key.is_empty()))
         .collect();
-    let mut counts = std::collections::HashMap::with_capacity(keys.len());
+    let mut counts = HashMap::with_capacity(keys.len());
     for key in keys.iter().flatten() {
         *counts.entry(key.as_str()).or_insert(0_u32) += 1;
     }

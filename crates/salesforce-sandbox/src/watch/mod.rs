@@ -152,9 +152,9 @@ impl Watch {
     }
 
     /// Counts keys as in progress until the guard is dropped; a key twice in one call counts once.
-    pub(crate) fn enter_keys(&self, keys: &[&str]) -> KeyGuard<'_> {
+    pub(crate) fn enter_keys<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> KeyGuard<'_> {
         let mut hashes: Vec<u64> = keys
-            .iter()
+            .into_iter()
             .filter(|key| !key.is_empty())
             .map(|key| self.hasher.hash_one(key))
             .collect();

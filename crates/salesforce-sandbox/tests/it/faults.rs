@@ -296,9 +296,9 @@ fn the_loser_of_a_race_for_a_new_key_gets_duplicate_value_and_wins_when_it_retri
         })
         .times(1),
     );
-    let slow = in_background(org.collection(&[lead("1")]));
+    let slow = in_background(org.collection(&[lead("raced")]));
     assert!(org.sandbox.wait_for(PATIENCE, |s| s.held_requests == 1));
-    check_accepted(&org.upsert(&[lead("1")])[0], true);
+    check_accepted(&org.upsert(&[lead("raced")])[0], true);
     assert_eq!(
         org.sandbox.stats().max_concurrent_per_key,
         2,
@@ -314,7 +314,7 @@ fn the_loser_of_a_race_for_a_new_key_gets_duplicate_value_and_wins_when_it_retri
         &text,
         &[],
     );
-    check_accepted(&org.upsert(&[lead("1")])[0], false);
+    check_accepted(&org.upsert(&[lead("raced")])[0], false);
 }
 
 #[test]

@@ -109,3 +109,12 @@ fn the_log_is_bounded_by_requests_and_by_keys() {
     assert_eq!(log.iter().map(|r| r.sequence).collect::<Vec<_>>(), [5, 6]);
     assert_eq!(org.sandbox.stats().requests, 6);
 }
+
+#[test]
+fn an_org_can_be_started_and_dropped_inside_of_another_runtime() {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let org = Org::demo();
+        check_accepted(&org.upsert(&[lead("1")])[0], true);
+        org.sandbox.stop();
+    });
+}

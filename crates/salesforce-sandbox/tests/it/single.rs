@@ -231,3 +231,19 @@ fn the_assignment_rule_sets_the_owner_unless_it_is_switched_off() {
         .send();
     check_error(&wrong, 400, "INVALID_ASSIGNMENT_RULE", "");
 }
+
+#[test]
+fn a_converted_lead_keeps_its_key_and_refuses_every_update() {
+    let org = Org::demo();
+    let path = format!("{BY_KEY}/1");
+    let body = json!({ "LastName": "Doe", "Company": "Acme", "IsConverted": true });
+    assert_eq!(org.patch(&path, &body).status, 201);
+    let again = org.patch(&path, &json!({ "Title": "CTO" }));
+    check_error(
+        &again,
+        400,
+        "CANNOT_UPDATE_CONVERTED_LEAD",
+        "cannot reference converted lead",
+    );
+    assert_eq!(org.sandbox.leads()[0].writes, 1);
+}
