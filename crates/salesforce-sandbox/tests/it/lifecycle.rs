@@ -1,7 +1,7 @@
 //! Start, stop, refuse connections, resume.
 use std::time::Duration;
 
-use salesforce_sandbox::{AppConfig, CustomField, Error, OrgConfig, Sandbox};
+use salesforce_sandbox::{Action, AppConfig, CustomField, Error, Fault, OrgConfig, Sandbox};
 
 use crate::harness::{Org, PATIENCE, check_accepted, lead};
 
@@ -29,6 +29,31 @@ fn an_open_connection_is_cut_when_the_org_stops_listening() {
     org.sandbox.stop_listening();
     let rest = stream.read_to_end(&mut Vec::new());
     assert!(rest.is_ok() || rest.unwrap_err().kind() == std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_request_in_progress_is_cut_when_the_org_stops_listening_but_still_commits() {
+    let org = Org::demo();
+    org.sandbox.faults().add(
+        Fault::new(Action::Hold {
+            after_commit: false,
+        })
+        .times(1),
+    );
+    let ask = org.collection(&[lead("1")]);
+    let client = std::thread::spawn(move || ask.try_send());
+    assert!(org.sandbox.wait_for(PATIENCE, |s| s.held_requests == 1));
+    org.sandbox.stop_listening();
+    let error = client.join().unwrap().unwrap_err();
+    assert_ne!(
+        error.kind(),
+        std::io::ErrorKind::WouldBlock,
+        "cut, not timed out"
+    );
+    org.sandbox.faults().release_all();
+    assert!(org.sandbox.wait_for(PATIENCE, |s| s.leads == 1));
+    org.sandbox.resume_listening().unwrap();
+    check_accepted(&org.upsert(&[lead("1")])[0], false);
 }
 
 #[test]
