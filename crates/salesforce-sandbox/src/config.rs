@@ -1,0 +1,265 @@
+//! What an org is made of, as Rust values or TOML.
+//!
+//! Owns: the defaults (the demo org) and the checks that no org may violate. All mistakes are reported at once.
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::Error;
+use crate::schema::FieldType;
+
+/// Configuration of one org. `Default` is the demo org.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrgConfig {
+    /// Apps that may log in.
+    pub apps: Vec<AppConfig>,
+    /// Fields of Lead beyond the standard ones.
+    pub fields: Vec<CustomField>,
+    /// Names of fields that the integration user may not see; they then do not exist for it.
+    pub hidden_fields: Vec<String>,
+    /// API calls per rolling 24 hours.
+    pub daily_api_requests: u64,
+    /// What happens when they are used up.
+    pub daily_api_mode: QuotaMode,
+    /// Owner that the active lead assignment rule gives to every written lead; no rule when absent.
+    pub assignment_rule_owner: Option<String>,
+    /// `instance_url` of token replies; when absent it is built from the request's Host header.
+    pub instance_url: Option<String>,
+    /// Further accepted JWT audiences, besides the login hosts and the org's own URL.
+    pub audiences: Vec<String>,
+    /// How far in the past the `exp` of a JWT may lie.
+    pub jwt_expiry_leeway_seconds: u64,
+    /// Whether a repeated login of the same app gets the still valid session.
+    pub reuse_sessions: bool,
+    /// Idle time after which a session dies; never when absent.
+    pub session_idle_seconds: Option<u64>,
+    /// Largest request body, packed or unpacked.
+    pub max_request_bytes: usize,
+    /// Whether replies are compressed for clients that accept it.
+    pub compress_replies: bool,
+    /// Requests kept in the log; older ones are dropped, counters are not affected.
+    pub request_log_entries: usize,
+    /// Keys kept in the log over all its requests; older requests are dropped first.
+    pub request_log_keys: usize,
+}
+
+impl Default for OrgConfig {
+    fn default() -> Self {
+        OrgConfig {
+            apps: vec![AppConfig::default()],
+            fields: demo_fields(),
+            hidden_fields: Vec::new(),
+            // A Developer Edition has 15,000; a rehearsal of a busy day must not stop at that by surprise.
+            daily_api_requests: 115_000,
+            daily_api_mode: QuotaMode::Hard,
+            assignment_rule_owner: None,
+            instance_url: None,
+            audiences: Vec::new(),
+            jwt_expiry_leeway_seconds: 300,
+            reuse_sessions: true,
+            session_idle_seconds: None,
+            max_request_bytes: 50 * 1024 * 1024,
+            compress_replies: true,
+            request_log_entries: 10_000,
+            request_log_keys: 200_000,
+        }
+    }
+}
+
+/// One registered app and the user it runs as.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppConfig {
+    /// The consumer key.
+    pub client_id: String,
+    /// The consumer secret; without it the client-credentials grant is refused.
+    #[serde(default)]
+    pub client_secret: Option<String>,
+    /// PEM of the RSA public key or of the certificate; without it the JWT grant is refused.
+    #[serde(default)]
+    pub public_key_pem: Option<String>,
+    /// The integration user's name.
+    pub username: String,
+}
+
+impl Default for AppConfig {
+    fn default() -> Self {
+        AppConfig {
+            client_id: "leadstream-demo".into(),
+            client_secret: Some("leadstream-demo-secret".into()),
+            public_key_pem: None,
+            username: "integration@leadstream.example".into(),
+        }
+    }
+}
+
+impl fmt::Debug for AppConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppConfig")
+            .field("client_id", &self.client_id)
+            .field(
+                "client_secret",
+                &self.client_secret.as_ref().map(|_| "(hidden)"),
+            )
+            .field("public_key_pem", &self.public_key_pem)
+            .field("username", &self.username)
+            .finish()
+    }
+}
+
+/// Hard: refused exactly at the limit. Soft: counted, never refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaMode {
+    /// Developer Edition, trials and sandboxes.
+    Hard,
+    /// Paid, active orgs, which may overshoot.
+    Soft,
+}
+
+/// A field of Lead that an administrator added (`…__c`), or an optional standard one such as `MiddleName`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CustomField {
+    pub name: String,
+    /// Derived from the name when absent.
+    pub label: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// Characters, for text.
+    pub length: u32,
+    /// Digits in all, for `double`, `currency` and `percent`; digits for `int`.
+    pub precision: u32,
+    /// Digits after the point.
+    pub scale: u32,
+    pub external_id: bool,
+    pub unique: bool,
+    pub case_sensitive: bool,
+    pub required: bool,
+    pub picklist_values: Vec<String>,
+    pub restricted_picklist: bool,
+}
+
+impl Default for CustomField {
+    fn default() -> Self {
+        CustomField {
+            name: String::new(),
+            label: None,
+            kind: FieldType::Text,
+            length: 255,
+            precision: 18,
+            scale: 0,
+            external_id: false,
+            unique: false,
+            case_sensitive: false,
+            required: false,
+            picklist_values: Vec::new(),
+            restricted_picklist: false,
+        }
+    }
+}
+
+impl OrgConfig {
+    /// Reads and checks a TOML file.
+    pub fn load(path: &Path) -> Result<OrgConfig, Error> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::ReadConfig {
+            path: path.into(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| Error::ParseConfig {
+            path: path.into(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Every mistake in the configuration, as sentences that name the key.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (i, app) in self.apps.iter().enumerate() {
+            if app.client_id.is_empty() {
+                found.push(format!("apps[{i}].client_id is empty"));
+            }
+            if self.apps[..i]
+                .iter()
+                .any(|earlier| earlier.client_id == app.client_id)
+            {
+                found.push(format!("apps[{i}].client_id `{}` is taken", app.client_id));
+            }
+            if let Some(pem) = &app.public_key_pem
+                && let Err(reason) = crate::oauth::check_public_key(pem)
+            {
+                found.push(format!("apps[{i}].public_key_pem is not usable: {reason}"));
+            }
+        }
+        let standard = crate::schema::standard_fields();
+        for (i, field) in self.fields.iter().enumerate() {
+            let taken = standard
+                .iter()
+                .any(|f| f.name.eq_ignore_ascii_case(&field.name))
+                || self.fields[..i]
+                    .iter()
+                    .any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name));
+            if field.name.is_empty() || taken {
+                found.push(format!(
+                    "fields[{i}].name `{}` is empty or taken",
+                    field.name
+                ));
+            }
+            if field.restricted_picklist && field.picklist_values.is_empty() {
+                found.push(format!(
+                    "fields[{i}] ({}) is a restricted picklist without values",
+                    field.name
+                ));
+            }
+            let keyable = matches!(
+                field.kind,
+                FieldType::Text | FieldType::Email | FieldType::Double
+            );
+            if field.external_id && !keyable {
+                found.push(format!(
+                    "fields[{i}] ({}) cannot be an external id: text, email or double only",
+                    field.name
+                ));
+            }
+        }
+        if self.daily_api_requests == 0 {
+            found.push("daily_api_requests must be at least 1".into());
+        }
+        found
+    }
+}
+
+fn demo_fields() -> Vec<CustomField> {
+    let field = |name: &str, kind| CustomField {
+        name: name.into(),
+        kind,
+        ..CustomField::default()
+    };
+    vec![
+        CustomField {
+            length: 64,
+            external_id: true,
+            unique: true,
+            label: Some("MySQL Id".into()),
+            ..field("MySQL_Id__c", FieldType::Text)
+        },
+        CustomField {
+            precision: 8,
+            scale: 2,
+            ..field("Score__c", FieldType::Double)
+        },
+        field("Signup_At__c", FieldType::DateTime),
+        field("Birthday__c", FieldType::Date),
+        field("Newsletter__c", FieldType::Boolean),
+        CustomField {
+            picklist_values: ["Free", "Team", "Business", "Enterprise"]
+                .map(String::from)
+                .to_vec(),
+            restricted_picklist: true,
+            ..field("Plan__c", FieldType::Picklist)
+        },
+    ]
+}

@@ -1,0 +1,207 @@
+//! One request, decoded as far as every endpoint needs it, with its entry for the log.
+use std::io::Read;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use bytes::Bytes;
+use flate2::read::{GzDecoder, ZlibDecoder};
+
+use super::reply::Reply;
+use crate::org::Org;
+use crate::watch::{RequestRecord, Ticket};
+
+/// A request in progress.
+pub(crate) struct Call {
+    pub(crate) method: String,
+    /// The path's segments, percent-decoded; empty ones are left out.
+    pub(crate) segments: Vec<String>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    /// Unpacked.
+    pub(crate) body: Bytes,
+    /// The token of an authenticated call.
+    pub(crate) token: Option<String>,
+    pub(crate) ticket: Ticket,
+    uri_bytes: usize,
+}
+
+/// Why a body could not be read.
+pub(crate) enum ReadError {
+    /// The client went away.
+    Gone,
+    TooLarge,
+    /// It is not what Content-Encoding says.
+    Encoding,
+}
+
+impl Call {
+    pub(crate) fn new(org: &Org, parts: Parts) -> Call {
+        let path = parts.uri.path();
+        let header = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned)
+        };
+        let record = RequestRecord {
+            method: parts.method.as_str().to_owned(),
+            path: path.to_owned(),
+            auto_assign: header("sforce-auto-assign"),
+            call_options: header("sforce-call-options"),
+            content_encoding: header("content-encoding"),
+            arrived_monotonic_micros: org.clock.monotonic_micros(),
+            arrived_wall_micros: org.clock.wall_micros(),
+            ..RequestRecord::default()
+        };
+        Call {
+            method: record.method.clone(),
+            segments: path
+                .split('/')
+                .filter(|s| !s.is_empty())
+                .map(|s| decode(s, false))
+                .collect(),
+            query: parse_form(parts.uri.query().unwrap_or_default()),
+            uri_bytes: parts.uri.path_and_query().map_or(0, |p| p.as_str().len()),
+            headers: parts.headers,
+            body: Bytes::new(),
+            token: None,
+            ticket: Ticket::unnumbered(record),
+        }
+    }
+
+    /// Counts the request; control requests are never counted.
+    pub(crate) fn arrive(&mut self, org: &Org) {
+        org.watch.arrive(&mut self.ticket);
+    }
+
+    /// Writes the log entry.
+    pub(crate) fn finish(&mut self, org: &Org, reply: &Reply) {
+        let mut record = std::mem::take(&mut self.ticket.record);
+        record.status = (!reply.cut).then_some(reply.status);
+        record.answered_monotonic_micros = org.clock.monotonic_micros();
+        org.watch.finish(record);
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn query_value(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn uri_bytes(&self) -> usize {
+        self.uri_bytes
+    }
+
+    pub(crate) fn header_bytes(&self) -> usize {
+        // A header line has `: ` and a line end besides name and value.
+        self.headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum()
+    }
+
+    /// Whether the body says that it is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.header("content-type").is_some_and(|kind| {
+            kind.split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .eq_ignore_ascii_case("application/json")
+        })
+    }
+
+    /// The base URL of the org as this client sees it.
+    pub(crate) fn base_url(&self, org: &Org) -> String {
+        match &org.config.instance_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.header("host").unwrap_or("127.0.0.1")),
+        }
+    }
+
+    /// Reads and unpacks the body within the org's limit.
+    pub(crate) async fn read_body(&mut self, org: &Org, body: Body) -> Result<(), ReadError> {
+        let limit = org.config.max_request_bytes;
+        let declared = self
+            .header("content-length")
+            .and_then(|length| length.parse::<usize>().ok());
+        if declared.is_some_and(|length| length > limit) {
+            return Err(ReadError::TooLarge);
+        }
+        let packed = axum::body::to_bytes(body, limit).await.map_err(|error| {
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(inner) = cause {
+                // The error's type belongs to a crate that this one does not name.
+                if inner.to_string().contains("length limit exceeded") {
+                    return ReadError::TooLarge;
+                }
+                cause = inner.source();
+            }
+            ReadError::Gone
+        })?;
+        self.ticket.record.body_bytes = packed.len() as u64;
+        self.body = match self.header("content-encoding").unwrap_or("identity") {
+            "gzip" | "x-gzip" => unpack(GzDecoder::new(&packed[..]), limit)?,
+            "deflate" => unpack(ZlibDecoder::new(&packed[..]), limit)?,
+            _ => packed,
+        };
+        Ok(())
+    }
+}
+
+fn unpack(decoder: impl Read, limit: usize) -> Result<Bytes, ReadError> {
+    let mut bytes = Vec::new();
+    decoder
+        .take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| ReadError::Encoding)?;
+    if bytes.len() > limit {
+        Err(ReadError::TooLarge)
+    } else {
+        Ok(bytes.into())
+    }
+}
+
+/// `a=1&b=2`, decoded.
+pub(crate) fn parse_form(text: &str) -> Vec<(String, String)> {
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key, true), decode(value, true))
+        })
+        .collect()
+}
+
+/// Undoes percent-encoding; what is no valid escape stays as it is.
+fn decode(text: &str, plus_is_space: bool) -> String {
+    if !text.contains(['%', '+']) {
+        return text.to_owned();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escape = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let value =
+            escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        if let Some(value) = value {
+            bytes.push(value);
+            rest = &tail[2..];
+        } else {
+            bytes.push(if plus_is_space && *first == b'+' {
+                b' '
+            } else {
+                *first
+            });
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

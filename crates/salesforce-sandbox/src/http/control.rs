@@ -1,0 +1,95 @@
+//! The control endpoints below `/__sandbox`: faults, contents, log, counters.
+//!
+//! They answer on loopback listeners only, are never counted or logged, and no fault touches them.
+use axum::body::Body;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::Call;
+use super::reply::Reply;
+use crate::faults::{Fault, FaultId};
+use crate::org::{Org, Refusal};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Release {
+    /// All when absent.
+    count: Option<usize>,
+}
+
+/// Answers a control request.
+pub(super) async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
+    if !org.control {
+        return Reply::error(404, &Refusal::not_found());
+    }
+    if call.read_body(org, body).await.is_err() {
+        return Reply::error(400, &Refusal::parser("The body could not be read."));
+    }
+    let segments: Vec<&str> = call.segments.iter().skip(1).map(String::as_str).collect();
+    let reply = match (call.method.as_str(), segments.as_slice()) {
+        ("GET", ["stats"]) => Reply::json(200, &org.watch.stats()),
+        ("GET", ["requests"]) => Reply::json(200, &org.watch.log()),
+        ("GET", ["leads"]) => leads(org, call),
+        ("GET", ["faults"]) => Reply::json(200, &org.faults.list()),
+        ("POST", ["faults"]) => add_fault(org, call),
+        ("DELETE", ["faults"]) => {
+            org.faults.clear();
+            Reply::empty(204)
+        }
+        ("DELETE", ["faults", id]) => match id.parse().map(|id| org.faults.remove(FaultId(id))) {
+            Ok(true) => Reply::empty(204),
+            _ => Reply::error(404, &Refusal::not_found()),
+        },
+        ("POST", ["release"]) => release(org, call),
+        ("DELETE", ["sessions"]) => {
+            org.sessions().revoke_all();
+            Reply::empty(204)
+        }
+        (_, ["stats" | "requests" | "leads" | "faults" | "release" | "sessions"]) => {
+            Reply::method_not_allowed(&call.method, "GET,POST,DELETE")
+        }
+        _ => Reply::error(404, &Refusal::not_found()),
+    };
+    reply.polish(org, call)
+}
+
+/// All leads, or a window of them: `?offset=0&limit=1000`, oldest first.
+fn leads(org: &Org, call: &Call) -> Reply {
+    let number = |name, default| {
+        call.query_value(name)
+            .map_or(Ok(default), str::parse::<usize>)
+    };
+    match (number("offset", 0), number("limit", usize::MAX)) {
+        (Ok(offset), Ok(limit)) => {
+            let leads = org.leads().snapshot(&org.schema, offset, limit);
+            Reply::json(200, &leads)
+        }
+        _ => Reply::error(400, &Refusal::parser("offset and limit must be numbers")),
+    }
+}
+
+fn add_fault(org: &Org, call: &Call) -> Reply {
+    // A page in a browser cannot send this content type to another site without asking first.
+    if !call.is_json() {
+        return Reply::error(415, &super::rows::unsupported_media_type());
+    }
+    match serde_json::from_slice::<Fault>(&call.body) {
+        Ok(fault) => Reply::json(201, &json!({ "id": org.faults.add(fault) })),
+        Err(error) => Reply::error(400, &Refusal::parser(error.to_string())),
+    }
+}
+
+fn release(org: &Org, call: &Call) -> Reply {
+    let count = if call.body.is_empty() {
+        Ok(None)
+    } else {
+        serde_json::from_slice::<Release>(&call.body).map(|release| release.count)
+    };
+    match count {
+        Ok(count) => Reply::json(
+            200,
+            &json!({ "released": org.faults.release(count.unwrap_or(usize::MAX)) }),
+        ),
+        Err(error) => Reply::error(400, &Refusal::parser(error.to_string())),
+    }
+}

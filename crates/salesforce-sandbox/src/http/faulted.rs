@@ -1,0 +1,74 @@
+//! Running a request's work under its fault plan: waits, holds, refusals, and what replaces a reply.
+use super::call::Call;
+use super::reply::Reply;
+use super::token;
+use crate::faults::{After, FaultId, Plan, Refuse};
+use crate::org::{Org, Refusal};
+
+/// Runs `work` (which commits and builds the reply) as the plan wants it.
+pub(super) async fn run(
+    org: &Org,
+    call: &mut Call,
+    plan: Plan,
+    work: impl FnOnce(&mut Call) -> Reply + Send,
+) -> Reply {
+    if plan.hits > 0 {
+        org.watch.count(|stats| stats.faults_applied += plan.hits);
+    }
+    if !plan.wait_before.is_zero() {
+        tokio::time::sleep(plan.wait_before).await;
+    }
+    if let Some(fault) = plan.hold_before {
+        hold(org, fault).await;
+    }
+    if let Some(refuse) = plan.refuse {
+        return refusal(org, call, refuse);
+    }
+    let reply = work(call);
+    if !plan.wait_after.is_zero() {
+        tokio::time::sleep(plan.wait_after).await;
+    }
+    if let Some(fault) = plan.hold_after {
+        hold(org, fault).await;
+    }
+    match plan.after {
+        None => reply,
+        Some(After::Html(status)) => Reply::html(status),
+        Some(After::Cut) => Reply::cut(),
+    }
+}
+
+/// The documented 401 of a dead session.
+pub(super) fn session_expired() -> Reply {
+    Reply::error(
+        401,
+        &Refusal::new("INVALID_SESSION_ID", "Session expired or invalid"),
+    )
+}
+
+fn refusal(org: &Org, call: &Call, refuse: Refuse) -> Reply {
+    match refuse {
+        Refuse::Json { status, refusal } => Reply::error(status, &refusal),
+        Refuse::SessionExpired { revoke } => {
+            if let (true, Some(token)) = (revoke, &call.token) {
+                org.sessions().revoke(token);
+            }
+            session_expired()
+        }
+        Refuse::Token { error, description } => token::refused(&error, description.as_deref()),
+        Refuse::Html(status) => Reply::html(status),
+        Refuse::Cut => Reply::cut(),
+    }
+}
+
+async fn hold(org: &Org, fault: FaultId) {
+    let released = org.faults.holds.wait(fault);
+    // Disarming releases the queue after it takes the fault off the list: whoever queued too late sees it gone.
+    if !org.faults.is_armed(fault) {
+        return;
+    }
+    org.watch.count(|stats| stats.held_requests += 1);
+    // An error means that the queue is gone with the org.
+    let _ = released.await;
+    org.watch.count(|stats| stats.held_requests -= 1);
+}

@@ -1,0 +1,146 @@
+//! Requests in, replies out.
+//!
+//! Owns the order in which a request is judged: outage, size, body, route; then for the REST API version, session,
+//! quota, resource. A request runs in a task of its own: a client that goes away does not stop what it asked for,
+//! just as in Salesforce (facts 10).
+mod body;
+mod call;
+mod collections;
+mod control;
+mod faulted;
+mod reply;
+mod resources;
+mod rest;
+mod rows;
+mod token;
+pub(crate) mod wire;
+mod write;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum::extract::{ConnectInfo, State};
+use axum::http::Request;
+use axum::response::Response;
+
+use crate::faults::{Endpoint, Outage};
+use crate::org::{Org, Refusal};
+use call::{Call, ReadError};
+use reply::Reply;
+use wire::{Cut, WireHandle};
+
+/// Longest URI, and longest URI with headers (facts 6.4).
+const MAX_URI_BYTES: usize = 16_384;
+
+/// The service behind every connection.
+pub(crate) fn service(org: Arc<Org>) -> IntoMakeServiceWithConnectInfo<Router, WireHandle> {
+    Router::new()
+        .fallback(entry)
+        .with_state(org)
+        .into_make_service_with_connect_info::<WireHandle>()
+}
+
+async fn entry(
+    State(org): State<Arc<Org>>,
+    ConnectInfo(wire): ConnectInfo<WireHandle>,
+    request: Request<Body>,
+) -> Response {
+    let reply = match tokio::spawn(serve(org, request)).await {
+        Ok(reply) => reply,
+        // A panic in a handler is a bug of the sandbox; its client gets what Salesforce says of its own bugs.
+        Err(_) => Reply::error(
+            500,
+            &Refusal::new("UNKNOWN_EXCEPTION", "An unexpected error occurred."),
+        ),
+    };
+    if reply.cut {
+        wire.cut(Cut::Reset);
+    }
+    reply.into_response()
+}
+
+async fn serve(org: Arc<Org>, request: Request<Body>) -> Reply {
+    let (parts, body) = request.into_parts();
+    let mut call = Call::new(&org, parts);
+    if call
+        .segments
+        .first()
+        .is_some_and(|first| first == "__sandbox")
+    {
+        return control::answer(&org, &mut call, body).await;
+    }
+    call.arrive(&org);
+    let reply = match org.faults.outage(endpoint(&call)) {
+        Some(outage) => {
+            org.watch.count(|stats| stats.faults_applied += 1);
+            match outage {
+                Outage::Reset => Reply::cut(),
+                Outage::Unavailable => Reply::html(503),
+            }
+        }
+        None => answer(&org, &mut call, body).await,
+    };
+    let reply = reply.polish(&org, &call);
+    call.finish(&org, &reply);
+    reply
+}
+
+async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
+    let uri_bytes = call.uri_bytes();
+    if uri_bytes > MAX_URI_BYTES {
+        return Reply::error(
+            414,
+            &Refusal::new("URI_TOO_LONG", "The URI is longer than 16,384 bytes."),
+        );
+    }
+    if uri_bytes + call.header_bytes() > MAX_URI_BYTES {
+        let text = "The URI and the headers together are longer than 16,384 bytes.";
+        return Reply::error(431, &Refusal::new("REQUEST_HEADER_FIELDS_TOO_LARGE", text));
+    }
+    if let Err(error) = call.read_body(org, body).await {
+        return match error {
+            ReadError::Gone => Reply::cut(),
+            ReadError::TooLarge => {
+                let limit = org.config.max_request_bytes;
+                let text = format!(
+                    "Maximum size of request reached. Maximum size of request is {limit} bytes."
+                );
+                Reply::error(400, &Refusal::new("EXCEEDED_MAX_SIZE_REQUEST", text))
+            }
+            ReadError::Encoding => Reply::error(
+                400,
+                &Refusal::parser("The request body could not be unpacked."),
+            ),
+        };
+    }
+    let segments: Vec<String> = call.segments.clone();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["services", "oauth2", "token"] => token::token(org, call).await,
+        ["services", "oauth2", "revoke"] => token::revoke(org, call),
+        ["services", "oauth2", "userinfo"] => token::user_info(org, call),
+        ["id", _, _] => token::user_info(org, call),
+        ["services", "data"] => resources::versions(call),
+        ["services", "data", version, rest @ ..] => rest::answer(org, call, version, rest).await,
+        _ => Reply::error(404, &Refusal::not_found()),
+    }
+}
+
+/// What kind of request this is, for faults, judged by its path alone.
+fn endpoint(call: &Call) -> Endpoint {
+    let write = !matches!(call.method.as_str(), "GET" | "HEAD");
+    match call
+        .segments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["services", "oauth2", "token"] => Endpoint::Token,
+        ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
+        ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
+        _ => Endpoint::Other,
+    }
+}

@@ -1,0 +1,204 @@
+//! Replies: JSON, error arrays, gateway pages, cut connections; compression and pretty printing.
+use std::io::Write;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use super::call::Call;
+use crate::org::{Org, Refusal};
+
+/// Replies smaller than this gain nothing from compression.
+const MIN_COMPRESSED_BYTES: usize = 1024;
+const JSON: &str = "application/json;charset=UTF-8";
+
+/// A reply in the making.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The connection is cut instead of sending anything.
+    pub(crate) cut: bool,
+}
+
+impl Reply {
+    pub(crate) fn json(status: u16, value: &impl Serialize) -> Reply {
+        // Maps with text keys and plain values always serialise.
+        Reply::raw_json(status, serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    pub(crate) fn raw_json(status: u16, body: Vec<u8>) -> Reply {
+        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(JSON))];
+        Reply {
+            status,
+            body,
+            headers,
+            cut: false,
+        }
+    }
+
+    /// A request-level error array of one element.
+    pub(crate) fn error(status: u16, refusal: &Refusal) -> Reply {
+        Reply::errors(status, std::slice::from_ref(refusal))
+    }
+
+    pub(crate) fn errors(status: u16, refusals: &[Refusal]) -> Reply {
+        Reply::json(
+            status,
+            &refusals
+                .iter()
+                .map(Refusal::request_json)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    pub(crate) fn empty(status: u16) -> Reply {
+        Reply {
+            status,
+            body: Vec::new(),
+            headers: Vec::new(),
+            cut: false,
+        }
+    }
+
+    /// What gateways in front of Salesforce answer.
+    pub(crate) fn html(status: u16) -> Reply {
+        let reason = StatusCode::from_u16(status)
+            .ok()
+            .and_then(|s| s.canonical_reason())
+            .unwrap_or("Error");
+        let body = format!(
+            "<html><head><title>{status} {reason}</title></head><body><h1>{reason}</h1></body></html>\n"
+        );
+        let headers = vec![(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=UTF-8"),
+        )];
+        Reply {
+            status,
+            body: body.into_bytes(),
+            headers,
+            cut: false,
+        }
+    }
+
+    pub(crate) fn cut() -> Reply {
+        Reply {
+            cut: true,
+            ..Reply::empty(500)
+        }
+    }
+
+    pub(crate) fn method_not_allowed(method: &str, allowed: &'static str) -> Reply {
+        let text = format!("HTTP Method '{method}' not allowed. Allowed are {allowed}");
+        Reply::error(405, &Refusal::new("METHOD_NOT_ALLOWED", text))
+            .with(header::ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Reply {
+        self.headers.push((name, value));
+        self
+    }
+
+    fn is_json(&self) -> bool {
+        self.headers.iter().any(|(name, value)| {
+            name == header::CONTENT_TYPE && value.as_bytes() == JSON.as_bytes()
+        })
+    }
+
+    /// What applies to every reply: pretty printing, compression.
+    pub(crate) fn polish(mut self, org: &Org, call: &Call) -> Reply {
+        if self.cut {
+            return self;
+        }
+        if call.header("x-prettyprint") == Some("1")
+            && self.is_json()
+            && let Ok(value) = serde_json::from_slice::<serde_json::Value>(&self.body)
+        {
+            self.body = pretty(&value);
+        }
+        let accepts = call.header("accept-encoding").is_some_and(|accepted| {
+            accepted
+                .split(',')
+                .any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip")
+        });
+        if org.config.compress_replies && accepts && self.body.len() >= MIN_COMPRESSED_BYTES {
+            let mut encoder =
+                GzEncoder::new(Vec::with_capacity(self.body.len() / 4), Compression::fast());
+            // Writing into memory does not fail.
+            if encoder.write_all(&self.body).is_ok()
+                && let Ok(packed) = encoder.finish()
+            {
+                self.body = packed;
+                self.headers
+                    .push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+            }
+        }
+        self
+    }
+
+    pub(crate) fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// Indented as Salesforce does it: `"key" : value`.
+fn pretty(value: &serde_json::Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(
+        &mut bytes,
+        Wide(serde_json::ser::PrettyFormatter::new()),
+    );
+    // A value that was parsed serialises.
+    let _ = value.serialize(&mut serializer);
+    bytes
+}
+
+struct Wide<'a>(serde_json::ser::PrettyFormatter<'a>);
+
+impl Formatter for Wide<'_> {
+    fn begin_array<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
+        self.0.begin_array(w)
+    }
+    fn end_array<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
+        self.0.end_array(w)
+    }
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        w: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        self.0.begin_array_value(w, first)
+    }
+    fn end_array_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
+        self.0.end_array_value(w)
+    }
+    fn begin_object<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
+        self.0.begin_object(w)
+    }
+    fn end_object<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
+        self.0.end_object(w)
+    }
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        w: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        self.0.begin_object_key(w, first)
+    }
+    fn begin_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
+        w.write_all(b" : ")
+    }
+    fn end_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
+        self.0.end_object_value(w)
+    }
+}

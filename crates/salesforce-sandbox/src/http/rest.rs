@@ -1,0 +1,136 @@
+//! The REST API's front door: version, session, quota, then the resource.
+use axum::http::{HeaderName, HeaderValue};
+
+use super::call::Call;
+use super::reply::Reply;
+use super::{collections, faulted, resources, rows};
+use crate::config::QuotaMode;
+use crate::faults::Endpoint;
+use crate::org::{Org, Refusal};
+
+/// Oldest and newest callable version.
+pub(super) const VERSIONS: std::ops::RangeInclusive<u32> = 31..=67;
+const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
+
+/// Answers everything below `/services/data/{version}`; every reply carries `Sforce-Limit-Info` (facts 6.2).
+pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
+    let reply = admit(org, call, version, rest).await;
+    let used = org.usage().used(org.clock.monotonic_micros());
+    let text = format!("api-usage={used}/{}", org.config.daily_api_requests);
+    match HeaderValue::from_str(&text) {
+        Ok(value) => reply.with(LIMIT_INFO, value),
+        Err(_) => reply,
+    }
+}
+
+/// The app behind the call's token, which is noted in the call.
+pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<usize, Reply> {
+    let Some(header) = call.header("authorization") else {
+        return Err(faulted::session_expired());
+    };
+    let token = match header.trim().split_once(' ') {
+        Some((scheme, token))
+            if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth") =>
+        {
+            token.trim().to_owned()
+        }
+        _ => {
+            return Err(Reply::error(
+                401,
+                &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+            ));
+        }
+    };
+    let app = org
+        .sessions()
+        .touch(&token, org.idle_micros(), org.clock.monotonic_micros());
+    call.token = Some(token);
+    app.ok_or_else(faulted::session_expired)
+}
+
+async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
+    let Some(number) = parse_version(version) else {
+        return Reply::error(404, &Refusal::not_found());
+    };
+    if number > *VERSIONS.end() {
+        return Reply::error(404, &Refusal::not_found());
+    }
+    if number < *VERSIONS.start() {
+        let text = format!("API version {number}.0 is retired and no longer supported.");
+        return Reply::error(410, &Refusal::new("GONE", text));
+    }
+    if let Err(reply) = authenticate(org, call) {
+        return reply;
+    }
+    if let Err(reply) = spend(org) {
+        return reply;
+    }
+    let _in_progress = org.watch.enter_call();
+    dispatch(org, call, number, rest).await
+}
+
+/// Counts the call, or refuses it when the day's calls are used up (facts 0.1).
+fn spend(org: &Org) -> Result<(), Reply> {
+    let now = org.clock.monotonic_micros();
+    let mut usage = org.usage();
+    if org.config.daily_api_mode == QuotaMode::Hard
+        && usage.used(now) >= org.config.daily_api_requests
+    {
+        let refusal = Refusal::new("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
+        return Err(Reply::error(403, &refusal));
+    }
+    usage.count(now);
+    drop(usage);
+    org.watch.count(|stats| stats.api_calls += 1);
+    Ok(())
+}
+
+async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Reply {
+    match rest {
+        ["composite", "sobjects", object, key_field] => {
+            if !object.eq_ignore_ascii_case("Lead") || version < collections::SINCE_VERSION {
+                return Reply::error(404, &Refusal::not_found());
+            }
+            collections::upsert(org, call, key_field).await
+        }
+        ["sobjects", object, row @ ..] if !row.is_empty() || call.method != "GET" => {
+            if !object.eq_ignore_ascii_case("Lead") {
+                return Reply::error(404, &Refusal::not_found());
+            }
+            if row == ["describe"] {
+                return read(org, call, |org, call| {
+                    resources::describe(org, call, version)
+                })
+                .await;
+            }
+            rows::answer(org, call, version, row).await
+        }
+        ["sobjects", object] if object.eq_ignore_ascii_case("Lead") => {
+            read(org, call, |org, call| resources::lead(org, call, version)).await
+        }
+        ["sobjects"] => {
+            read(org, call, |org, call| {
+                resources::objects(org, call, version)
+            })
+            .await
+        }
+        ["limits"] => read(org, call, |org, call| resources::limits(org, call)).await,
+        [] => read(org, call, |_, call| resources::resources(call, version)).await,
+        _ => Reply::error(404, &Refusal::not_found()),
+    }
+}
+
+/// A read-only resource, under the faults that are armed for it.
+async fn read(
+    org: &Org,
+    call: &mut Call,
+    work: impl FnOnce(&Org, &mut Call) -> Reply + Send,
+) -> Reply {
+    let plan = org.faults.plan(Endpoint::Other, &[]);
+    faulted::run(org, call, plan, |call| work(org, call)).await
+}
+
+/// `v67.0` to 67.
+fn parse_version(text: &str) -> Option<u32> {
+    text.strip_prefix('v')?.strip_suffix(".0")?.parse().ok()
+}

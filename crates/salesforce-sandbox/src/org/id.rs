@@ -1,0 +1,104 @@
+//! Record ids: 15 case-sensitive characters, or 18 with a checksum.
+//!
+//! Invariant: a lead's id and its place in the store convert into each other, so no map of ids is kept.
+
+/// The org, and the user that every app runs as unless told otherwise.
+pub(crate) const ORG: &str = "00DHp000001SbxOMAS";
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const CHECKSUM: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
+/// Key prefix of leads and the instance this org pretends to live on.
+const LEAD: &str = "00QHp";
+const USER: &str = "005Hp";
+
+/// The 18-character id of the lead at `place`.
+pub(crate) fn lead(place: u32) -> String {
+    build(LEAD, u64::from(place) + 1)
+}
+
+/// The 18-character id of the user of the app with that number.
+pub(crate) fn user(app: usize) -> String {
+    build(USER, app as u64 + 1)
+}
+
+/// The 18-character org id, with its checksum computed.
+pub(crate) fn org() -> String {
+    with_checksum(&ORG[..15])
+}
+
+/// The place of the lead with this id (15 or 18 characters), if it is one this org could have given out.
+pub(crate) fn parse_lead(text: &str) -> Option<u32> {
+    if !is_well_formed(text) || !text.starts_with(LEAD) {
+        return None;
+    }
+    let number = text.as_bytes()[LEAD.len()..15]
+        .iter()
+        .try_fold(0_u64, |sum, c| {
+            let digit = ALPHABET.iter().position(|a| a == c)? as u64;
+            sum.checked_mul(62)?.checked_add(digit)
+        })?;
+    u32::try_from(number.checked_sub(1)?).ok()
+}
+
+/// 15 letters and digits, or 18 with the right checksum.
+pub(crate) fn is_well_formed(text: &str) -> bool {
+    let plain = text.bytes().all(|c| c.is_ascii_alphanumeric());
+    plain
+        && (text.len() == 15
+            || (text.len() == 18 && with_checksum(&text[..15]).eq_ignore_ascii_case(text)))
+}
+
+fn build(prefix: &str, mut number: u64) -> String {
+    let mut bytes = [b'0'; 15];
+    bytes[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    for place in (prefix.len()..15).rev() {
+        bytes[place] = ALPHABET[(number % 62) as usize];
+        number /= 62;
+    }
+    let mut text = String::with_capacity(18);
+    text.extend(bytes.iter().map(|b| char::from(*b)));
+    push_checksum(&mut text);
+    text
+}
+
+fn with_checksum(fifteen: &str) -> String {
+    let mut text = String::with_capacity(18);
+    text.push_str(fifteen);
+    push_checksum(&mut text);
+    text
+}
+
+/// One character per five: bit n says that the nth of them is a capital letter.
+fn push_checksum(text: &mut String) {
+    let mut sums = [0_usize; 3];
+    for (i, c) in text.bytes().take(15).enumerate() {
+        sums[i / 5] |= usize::from(c.is_ascii_uppercase()) << (i % 5);
+    }
+    text.extend(sums.map(|sum| char::from(CHECKSUM[sum])));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_convert_to_places_and_back_with_15_and_18_characters() {
+        for place in [0, 1, 61, 62, 5_000_000, u32::MAX - 1] {
+            let id = lead(place);
+            assert_eq!(id.len(), 18);
+            assert_eq!(parse_lead(&id), Some(place));
+            assert_eq!(parse_lead(&id[..15]), Some(place));
+        }
+    }
+
+    #[test]
+    fn a_known_id_has_the_documented_checksum() {
+        assert_eq!(with_checksum("001A0000006Vm9r"), "001A0000006Vm9rIAC");
+    }
+
+    #[test]
+    fn ids_with_a_wrong_checksum_or_of_another_object_are_refused() {
+        assert_eq!(parse_lead("00QHp0000000001ZZZ"), None);
+        assert_eq!(parse_lead(&user(0)), None);
+        assert!(!is_well_formed("00Q"));
+    }
+}

@@ -1,0 +1,65 @@
+//! A refusal as Salesforce words it: code, message, fields.
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+/// Why a request or a record was refused.
+///
+/// The code is shown as `errorCode` when it refuses a request and as `statusCode` when it refuses a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: Cow<'static, str>,
+    pub(crate) message: String,
+    pub(crate) fields: Vec<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Refusal {
+        Refusal {
+            code: Cow::Borrowed(code),
+            message: message.into(),
+            fields: Vec::new(),
+        }
+    }
+
+    pub(crate) fn record(
+        code: &'static str,
+        message: impl Into<String>,
+        fields: &[&str],
+    ) -> Refusal {
+        Refusal {
+            fields: fields.iter().map(|f| (*f).into()).collect(),
+            ..Refusal::new(code, message)
+        }
+    }
+
+    pub(crate) fn parser(message: impl Into<String>) -> Refusal {
+        Refusal::new("JSON_PARSER_ERROR", message)
+    }
+
+    pub(crate) fn not_found() -> Refusal {
+        Refusal::new("NOT_FOUND", "The requested resource does not exist")
+    }
+
+    /// The text for an unknown key field; Salesforce uses it for unknown ids too, with the id at the end (facts 2).
+    pub(crate) fn no_such_key(what: &str) -> Refusal {
+        Refusal::new(
+            "NOT_FOUND",
+            format!("Provided external ID field does not exist or is not accessible: {what}"),
+        )
+    }
+
+    /// As an element of a request-level error array; `fields` only when there are any.
+    pub(crate) fn request_json(&self) -> Value {
+        let mut object = json!({ "message": self.message, "errorCode": self.code });
+        if !self.fields.is_empty() {
+            object["fields"] = json!(self.fields);
+        }
+        object
+    }
+
+    /// As an element of a record's `errors`.
+    pub(crate) fn record_json(&self) -> Value {
+        json!({ "statusCode": self.code, "message": self.message, "fields": self.fields })
+    }
+}

@@ -1,0 +1,214 @@
+//! The Lead object: which fields exist, what each of them takes.
+//!
+//! Invariants: field numbers are stable for the life of an org; only fields visible to the integration user are
+//! in a [`Schema`], so that a hidden field is the same as one that does not exist.
+mod describe;
+mod standard;
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::config::{CustomField, OrgConfig};
+
+pub(crate) use describe::{basic_information, describe, global_entry};
+pub(crate) use standard::standard_fields;
+
+/// The type of a field, spelt as describe spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldType {
+    Id,
+    #[serde(rename = "string")]
+    Text,
+    TextArea,
+    Email,
+    Phone,
+    Url,
+    Picklist,
+    Reference,
+    Boolean,
+    Int,
+    Double,
+    Currency,
+    Percent,
+    Date,
+    DateTime,
+    Address,
+}
+
+impl FieldType {
+    /// The name in describe and in JSON parser messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            FieldType::Id => "id",
+            FieldType::Text => "string",
+            FieldType::TextArea => "textarea",
+            FieldType::Email => "email",
+            FieldType::Phone => "phone",
+            FieldType::Url => "url",
+            FieldType::Picklist => "picklist",
+            FieldType::Reference => "reference",
+            FieldType::Boolean => "boolean",
+            FieldType::Int => "int",
+            FieldType::Double => "double",
+            FieldType::Currency => "currency",
+            FieldType::Percent => "percent",
+            FieldType::Date => "date",
+            FieldType::DateTime => "datetime",
+            FieldType::Address => "address",
+        }
+    }
+
+    pub(crate) fn is_text(self) -> bool {
+        use FieldType as T;
+        matches!(
+            self,
+            T::Id
+                | T::Text
+                | T::TextArea
+                | T::Email
+                | T::Phone
+                | T::Url
+                | T::Picklist
+                | T::Reference
+        )
+    }
+}
+
+/// One field of Lead.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) kind: FieldType,
+    /// Characters.
+    pub(crate) length: u32,
+    /// Digits of an `int`.
+    pub(crate) digits: u32,
+    pub(crate) precision: u32,
+    pub(crate) scale: u32,
+    pub(crate) nillable: bool,
+    pub(crate) createable: bool,
+    pub(crate) updateable: bool,
+    pub(crate) defaulted_on_create: bool,
+    pub(crate) custom: bool,
+    pub(crate) external_id: bool,
+    pub(crate) unique: bool,
+    pub(crate) case_sensitive: bool,
+    pub(crate) id_lookup: bool,
+    /// The first value is the default when the field is `defaulted_on_create`.
+    pub(crate) picklist: Vec<String>,
+    pub(crate) restricted: bool,
+    pub(crate) reference_to: Vec<&'static str>,
+    pub(crate) compound: Option<&'static str>,
+}
+
+impl Field {
+    /// Needs a value on insert (facts 9).
+    pub(crate) fn required(&self) -> bool {
+        self.createable && !self.nillable && !self.defaulted_on_create
+    }
+
+    /// May stand in an upsert URL (facts 9).
+    pub(crate) fn is_upsert_key(&self) -> bool {
+        self.external_id || self.id_lookup
+    }
+
+    fn from_config(config: &CustomField) -> Field {
+        let kind = config.kind;
+        let number = matches!(
+            kind,
+            FieldType::Double | FieldType::Currency | FieldType::Percent
+        );
+        let custom = config.name.ends_with("__c");
+        let label = config
+            .label
+            .clone()
+            .unwrap_or_else(|| config.name.trim_end_matches("__c").replace('_', " "));
+        Field {
+            name: config.name.clone(),
+            label,
+            kind,
+            length: if kind.is_text() { config.length } else { 0 },
+            digits: if kind == FieldType::Int {
+                config.precision
+            } else {
+                0
+            },
+            precision: if number { config.precision } else { 0 },
+            scale: if number { config.scale } else { 0 },
+            // A checkbox always has a value, and false when none is given.
+            nillable: !config.required && kind != FieldType::Boolean,
+            createable: true,
+            updateable: true,
+            defaulted_on_create: kind == FieldType::Boolean,
+            custom,
+            external_id: config.external_id,
+            unique: config.unique,
+            case_sensitive: config.case_sensitive,
+            id_lookup: config.external_id,
+            picklist: config.picklist_values.clone(),
+            restricted: config.restricted_picklist,
+            reference_to: Vec::new(),
+            compound: None,
+        }
+    }
+}
+
+/// All visible fields of Lead, by number and by name.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    fields: Vec<Field>,
+    by_name: HashMap<Box<str>, u16>,
+    by_folded_name: HashMap<Box<str>, u16>,
+}
+
+impl Schema {
+    pub(crate) fn new(config: &OrgConfig) -> Schema {
+        let hidden = |name: &str| {
+            config
+                .hidden_fields
+                .iter()
+                .any(|h| h.eq_ignore_ascii_case(name))
+        };
+        let fields: Vec<Field> = standard_fields()
+            .into_iter()
+            .chain(config.fields.iter().map(Field::from_config))
+            .filter(|field| !hidden(&field.name))
+            .collect();
+        let mut by_name = HashMap::new();
+        let mut by_folded_name = HashMap::new();
+        for (number, field) in (0_u16..).zip(&fields) {
+            by_name.insert(field.name.as_str().into(), number);
+            by_folded_name.insert(field.name.to_ascii_lowercase().into(), number);
+        }
+        Schema {
+            fields,
+            by_name,
+            by_folded_name,
+        }
+    }
+
+    pub(crate) fn field(&self, number: u16) -> &Field {
+        &self.fields[usize::from(number)]
+    }
+
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (u16, &Field)> {
+        (0_u16..).zip(&self.fields)
+    }
+
+    /// Field names are not case sensitive in the API.
+    pub(crate) fn find(&self, name: &str) -> Option<u16> {
+        self.by_name
+            .get(name)
+            .or_else(|| self.by_folded_name.get(name.to_ascii_lowercase().as_str()))
+            .copied()
+    }
+
+    /// The number of a standard field that this crate itself relies on, unless it is hidden.
+    pub(crate) fn standard(&self, name: &str) -> Option<u16> {
+        self.by_name.get(name).copied()
+    }
+}

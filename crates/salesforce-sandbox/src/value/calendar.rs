@@ -1,0 +1,182 @@
+//! Dates and datetimes: the strict ISO 8601 forms Salesforce takes and the one it gives (facts 9.1).
+
+/// Parses `YYYY-MM-DD` into days since 1970-01-01.
+pub(crate) fn parse_date(text: &str) -> Option<i32> {
+    let b = text.as_bytes();
+    if b.len() != 10 || b[4] != b'-' || b[7] != b'-' {
+        return None;
+    }
+    let (year, month, day) = (digits(&b[0..4])?, digits(&b[5..7])?, digits(&b[8..10])?);
+    // Salesforce stores years 1700 to 4000.
+    if !(1700..=4000).contains(&year)
+        || !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in(year, month)
+    {
+        return None;
+    }
+    Some(days_from_civil(year, month, day))
+}
+
+/// Parses `YYYY-MM-DDThh:mm:ss[.fff…](Z|±hh:mm|±hhmm)` into milliseconds since 1970-01-01 UTC.
+pub(crate) fn parse_datetime(text: &str) -> Option<i64> {
+    let b = text.as_bytes();
+    if b.len() < 20 || b[10] != b'T' || b[13] != b':' || b[16] != b':' {
+        return None;
+    }
+    let days = parse_date(text.get(..10)?)?;
+    let (hour, minute, second) = (
+        digits(&b[11..13])?,
+        digits(&b[14..16])?,
+        digits(&b[17..19])?,
+    );
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let mut rest = &b[19..];
+    let mut millis = 0;
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let count = fraction.iter().take_while(|c| c.is_ascii_digit()).count();
+        if count == 0 {
+            return None;
+        }
+        for place in 0..3 {
+            millis = millis * 10 + i64::from(fraction[..count].get(place).map_or(0, |c| c - b'0'));
+        }
+        rest = &fraction[count..];
+    }
+    let seconds =
+        i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second) - offset_seconds(rest)?;
+    Some((i64::from(days) * 86_400 + seconds) * 1000 + millis)
+}
+
+/// `YYYY-MM-DD`.
+pub(crate) fn format_date(days: i32) -> String {
+    let (year, month, day) = civil_from_days(days);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// `YYYY-MM-DDThh:mm:ss.fff+0000`: the offset has no colon.
+pub(crate) fn format_datetime(millis: i64) -> String {
+    let days = i32::try_from(millis.div_euclid(86_400_000)).unwrap_or(0);
+    let of_day = millis.rem_euclid(86_400_000);
+    let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
+    let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
+    format!(
+        "{}T{hour:02}:{minute:02}:{second:02}.{milli:03}+0000",
+        format_date(days)
+    )
+}
+
+fn offset_seconds(zone: &[u8]) -> Option<i64> {
+    let (sign, rest) = match zone.split_first()? {
+        (b'Z', []) => return Some(0),
+        (b'+', rest) => (1, rest),
+        (b'-', rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = match rest {
+        [_, _, b':', _, _] => (digits(&rest[..2])?, digits(&rest[3..])?),
+        [_, _, _, _] => (digits(&rest[..2])?, digits(&rest[2..])?),
+        _ => return None,
+    };
+    (hours <= 18 && minutes <= 59)
+        .then(|| sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
+}
+
+fn digits(bytes: &[u8]) -> Option<i32> {
+    bytes.iter().try_fold(0, |sum, c| {
+        c.is_ascii_digit().then(|| sum * 10 + i32::from(c - b'0'))
+    })
+}
+
+fn days_in(year: i32, month: i32) -> i32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+// Howard Hinnant's civil calendar algorithms: years begin in March so that the leap day comes last.
+fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+fn civil_from_days(days: i32) -> (i32, i32, i32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + i32::from(month <= 2);
+    (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, shown: Option<&str>) {
+        assert_eq!(
+            parse_datetime(text).map(format_datetime).as_deref(),
+            shown,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn datetimes_are_taken_with_z_or_an_offset_and_shown_in_utc_with_milliseconds() {
+        check("2026-01-01T00:00:00Z", Some("2026-01-01T00:00:00.000+0000"));
+        check(
+            "2024-02-29T23:59:59.123456+02:00",
+            Some("2024-02-29T21:59:59.123+0000"),
+        );
+        check(
+            "1969-12-31T20:00:00.5-0430",
+            Some("1970-01-01T00:30:00.500+0000"),
+        );
+    }
+
+    #[test]
+    fn datetimes_without_a_zone_or_with_a_space_are_refused() {
+        for text in [
+            "2026-01-01 00:00:00",
+            "2026-01-01T00:00:00",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn dates_round_trip_and_impossible_ones_are_refused() {
+        for text in ["1700-01-01", "1999-12-31", "2000-02-29", "4000-12-31"] {
+            assert_eq!(parse_date(text).map(format_date).as_deref(), Some(text));
+        }
+        for text in [
+            "2023-02-29",
+            "0000-00-00",
+            "2026-13-01",
+            "2026-1-1",
+            "26-01-01",
+        ] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The sandbox over real HTTP on loopback.
+#![allow(clippy::unwrap_used)]
+mod binary;
+mod collections;
+mod describe;
+mod faults;
+mod harness;
+mod lifecycle;
+mod limits;
+mod oauth;
+mod rest;
+mod single;
+mod speed;
