@@ -4,3 +4,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod core;
+
+pub mod failpoint;
+pub mod state;

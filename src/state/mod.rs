@@ -1,0 +1,163 @@
+//! What survives: the journal, which everything durable goes through, and the index, which
+//! answers questions about it.
+//!
+//! Owns the state folder, its lock and everything in it. The pipeline starts from the journal
+//! alone; the index follows in the background and can be thrown away at any time. Vendor types
+//! (sled) stop here. This area decides nothing: commits come in as the core made them.
+
+mod error;
+mod folder;
+//mod index;
+mod journal;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use error::Error;
+pub use index::{
+    DeadLetterCount, DeadLetterFilter, DeadLetterRow, IndexHandle, IndexLag, PersonalPart,
+    TraceEvent, TraceQuery,
+};
+pub use journal::{CommitReceipt, Done, JournalHandle, JournalStats, PayloadPolicy};
+
+use crate::core::entry::Recovered;
+use crate::core::time::Micros;
+use folder::{Folder, FolderLock};
+use index::Index;
+use journal::progress::Progress;
+use journal::{Journal, Opened};
+
+/// A segment of this size is recovered in a fraction of a second, and a day of the scenario's
+/// leads fits into one.
+pub const DEFAULT_SEGMENT_BYTES: u64 = 32 << 20;
+/// Places within a segment are 32 bit in the index; a write of one group must fit on top.
+pub const MAX_SEGMENT_BYTES: u64 = 2 << 30;
+
+#[derive(Clone, Debug)]
+pub struct StateSettings {
+    pub path: PathBuf,
+    pub payload: PayloadPolicy,
+    /// A segment that has reached this size is closed; at most [`MAX_SEGMENT_BYTES`].
+    pub segment_bytes: u64,
+    /// Route names by `RouteId`.
+    pub routes: Vec<String>,
+}
+
+/// The state, opened for the service: holds the lock, runs the journal and the index.
+pub struct Store {
+    journal: Journal,
+    index: Index,
+    progress: Arc<Progress>,
+    api_calls: Vec<(Micros, u64)>,
+    id: String,
+    _lock: FolderLock,
+}
+
+/// The state, opened to be read while no service runs: holds the lock, changes nothing but the
+/// index.
+pub struct Reader {
+    recovered: Recovered,
+    index: Index,
+    progress: Arc<Progress>,
+    id: String,
+    _lock: FolderLock,
+}
+
+impl Store {
+    /// Locks the folder, recovers the journal and starts the threads. Creates what is missing.
+    pub fn open(mut settings: StateSettings) -> Result<(Store, Recovered), Error> {
+        settings.segment_bytes = settings.segment_bytes.min(MAX_SEGMENT_BYTES);
+        let folder = Folder::new(&settings.path);
+        folder.create()?;
+        let lock = folder.lock()?;
+        let key = folder.read_or_create_key()?;
+        let progress = Arc::new(Progress::default());
+        let (journal, opened) =
+            Journal::open(folder.journal(), &settings, key, wall_clock(), &progress)?;
+        let index = Index::start(&folder, key, &progress)?;
+        let Opened { recovered, api_calls, store: id, .. } = opened;
+        Ok((Store { journal, index, progress, api_calls, id, _lock: lock }, recovered))
+    }
+
+    #[must_use]
+    pub fn journal(&self) -> JournalHandle {
+        self.journal.handle.clone()
+    }
+
+    #[must_use]
+    pub fn index(&self) -> IndexHandle {
+        self.index.handle.clone()
+    }
+
+    /// Names this store for ever: 32 hex digits, made at its creation.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Calls to Salesforce in the 24 hours before the start: the hour's beginning, and how many.
+    #[must_use]
+    pub fn recovered_api_calls(&self) -> &[(Micros, u64)] {
+        &self.api_calls
+    }
+
+    /// Makes durable what was submitted, ends the threads and gives up the lock.
+    pub fn close(self) -> Result<(), Error> {
+        let journal = self.journal.close();
+        self.progress.close();
+        self.index.join();
+        journal
+    }
+}
+
+/// Opens the state to read it; fails when a service runs or when there is no state.
+pub fn open_reader(path: &Path) -> Result<Reader, Error> {
+    let folder = Folder::new(path);
+    let missing = || Error::Missing { path: path.to_owned() };
+    if !folder.journal().is_dir() {
+        return Err(missing());
+    }
+    let lock = folder.lock()?;
+    let progress = Arc::new(Progress::default());
+    let opened = Opened::read(&folder.journal(), &progress)?.ok_or_else(missing)?;
+    let key = folder.read_or_create_key()?;
+    let index = Index::start(&folder, key, &progress)?;
+    let Opened { recovered, store: id, .. } = opened;
+    Ok(Reader { recovered, index, progress, id, _lock: lock })
+}
+
+impl Reader {
+    /// What a start of the service would begin with.
+    #[must_use]
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// May still be catching up: see [`IndexHandle::wait_applied`].
+    #[must_use]
+    pub fn index(&self) -> IndexHandle {
+        self.index.handle.clone()
+    }
+
+    #[must_use]
+    pub fn journal_stats(&self) -> JournalStats {
+        self.progress.stats()
+    }
+
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn close(self) {
+        self.progress.close();
+        self.index.join();
+    }
+}
+
+/// Only for the header of a new store; everything later is told the time with its commit.
+#[allow(clippy::disallowed_methods, reason = "a new store notes once when it was made")]
+fn wall_clock() -> Micros {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Micros(now.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0)))
+}
