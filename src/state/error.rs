@@ -80,7 +80,9 @@ impl Error {
             Error::Folder { .. } => {
                 "make sure that the folder can be created and is writable for this user"
             }
-            Error::Missing { .. } => "check `state.path`; the service creates the state at its first start",
+            Error::Missing { .. } => {
+                "check `state.path`; the service creates the state at its first start"
+            }
             Error::Damaged { .. } => {
                 "keep a copy of the folder, then restore the journal from a backup; nothing was changed"
             }
@@ -93,7 +95,9 @@ impl Error {
                 "free space on the disk of the state folder, then restart"
             }
             Error::Stopped => "see the error that stopped the journal, further up in the log",
-            Error::QueueFull { .. } => "check the disk's latency; please report it if the disk is well",
+            Error::QueueFull { .. } => {
+                "check the disk's latency; please report it if the disk is well"
+            }
             Error::IndexKey { .. } => {
                 "restore `index.key` from a backup, or move it away and rebuild the index"
             }
@@ -101,7 +105,9 @@ impl Error {
                 "add the route to the configuration again until its records are settled"
             }
             Error::Parked { .. } => "restore the journal segment from a backup",
-            Error::Index { .. } => "wait until the rebuild has finished; delivery goes on meanwhile",
+            Error::Index { .. } => {
+                "wait until the rebuild has finished; delivery goes on meanwhile"
+            }
             Error::Thread { .. } => "raise the limit of threads or processes for this user",
         }
     }

@@ -31,10 +31,6 @@ impl Folder {
         Self { root: root.to_owned() }
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.root
-    }
-
     pub(super) fn journal(&self) -> PathBuf {
         self.root.join("journal")
     }

@@ -7,7 +7,7 @@
 
 mod error;
 mod folder;
-//mod index;
+mod index;
 mod journal;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use error::Error;
 pub use index::{
-    DeadLetterCount, DeadLetterFilter, DeadLetterRow, IndexHandle, IndexLag, PersonalPart,
+    DeadLetterCount, DeadLetterFilter, DeadLetterRow, IndexHandle, IndexLag, PersonalPart, RawJson,
     TraceEvent, TraceQuery,
 };
 pub use journal::{CommitReceipt, Done, JournalHandle, JournalStats, PayloadPolicy};
@@ -50,7 +50,7 @@ pub struct Store {
     progress: Arc<Progress>,
     api_calls: Vec<(Micros, u64)>,
     id: String,
-    _lock: FolderLock,
+    _lock: Arc<FolderLock>,
 }
 
 /// The state, opened to be read while no service runs: holds the lock, changes nothing but the
@@ -60,7 +60,7 @@ pub struct Reader {
     index: Index,
     progress: Arc<Progress>,
     id: String,
-    _lock: FolderLock,
+    _lock: Arc<FolderLock>,
 }
 
 impl Store {
@@ -69,13 +69,13 @@ impl Store {
         settings.segment_bytes = settings.segment_bytes.min(MAX_SEGMENT_BYTES);
         let folder = Folder::new(&settings.path);
         folder.create()?;
-        let lock = folder.lock()?;
+        let lock = Arc::new(folder.lock()?);
         let key = folder.read_or_create_key()?;
         let progress = Arc::new(Progress::default());
         let (journal, opened) =
-            Journal::open(folder.journal(), &settings, key, wall_clock(), &progress)?;
-        let index = Index::start(&folder, key, &progress)?;
+            Journal::open(folder.journal(), &settings, key, wall_clock(), &progress, &lock)?;
         let Opened { recovered, api_calls, store: id, .. } = opened;
+        let index = Index::start(&folder, &id, key, &progress, &lock)?;
         Ok((Store { journal, index, progress, api_calls, id, _lock: lock }, recovered))
     }
 
@@ -117,12 +117,12 @@ pub fn open_reader(path: &Path) -> Result<Reader, Error> {
     if !folder.journal().is_dir() {
         return Err(missing());
     }
-    let lock = folder.lock()?;
+    let lock = Arc::new(folder.lock()?);
     let progress = Arc::new(Progress::default());
     let opened = Opened::read(&folder.journal(), &progress)?.ok_or_else(missing)?;
     let key = folder.read_or_create_key()?;
-    let index = Index::start(&folder, key, &progress)?;
     let Opened { recovered, store: id, .. } = opened;
+    let index = Index::start(&folder, &id, key, &progress, &lock)?;
     Ok(Reader { recovered, index, progress, id, _lock: lock })
 }
 
@@ -161,3 +161,6 @@ fn wall_clock() -> Micros {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Micros(now.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,12 +81,10 @@ impl Header {
     /// Reads a header's line (without newline), checks its seal and that we may read on.
     pub(super) fn decode(file: &Path, line: &[u8]) -> Result<(Header, Chain), Error> {
         let damaged = |reason| Error::Damaged { file: file.to_owned(), line: 1, byte: 0, reason };
-        let (body, claimed) =
-            split_seal(line).ok_or_else(|| damaged("the header has no seal"))?;
+        let (body, claimed) = split_seal(line).ok_or_else(|| damaged("the header has no seal"))?;
         // The version is read before the seal is checked: a later one may seal differently.
         if let Ok(version) = serde_json::from_slice::<Version>(line) {
-            let unsupported =
-                |needs: String| Error::Unsupported { file: file.to_owned(), needs };
+            let unsupported = |needs: String| Error::Unsupported { file: file.to_owned(), needs };
             if version.version > VERSION {
                 return Err(unsupported(format!("journal format {}", version.version)));
             }
@@ -94,8 +92,8 @@ impl Header {
                 return Err(unsupported(version.requires.join(", ")));
             }
         }
-        let header: Header = serde_json::from_slice(line)
-            .map_err(|_| damaged("the header cannot be understood"))?;
+        let header: Header =
+            serde_json::from_slice(line).map_err(|_| damaged("the header cannot be understood"))?;
         let chain = header.prev.next(b"", body);
         if chain != claimed {
             return Err(damaged("the header does not match its seal"));

@@ -92,8 +92,6 @@ pub(in crate::state) struct EntryLine<'a> {
     pub rule: Option<Text<'a>>,
     #[serde(default)]
     pub event: Option<ServiceEvent>,
-    #[serde(borrow, default)]
-    pub detail: Option<Text<'a>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -141,12 +139,7 @@ pub(in crate::state) struct CommitLine {
 
 impl CommitLine {
     pub(super) fn into_commit(self, entries: Vec<Entry>) -> Commit {
-        Commit {
-            entries,
-            checkpoint: self.checkpoint,
-            api_calls: self.calls,
-            at: Micros(self.at),
-        }
+        Commit { entries, checkpoint: self.checkpoint, api_calls: self.calls, at: Micros(self.at) }
     }
 }
 
@@ -161,8 +154,7 @@ pub(super) struct Decoder {
 impl Decoder {
     pub(super) fn new() -> Self {
         let empty: Arc<str> = Arc::from("");
-        let nothing =
-            Image { key: Arc::clone(&empty), payload: empty, email: None, row: None };
+        let nothing = Image { key: Arc::clone(&empty), payload: empty, email: None, row: None };
         Self { table: None, transaction: None, nothing: Arc::new(nothing) }
     }
 

@@ -30,13 +30,15 @@ use crate::core::time::Micros;
 
 use super::StateSettings;
 use super::error::Error;
+use super::folder::FolderLock;
 use books::JournalState;
+pub(in crate::state) use chain::Chain;
 use encode::Encoder;
 pub use personal::PayloadPolicy;
-use progress::Progress;
 pub use progress::JournalStats;
-pub(in crate::state) use recover::open_segment;
+use progress::Progress;
 use recover::recover;
+pub(in crate::state) use recover::segment_start;
 use writer::{Writer, open_for_append};
 
 /// Commits that may wait. The pipeline bounds what it has outstanding far below this.
@@ -121,15 +123,17 @@ impl Journal {
         index_key: [u8; 32],
         now: Micros,
         progress: &Arc<Progress>,
+        lock: &Arc<FolderLock>,
     ) -> Result<(Journal, Opened), Error> {
         segments::delete_unfinished(&folder)?;
         let mut torn = 0;
         let (mut state, file, path, length, commits) = match recover(&folder, &settings.routes)? {
             Some(found) => {
                 torn = found.torn_bytes;
-                let file = open_for_append(&found.path, found.good_bytes, torn).map_err(|source| {
-                    Error::Write { path: found.path.clone(), source: Arc::new(source) }
-                })?;
+                let file =
+                    open_for_append(&found.path, found.good_bytes, torn).map_err(|source| {
+                        Error::Write { path: found.path.clone(), source: Arc::new(source) }
+                    })?;
                 if torn > 0 {
                     let file = found.path.display();
                     tracing::warn!(bytes = torn, %file, "cut off what an unfinished write had left");
@@ -155,6 +159,7 @@ impl Journal {
             state,
             encoder: Encoder::new(settings.payload, index_key, &settings.routes),
             progress: Arc::clone(progress),
+            _lock: Arc::clone(lock),
         };
         let (requests, queue) = sync_channel(QUEUE_COMMITS);
         let thread = std::thread::Builder::new()
@@ -206,3 +211,6 @@ impl Opened {
         Ok(Opened { recovered, api_calls: state.api_calls(), store: state.store.clone(), stats })
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

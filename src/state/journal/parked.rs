@@ -6,10 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::chain::digest;
+use serde_json::value::RawValue;
+
 use super::line::{Decoder, EntryLine, Personal, PersonalLine, parked};
 use super::personal::is_erased;
-use super::scan::claimed_digest;
+use super::scan::matches_digest;
 use super::segments::segment_path;
 use crate::core::change::RouteId;
 use crate::core::entry::{Image, ParkedRecord, ParkedSpan};
@@ -58,28 +59,28 @@ pub(super) fn read_parked(
         if settled.contains(&serial) || is_erased(personal) {
             continue;
         }
-        if claimed_digest(entry) != Some(digest(personal)) {
-            return Err(broken("a personal line does not match its digest"));
+        if !matches_digest(entry, personal).map_err(broken)? {
+            return Err(broken("a payload is missing"));
         }
         let personal: PersonalLine<'_> = serde_json::from_slice(personal)
             .map_err(|_| broken("a personal line cannot be understood"))?;
         let image = personal.x.as_ref().map(image).ok_or_else(|| broken("a payload is missing"))?;
-        let subject = decoder
-            .subject(&line, Arc::new(image), &mut |_| RouteId(route))
-            .map_err(broken)?;
+        let subject =
+            decoder.subject(&line, Arc::new(image), &mut |_| RouteId(route)).map_err(broken)?;
         records.push(ParkedRecord { serial, subject, unknown });
     }
     Ok(records)
 }
 
 fn image(personal: &Personal<'_>) -> Image {
-    let json = |raw: Option<&serde_json::value::RawValue>| {
-        raw.map(serde_json::value::RawValue::get).filter(|text| *text != "null")
-    };
     Image {
         key: Arc::from(&*personal.k.0),
         payload: Arc::from(json(personal.f).unwrap_or_default()),
         email: personal.m.as_ref().map(|email| Arc::from(&*email.0)),
         row: json(personal.row).map(Arc::from),
     }
+}
+
+fn json(raw: Option<&RawValue>) -> Option<&str> {
+    raw.map(RawValue::get).filter(|text| *text != "null")
 }

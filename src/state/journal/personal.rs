@@ -203,7 +203,8 @@ fn mask_value(out: &mut Vec<u8>, json: &[u8], at: usize) -> Option<usize> {
         }
         _ => {
             out.extend_from_slice(b"\"#\"");
-            let number = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');
+            let number =
+                |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');
             Some(at + json[at..].iter().take_while(|b| number(b)).count().max(1))
         }
     }

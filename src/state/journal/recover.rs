@@ -77,10 +77,22 @@ pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>,
     Ok(Some(Found { state, path, good_bytes, torn_bytes: length - good_bytes, commits }))
 }
 
+/// Where a segment's first run begins, for those who follow it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::state) struct SegmentStart {
+    pub chain: Chain,
+    pub offset: u64,
+    /// Number of the last commit before it.
+    pub commits: u64,
+}
+
+pub(in crate::state) fn segment_start(path: &Path) -> Result<SegmentStart, Error> {
+    let (_, (header, chain), offset) = open_segment(path)?;
+    Ok(SegmentStart { chain, offset, commits: header.commits })
+}
+
 /// Opens a segment and reads its header; the reader stands behind it.
-pub(in crate::state) fn open_segment(
-    path: &Path,
-) -> Result<(BufReader<File>, (Header, Chain), u64), Error> {
+fn open_segment(path: &Path) -> Result<(BufReader<File>, (Header, Chain), u64), Error> {
     let file = File::open(path).map_err(|source| Error::read(path, source))?;
     let mut reader = BufReader::with_capacity(READ_BYTES, file);
     let mut line = Vec::new();
@@ -110,7 +122,12 @@ fn apply_run(
         if let Some(serial) = line.serial.filter(|_| line.t.0 == "parked") {
             let personal = raw.personal.map_or(0, |personal| personal.len() as u64 + 1);
             let route = line.route.as_ref().map_or("", |route| &*route.0);
-            spans.push(route, serial, (state.segment, raw.offset), raw.line.len() as u64 + 1 + personal);
+            spans.push(
+                route,
+                serial,
+                (state.segment, raw.offset),
+                raw.line.len() as u64 + 1 + personal,
+            );
         }
         entries.extend(entry);
     }

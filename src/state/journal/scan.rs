@@ -6,7 +6,7 @@ use super::chain::{Chain, decode_hex, digest, split_seal};
 use super::line::CommitLine;
 use super::personal::{PERSONAL_START, is_erased};
 
-pub(super) const COMMIT_START: &[u8] = b"{\"t\":\"commit\",";
+pub(in crate::state) const COMMIT_START: &[u8] = b"{\"t\":\"commit\",";
 
 /// Reads a segment from a place between two runs.
 #[derive(Debug)]
@@ -98,13 +98,8 @@ impl<R: BufRead> RunReader<R> {
             if read == 0 && from == 0 {
                 return Ok(None);
             }
-            let fault = |reason| {
-                Err(ScanError::Fault(Fault {
-                    line: self.line + lines,
-                    byte: self.at + from as u64,
-                    reason,
-                }))
-            };
+            let (number, byte) = (self.line + lines, self.at + from as u64);
+            let fault = |reason| Err(ScanError::Fault(Fault { line: number, byte, reason }));
             if self.bytes.last() != Some(&b'\n') || read == 0 {
                 return fault("the file ends within a commit");
             }
@@ -135,10 +130,10 @@ impl<R: BufRead> RunReader<R> {
                     return fault("a personal line belongs to no entry");
                 };
                 let entry = &self.bytes[owner.entry.0..owner.entry.1];
-                match claimed_digest(entry) {
-                    Some(claimed) if is_erased(line) || claimed == digest(line) => {}
-                    Some(_) => return fault("a personal line does not match its digest"),
-                    None => return fault("a personal line belongs to no entry"),
+                match matches_digest(entry, line) {
+                    Ok(true) => {}
+                    Ok(false) => return fault("a personal line belongs to no entry"),
+                    Err(reason) => return fault(reason),
                 }
                 owner.personal = Some((from, to));
             } else {
@@ -159,8 +154,21 @@ fn awaits_personal(bytes: &[u8], entries: &[EntrySpan]) -> bool {
     })
 }
 
+/// Whether `personal` is the personal line of `entry`, whole or erased; false when the entry has
+/// none.
+pub(in crate::state) fn matches_digest(
+    entry: &[u8],
+    personal: &[u8],
+) -> Result<bool, &'static str> {
+    match claimed_digest(entry) {
+        None => Ok(false),
+        Some(claimed) if is_erased(personal) || claimed == digest(personal) => Ok(true),
+        Some(_) => Err("a personal line does not match its digest"),
+    }
+}
+
 /// The digest at the end of an entry line, when a personal line belongs to it.
-pub(super) fn claimed_digest(line: &[u8]) -> Option<[u8; 16]> {
+fn claimed_digest(line: &[u8]) -> Option<[u8; 16]> {
     const MARK: &[u8] = b",\"x\":\"";
     let at = line.len().checked_sub(MARK.len() + 32 + 2)?;
     let hex = line[at..].strip_prefix(MARK)?.strip_suffix(b"\"}")?;
@@ -179,6 +187,7 @@ fn check_commit(
     if chain != claimed {
         return Err("the chain of hashes is broken");
     }
-    let commit = serde_json::from_slice(line).map_err(|_| "the commit line cannot be understood")?;
+    let commit =
+        serde_json::from_slice(line).map_err(|_| "the commit line cannot be understood")?;
     Ok((commit, chain))
 }

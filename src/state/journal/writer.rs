@@ -17,6 +17,7 @@ use super::{CommitReceipt, Done, Request};
 use crate::core::entry::Commit;
 use crate::failpoint;
 use crate::state::error::Error;
+use crate::state::folder::FolderLock;
 
 /// Bounds of one write, so that the first commit in it does not wait for long.
 const GROUP_COMMITS: usize = 64;
@@ -35,6 +36,8 @@ pub(super) struct Writer {
     pub state: JournalState,
     pub encoder: Encoder,
     pub progress: Arc<Progress>,
+    /// Held until the thread ends, even when the store was dropped without being closed.
+    pub _lock: Arc<FolderLock>,
 }
 
 type Answers = Vec<(CommitReceipt, Done)>;
