@@ -22,7 +22,7 @@ pub use journal::{CommitReceipt, Done, JournalHandle, JournalStats, PayloadPolic
 
 use crate::core::entry::Recovered;
 use crate::core::time::Micros;
-use folder::{Folder, FolderLock};
+use folder::Folder;
 use index::Index;
 use journal::progress::Progress;
 use journal::{Journal, Opened};
@@ -45,22 +45,22 @@ pub struct StateSettings {
 
 /// The state, opened for the service: holds the lock, runs the journal and the index.
 pub struct Store {
-    journal: Journal,
-    index: Index,
+    journal: JournalHandle,
+    index: IndexHandle,
+    threads: Option<(Journal, Index)>,
     progress: Arc<Progress>,
     api_calls: Vec<(Micros, u64)>,
     id: String,
-    _lock: Arc<FolderLock>,
 }
 
 /// The state, opened to be read while no service runs: holds the lock, changes nothing but the
 /// index.
 pub struct Reader {
     recovered: Recovered,
-    index: Index,
+    index: IndexHandle,
+    thread: Option<Index>,
     progress: Arc<Progress>,
     id: String,
-    _lock: Arc<FolderLock>,
 }
 
 impl Store {
@@ -76,17 +76,21 @@ impl Store {
             Journal::open(folder.journal(), &settings, key, wall_clock(), &progress, &lock)?;
         let Opened { recovered, api_calls, store: id, .. } = opened;
         let index = Index::start(&folder, &id, key, &progress, &lock)?;
-        Ok((Store { journal, index, progress, api_calls, id, _lock: lock }, recovered))
+        let (handle, index_handle) = (journal.handle.clone(), index.handle.clone());
+        let threads = Some((journal, index));
+        let store =
+            Store { journal: handle, index: index_handle, threads, progress, api_calls, id };
+        Ok((store, recovered))
     }
 
     #[must_use]
     pub fn journal(&self) -> JournalHandle {
-        self.journal.handle.clone()
+        self.journal.clone()
     }
 
     #[must_use]
     pub fn index(&self) -> IndexHandle {
-        self.index.handle.clone()
+        self.index.clone()
     }
 
     /// Names this store for ever: 32 hex digits, made at its creation.
@@ -102,11 +106,24 @@ impl Store {
     }
 
     /// Makes durable what was submitted, ends the threads and gives up the lock.
-    pub fn close(self) -> Result<(), Error> {
-        let journal = self.journal.close();
+    pub fn close(mut self) -> Result<(), Error> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some((journal, index)) = self.threads.take() else { return Ok(()) };
+        let closed = journal.close();
         self.progress.close();
-        self.index.join();
-        journal
+        index.join();
+        closed
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.finish() {
+            tracing::error!(error = %error, page = error.page(), "the state was not closed well");
+        }
     }
 }
 
@@ -123,7 +140,7 @@ pub fn open_reader(path: &Path) -> Result<Reader, Error> {
     let key = folder.read_or_create_key()?;
     let Opened { recovered, store: id, .. } = opened;
     let index = Index::start(&folder, &id, key, &progress, &lock)?;
-    Ok(Reader { recovered, index, progress, id, _lock: lock })
+    Ok(Reader { recovered, index: index.handle.clone(), thread: Some(index), progress, id })
 }
 
 impl Reader {
@@ -136,7 +153,7 @@ impl Reader {
     /// May still be catching up: see [`IndexHandle::wait_applied`].
     #[must_use]
     pub fn index(&self) -> IndexHandle {
-        self.index.handle.clone()
+        self.index.clone()
     }
 
     #[must_use]
@@ -149,9 +166,16 @@ impl Reader {
         &self.id
     }
 
-    pub fn close(self) {
+    /// Ends the thread of the index and gives up the lock, as dropping it does.
+    pub fn close(self) {}
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
         self.progress.close();
-        self.index.join();
+        if let Some(index) = self.thread.take() {
+            index.join();
+        }
     }
 }
 

@@ -127,7 +127,10 @@ impl Journal {
     ) -> Result<(Journal, Opened), Error> {
         segments::delete_unfinished(&folder)?;
         let mut torn = 0;
-        let (mut state, file, path, length, commits) = match recover(&folder, &settings.routes)? {
+        let (mut state, file, path, (length, header_bytes), commits) = match recover(
+            &folder,
+            &settings.routes,
+        )? {
             Some(found) => {
                 torn = found.torn_bytes;
                 let file =
@@ -138,13 +141,14 @@ impl Journal {
                     let file = found.path.display();
                     tracing::warn!(bytes = torn, %file, "cut off what an unfinished write had left");
                 }
-                (found.state, file, found.path, found.good_bytes, found.commits)
+                let sizes = (found.good_bytes, found.header_bytes);
+                (found.state, file, found.path, sizes, found.commits)
             }
             None => {
                 let store = format!("{:032x}", rand::random::<u128>());
                 let mut state = JournalState::new(store, &settings.routes);
                 let (file, path, length) = segments::begin_segment(&folder, &mut state, now)?;
-                (state, file, path, length, 0)
+                (state, file, path, (length, length), 0)
             }
         };
         let opened = Opened::new(&folder, &mut state, length, torn)?;
@@ -154,6 +158,7 @@ impl Journal {
             file,
             path,
             length,
+            header_bytes,
             commits,
             segment_bytes: settings.segment_bytes,
             state,

@@ -27,6 +27,7 @@ pub(super) struct Found {
     /// Length of the newest segment up to the end of its last good commit.
     pub good_bytes: u64,
     pub torn_bytes: u64,
+    pub header_bytes: u64,
     /// Commits in the newest segment.
     pub commits: u64,
 }
@@ -74,7 +75,8 @@ pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>,
         return Err(damaged(fault));
     }
     let commits = state.last_commit - first;
-    Ok(Some(Found { state, path, good_bytes, torn_bytes: length - good_bytes, commits }))
+    let torn_bytes = length - good_bytes;
+    Ok(Some(Found { state, path, good_bytes, torn_bytes, header_bytes, commits }))
 }
 
 /// Where a segment's first run begins, for those who follow it.

@@ -30,6 +30,8 @@ pub(super) struct Writer {
     pub path: PathBuf,
     /// Durable length of the segment.
     pub length: u64,
+    /// Of it, the header: a large one must not make every commit begin a segment.
+    pub header_bytes: u64,
     /// Commits in the segment.
     pub commits: u64,
     pub segment_bytes: u64,
@@ -171,14 +173,15 @@ impl Writer {
     /// Whether this commit belongs into a new segment: the size is reached, or its day is over.
     fn is_full_for(&self, commit: &Commit) -> bool {
         let day = |at: i64| at.div_euclid(DAY_MICROS);
+        let runs = self.length - self.header_bytes + self.encoder.out.len() as u64;
         self.commits > 0
-            && (self.length + self.encoder.out.len() as u64 >= self.segment_bytes
-                || day(commit.at.0) > day(self.state.last_at.0))
+            && (runs >= self.segment_bytes || day(commit.at.0) > day(self.state.last_at.0))
     }
 
     fn roll(&mut self, commit: &Commit) -> Result<(), Error> {
         let (file, path, length) = begin_segment(&self.folder, &mut self.state, commit.at)?;
         (self.file, self.path, self.length, self.commits) = (file, path, length, 0);
+        self.header_bytes = length;
         self.progress.update(|stats| {
             stats.segments += 1;
             stats.bytes += length;
