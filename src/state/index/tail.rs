@@ -58,7 +58,7 @@ impl From<Failure> for Trouble {
 impl Tail {
     pub(super) fn run(mut self) {
         let mut reason = None;
-        while !self.progress.is_closing() {
+        loop {
             let failure = match self.begin(reason.take()).and_then(|()| self.follow()) {
                 Ok(()) => break,
                 Err(failure) => failure,
@@ -69,6 +69,9 @@ impl Tail {
                 "the index failed and is rebuilt from the journal; delivery is not affected"
             );
             self.shared.forget();
+            if self.progress.is_closing() {
+                break;
+            }
             reason = Some(failure);
         }
         let db = self.shared.write().db.take();
