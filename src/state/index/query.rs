@@ -210,7 +210,7 @@ impl IndexHandle {
             count: *count,
         });
         let mut counts: Vec<_> = counts.collect();
-        counts.sort_by(|a, b| b.count.cmp(&a.count));
+        counts.sort_by_key(|count| std::cmp::Reverse(count.count));
         Ok(counts)
     }
 

@@ -56,7 +56,7 @@ pub struct CommitReceipt {
 }
 
 enum Request {
-    Commit(Commit, Done),
+    Commit(Box<(Commit, Done)>),
     Stop,
 }
 
@@ -88,15 +88,16 @@ impl JournalHandle {
     /// Queues a commit and returns at once. `done` is called on the journal's thread when the
     /// commit is durable or has failed; on the caller's when it cannot even be queued.
     pub fn submit(&self, commit: Commit, done: Done) {
-        let (request, error) = match self.requests.try_send(Request::Commit(commit, done)) {
+        let request = Request::Commit(Box::new((commit, done)));
+        let (request, error) = match self.requests.try_send(request) {
             Ok(()) => return,
             Err(TrySendError::Full(request)) => {
                 (request, Error::QueueFull { capacity: QUEUE_COMMITS })
             }
             Err(TrySendError::Disconnected(request)) => (request, Error::Stopped),
         };
-        if let Request::Commit(_, done) = request {
-            done(Err(error));
+        if let Request::Commit(request) = request {
+            (request.1)(Err(error));
         }
     }
 

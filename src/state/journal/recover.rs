@@ -36,14 +36,13 @@ pub(super) struct Found {
 pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>, Error> {
     let Some(segment) = list_segments(folder)?.pop() else { return Ok(None) };
     let path = segment_path(folder, segment);
-    let (reader, header, header_bytes) = open_segment(&path)?;
+    let OpenSegment { reader, header, chain, bytes: header_bytes } = open_segment(&path)?;
     let damaged = |fault: Fault| Error::Damaged {
         file: path.clone(),
         line: fault.line,
         byte: fault.byte,
         reason: fault.reason,
     };
-    let (header, chain) = header;
     if header.segment != segment {
         let reason = "the header belongs to another segment";
         return Err(damaged(Fault { line: 1, byte: 0, reason }));
@@ -89,12 +88,20 @@ pub(in crate::state) struct SegmentStart {
 }
 
 pub(in crate::state) fn segment_start(path: &Path) -> Result<SegmentStart, Error> {
-    let (_, (header, chain), offset) = open_segment(path)?;
-    Ok(SegmentStart { chain, offset, commits: header.commits })
+    let start = open_segment(path)?;
+    Ok(SegmentStart { chain: start.chain, offset: start.bytes, commits: start.header.commits })
+}
+
+struct OpenSegment {
+    reader: BufReader<File>,
+    header: Header,
+    chain: Chain,
+    /// Of the header.
+    bytes: u64,
 }
 
 /// Opens a segment and reads its header; the reader stands behind it.
-fn open_segment(path: &Path) -> Result<(BufReader<File>, (Header, Chain), u64), Error> {
+fn open_segment(path: &Path) -> Result<OpenSegment, Error> {
     let file = File::open(path).map_err(|source| Error::read(path, source))?;
     let mut reader = BufReader::with_capacity(READ_BYTES, file);
     let mut line = Vec::new();
@@ -104,7 +111,8 @@ fn open_segment(path: &Path) -> Result<(BufReader<File>, (Header, Chain), u64), 
         let (file, reason) = (path.to_owned(), "the header is cut off");
         return Err(Error::Damaged { file, line: 1, byte: 0, reason });
     }
-    Ok((reader, Header::decode(path, &line)?, bytes))
+    let (header, chain) = Header::decode(path, &line)?;
+    Ok(OpenSegment { reader, header, chain, bytes })
 }
 
 fn apply_run(

@@ -52,7 +52,7 @@ impl Writer {
             let request = match held.take() {
                 Some(request) => request,
                 None => match requests.recv() {
-                    Ok(Request::Commit(commit, done)) => (commit, done),
+                    Ok(Request::Commit(request)) => *request,
                     Ok(Request::Stop) | Err(_) => break,
                 },
             };
@@ -62,15 +62,18 @@ impl Writer {
                 if let Some((_, done)) = held {
                     done(Err(error.clone()));
                 }
-                return if stop { () } else { refuse_all(requests, &error) };
+                if !stop {
+                    refuse_all(requests, &error);
+                }
+                return;
             }
             if stop {
                 break;
             }
         }
         while let Ok(request) = requests.try_recv() {
-            if let Request::Commit(_, done) = request {
-                done(Err(Error::Stopped));
+            if let Request::Commit(request) = request {
+                (request.1)(Err(Error::Stopped));
             }
         }
     }
@@ -95,11 +98,11 @@ impl Writer {
         self.push(first, group, &mut answers);
         while answers.len() < GROUP_COMMITS && self.encoder.out.len() < GROUP_BYTES {
             match requests.try_recv() {
-                Ok(Request::Commit(commit, done)) if self.is_full_for(&commit) => {
-                    *held = Some((commit, done));
+                Ok(Request::Commit(request)) if self.is_full_for(&request.0) => {
+                    *held = Some(*request);
                     break;
                 }
-                Ok(Request::Commit(commit, done)) => self.push((commit, done), group, &mut answers),
+                Ok(Request::Commit(request)) => self.push(*request, group, &mut answers),
                 Ok(Request::Stop) => {
                     *stop = true;
                     break;
@@ -207,7 +210,7 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 fn refuse_all(requests: &Receiver<Request>, error: &Error) {
-    while let Ok(Request::Commit(_, done)) = requests.recv() {
-        done(Err(error.clone()));
+    while let Ok(Request::Commit(request)) = requests.recv() {
+        (request.1)(Err(error.clone()));
     }
 }

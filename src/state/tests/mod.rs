@@ -1,5 +1,7 @@
 //! The store as a whole: threads, lock, segments that roll, and the index.
 
+#[cfg(feature = "failpoints")]
+mod crash;
 mod index;
 mod store;
 

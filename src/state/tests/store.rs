@@ -248,3 +248,16 @@ fn a_failed_write_stops_the_journal_with_a_reason() {
     fs::remove_dir_all(folder.path().join("journal/00000002.jsonl")).unwrap();
     assert_eq!(open(folder.path()).1.last_commit, 1);
 }
+
+#[test]
+fn every_error_has_its_page() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors");
+    let source = include_str!("../error.rs");
+    let codes: Vec<&str> =
+        source.match_indices("\"LS30").map(|(at, _)| &source[at + 1..at + 7]).collect();
+    assert_eq!(codes.len(), 17);
+    assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
+    for code in codes {
+        assert!(pages.join(format!("{code}.md")).is_file(), "{code} has no page");
+    }
+}
