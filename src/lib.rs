@@ -3,9 +3,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod core;
 pub mod delivery;
+pub mod failpoint;
+pub mod operator;
 pub mod rehearsal;
+pub mod runtime;
+pub mod state;
 pub mod telemetry;

@@ -1,0 +1,253 @@
+//! What a start needs to know, kept current commit by commit. The writer keeps one to write the
+//! next segment's header from; recovery rebuilds one from a header and the commits behind it. Both
+//! go through [`JournalState::apply`], so they cannot disagree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ahead::SettledAhead;
+use super::chain::Chain;
+use super::header::{Header, NextNumbers, VERSION};
+use crate::core::change::RouteId;
+use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, Totals};
+use crate::core::position::Checkpoint;
+use crate::core::time::Micros;
+
+const HOUR_MICROS: i64 = 3_600_000_000;
+/// Salesforce counts API calls over the last 24 hours.
+const WINDOW_HOURS: i64 = 24;
+
+#[derive(Debug)]
+pub(super) struct JournalState {
+    pub store: String,
+    pub segment: u64,
+    pub chain: Chain,
+    pub last_commit: u64,
+    pub last_at: Micros,
+    pub next: NextNumbers,
+    pub checkpoint: Option<Checkpoint>,
+    /// Names by [`RouteId`]: those of the config first, then those only the journal knows.
+    pub routes: Vec<String>,
+    totals: Vec<Totals>,
+    ahead: SettledAhead,
+    /// By the serial of their first.
+    parked: BTreeMap<u64, Span>,
+    parked_settled: BTreeSet<u64>,
+    /// By hours since 1970.
+    api_calls: BTreeMap<i64, u64>,
+}
+
+#[derive(Debug)]
+struct Span {
+    span: ParkedSpan,
+    settled: u32,
+}
+
+impl JournalState {
+    /// The state of a store that holds nothing yet.
+    pub(super) fn new(store: String, routes: &[String]) -> Self {
+        Self {
+            store,
+            segment: 0,
+            chain: Chain::default(),
+            last_commit: 0,
+            last_at: Micros(0),
+            next: NextNumbers { parked: 1, letter: 1, batch: 1 },
+            checkpoint: None,
+            routes: routes.to_vec(),
+            totals: vec![Totals::default(); routes.len()],
+            ahead: SettledAhead::default(),
+            parked: BTreeMap::new(),
+            parked_settled: BTreeSet::new(),
+            api_calls: BTreeMap::new(),
+        }
+    }
+
+    /// The state as a header tells it; `chain` is the header's own.
+    pub(super) fn from_header(header: Header, chain: Chain, routes: &[String]) -> Self {
+        let mut state = Self::new(header.store, routes);
+        state.segment = header.segment;
+        state.chain = chain;
+        state.last_commit = header.commits;
+        state.last_at = header.last_at;
+        state.next = header.next;
+        state.checkpoint = header.checkpoint;
+        for (route, totals) in header.totals {
+            let route = state.route_id(&route);
+            state.totals[usize::from(route.0)] = totals;
+        }
+        for ahead in &header.settled_ahead {
+            let route = state.route_id(&ahead.route);
+            state.ahead.restore(ahead, route);
+        }
+        for span in header.parked {
+            state.parked.insert(span.first, Span { span, settled: 0 });
+        }
+        for (first, last) in header.parked_settled {
+            for serial in first..=last {
+                state.settle_parked(serial);
+            }
+        }
+        state.api_calls = header.api_calls.into_iter().collect();
+        state
+    }
+
+    /// The header of the segment that comes next.
+    pub(super) fn next_header(&mut self, opened_at: Micros) -> Header {
+        self.ahead.prune(self.checkpoint.as_ref());
+        Header {
+            t: "segment".to_owned(),
+            version: VERSION,
+            requires: Vec::new(),
+            encryption: None,
+            segment: self.segment + 1,
+            opened_at,
+            store: self.store.clone(),
+            prev: self.chain,
+            commits: self.last_commit,
+            last_at: self.last_at,
+            next: self.next,
+            checkpoint: self.checkpoint.clone(),
+            totals: self.named_totals(),
+            settled_ahead: self.ahead.stored(&self.routes),
+            parked: self.spans(),
+            parked_settled: intervals(&self.parked_settled),
+            api_calls: self.api_calls.iter().map(|(hour, calls)| (*hour, *calls)).collect(),
+            jobs: Vec::new(),
+            snapshot: Vec::new(),
+            schemas: Vec::new(),
+        }
+    }
+
+    /// The number that a route's name has here, given to it if it is new.
+    pub(super) fn route_id(&mut self, name: &str) -> RouteId {
+        let place = self.routes.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.routes.push(name.to_owned());
+            self.totals.push(Totals::default());
+            self.routes.len() - 1
+        });
+        // The config allows far fewer routes than numbers.
+        RouteId(u16::try_from(place).unwrap_or(u16::MAX))
+    }
+
+    /// Enters a commit; `spans` are its parked records, `chain` the hash up to its end. Every
+    /// route in it must be known by number.
+    pub(super) fn apply(&mut self, commit: &Commit, spans: &[ParkedSpan], chain: Chain) {
+        self.chain = chain;
+        self.last_commit += 1;
+        self.last_at = commit.at;
+        let moved = commit.checkpoint.is_some();
+        if moved {
+            self.checkpoint.clone_from(&commit.checkpoint);
+        }
+        for span in spans {
+            self.next.parked = self.next.parked.max(span.first + u64::from(span.count));
+            self.parked.insert(span.first, Span { span: span.clone(), settled: 0 });
+        }
+        for entry in &commit.entries {
+            self.apply_entry(entry);
+        }
+        if moved {
+            self.ahead.prune_some(self.checkpoint.as_ref());
+        }
+        if commit.api_calls > 0 {
+            let hour = commit.at.0.div_euclid(HOUR_MICROS);
+            *self.api_calls.entry(hour).or_default() += commit.api_calls;
+            self.api_calls = self.api_calls.split_off(&(hour - WINDOW_HOURS));
+        }
+    }
+
+    fn apply_entry(&mut self, entry: &Entry) {
+        if let Some(route) = entry.route() {
+            self.totals[usize::from(route.0)].apply(entry);
+        }
+        if let Some(id) = entry.settles() {
+            let rows = match entry {
+                Entry::Skipped { rows, .. } => u64::from(*rows),
+                _ => 1,
+            };
+            self.ahead.insert(
+                &id.transaction.id,
+                &id.table,
+                id.route,
+                (id.row, rows),
+                self.checkpoint.as_ref(),
+            );
+        }
+        let (settled, batch) = match entry {
+            Entry::Delivered { subject, attempt, .. } => (subject.parked, Some(attempt.batch)),
+            Entry::DeadLettered { subject, letter, attempt, .. } => {
+                self.next.letter = self.next.letter.max(letter + 1);
+                (subject.parked, attempt.map(|attempt| attempt.batch))
+            }
+            Entry::Superseded { subject, .. } => (subject.parked, None),
+            Entry::Retried { attempt, .. } => (None, Some(attempt.batch)),
+            Entry::Unanswered { batch, .. } => (None, Some(*batch)),
+            Entry::Parked { .. } | Entry::Skipped { .. } | Entry::Service { .. } => (None, None),
+        };
+        if let Some(batch) = batch {
+            self.next.batch = self.next.batch.max(batch + 1);
+        }
+        if let Some(serial) = settled {
+            self.settle_parked(serial);
+        }
+    }
+
+    /// Notes that a parked record has its outcome; forgets its span with the last of them.
+    fn settle_parked(&mut self, serial: u64) {
+        let Some((&first, span)) = self.parked.range_mut(..=serial).next_back() else { return };
+        let end = first + u64::from(span.span.count);
+        if serial >= end || !self.parked_settled.insert(serial) {
+            return;
+        }
+        span.settled += 1;
+        if span.settled == span.span.count {
+            self.parked.remove(&first);
+            for serial in first..end {
+                self.parked_settled.remove(&serial);
+            }
+        }
+    }
+
+    /// What the pipeline starts from.
+    pub(super) fn recovered(&mut self, torn_bytes: u64) -> Recovered {
+        self.ahead.prune(self.checkpoint.as_ref());
+        Recovered {
+            checkpoint: self.checkpoint.clone(),
+            totals: self.named_totals(),
+            settled_ahead: self.ahead.ids(&self.routes),
+            parked: self.spans(),
+            parked_settled: self.parked_settled.clone(),
+            next_parked: self.next.parked,
+            next_letter: self.next.letter,
+            next_batch: self.next.batch,
+            last_commit: self.last_commit,
+            torn_bytes,
+        }
+    }
+
+    /// Calls by hour over the last day: the hour's start, and how many.
+    pub(super) fn api_calls(&self) -> Vec<(Micros, u64)> {
+        self.api_calls.iter().map(|(hour, calls)| (Micros(hour * HOUR_MICROS), *calls)).collect()
+    }
+
+    fn spans(&self) -> Vec<ParkedSpan> {
+        self.parked.values().map(|span| span.span.clone()).collect()
+    }
+
+    /// Routes without any books are left out: a name in the config alone is not state.
+    fn named_totals(&self) -> BTreeMap<String, Totals> {
+        let named = self.routes.iter().cloned().zip(self.totals.iter().cloned());
+        named.filter(|(_, totals)| *totals != Totals::default()).collect()
+    }
+}
+
+fn intervals(serials: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let mut intervals: Vec<(u64, u64)> = Vec::new();
+    for serial in serials {
+        match intervals.last_mut() {
+            Some((_, last)) if *last + 1 == *serial => *last = *serial,
+            _ => intervals.push((*serial, *serial)),
+        }
+    }
+    intervals
+}

@@ -1,0 +1,103 @@
+//! The first line of a segment: everything that a start needs, so that it reads no older segment.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::ahead::AheadRows;
+use super::chain::{Chain, seal, split_seal};
+use crate::core::entry::{ParkedSpan, Totals};
+use crate::core::position::Checkpoint;
+use crate::core::time::Micros;
+use crate::state::error::Error;
+
+/// Of the journal's format; `docs/journal.md` describes it.
+pub(super) const VERSION: u32 = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Header {
+    pub t: String,
+    pub version: u32,
+    /// Features that a reader must know to read on; a reader that does not, stops here.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// Set when personal lines are encrypted: which key, and how.
+    #[serde(default)]
+    pub encryption: Option<Box<RawValue>>,
+    pub segment: u64,
+    pub opened_at: Micros,
+    /// Names the store for ever: 128 random bits.
+    pub store: String,
+    /// The chain at the end of the segment before.
+    pub prev: Chain,
+    /// Number of the last commit before this segment.
+    pub commits: u64,
+    pub last_at: Micros,
+    pub next: NextNumbers,
+    pub checkpoint: Option<Checkpoint>,
+    pub totals: BTreeMap<String, Totals>,
+    pub settled_ahead: Vec<AheadRows>,
+    pub parked: Vec<ParkedSpan>,
+    /// Intervals of serials, both ends included.
+    pub parked_settled: Vec<(u64, u64)>,
+    /// Hours since 1970 with the calls in them.
+    pub api_calls: Vec<(i64, u64)>,
+    /// Bulk jobs, snapshot progress and table schemas; empty in version 1.
+    #[serde(default)]
+    pub jobs: Vec<Box<RawValue>>,
+    #[serde(default)]
+    pub snapshot: Vec<Box<RawValue>>,
+    #[serde(default)]
+    pub schemas: Vec<Box<RawValue>>,
+}
+
+/// The numbers that are given out next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NextNumbers {
+    pub parked: u64,
+    pub letter: u64,
+    pub batch: u64,
+}
+
+/// Only what decides whether the rest can be read.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+    #[serde(default)]
+    requires: Vec<String>,
+}
+
+impl Header {
+    /// The header's line with its newline, and the chain behind it.
+    pub(super) fn encode(&self) -> Result<(Vec<u8>, Chain), serde_json::Error> {
+        let mut line = serde_json::to_vec(self)?;
+        line.pop();
+        let chain = seal(&mut line, 0, &self.prev, b"");
+        Ok((line, chain))
+    }
+
+    /// Reads a header's line (without newline), checks its seal and that we may read on.
+    pub(super) fn decode(file: &Path, line: &[u8]) -> Result<(Header, Chain), Error> {
+        let damaged = |reason| Error::Damaged { file: file.to_owned(), line: 1, byte: 0, reason };
+        let (body, claimed) = split_seal(line).ok_or_else(|| damaged("the header has no seal"))?;
+        // The version is read before the seal is checked: a later one may seal differently.
+        if let Ok(version) = serde_json::from_slice::<Version>(line) {
+            let unsupported = |needs: String| Error::Unsupported { file: file.to_owned(), needs };
+            if version.version > VERSION {
+                return Err(unsupported(format!("journal format {}", version.version)));
+            }
+            if !version.requires.is_empty() {
+                return Err(unsupported(version.requires.join(", ")));
+            }
+        }
+        let header: Header =
+            serde_json::from_slice(line).map_err(|_| damaged("the header cannot be understood"))?;
+        let chain = header.prev.next(b"", body);
+        if chain != claimed {
+            return Err(damaged("the header does not match its seal"));
+        }
+        Ok((header, chain))
+    }
+}

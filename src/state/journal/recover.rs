@@ -1,0 +1,218 @@
+//! Starting from what is on disk: the newest segment alone, its header and the commits behind it.
+//!
+//! What lies behind the last good commit is a torn tail when it can be what an unfinished write
+//! left. It is damage, and an error, when a later write exists: a write begins only once all
+//! before it was durable.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::books::JournalState;
+use super::chain::{Chain, split_seal};
+use super::header::Header;
+use super::line::{CommitLine, Decoder, EntryLine};
+use super::scan::{COMMIT_START, Fault, Run, RunReader, ScanError};
+use super::segments::{list_segments, segment_path};
+use crate::core::entry::ParkedSpan;
+use crate::state::error::Error;
+
+const READ_BYTES: usize = 256 * 1024;
+
+/// A journal as it was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub state: JournalState,
+    pub path: PathBuf,
+    /// Length of the newest segment up to the end of its last good commit.
+    pub good_bytes: u64,
+    pub torn_bytes: u64,
+    pub header_bytes: u64,
+    /// Commits in the newest segment.
+    pub commits: u64,
+}
+
+/// Reads the journal in `folder`; `None` when it holds no segment. Changes nothing.
+pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>, Error> {
+    let Some(segment) = list_segments(folder)?.pop() else { return Ok(None) };
+    let path = segment_path(folder, segment);
+    let OpenSegment { reader, header, chain, bytes: header_bytes } = open_segment(&path)?;
+    let damaged = |fault: Fault| Error::Damaged {
+        file: path.clone(),
+        line: fault.line,
+        byte: fault.byte,
+        reason: fault.reason,
+    };
+    if header.segment != segment {
+        let reason = "the header belongs to another segment";
+        return Err(damaged(Fault { line: 1, byte: 0, reason }));
+    }
+    let first = header.commits;
+    let mut state = JournalState::from_header(header, chain, routes);
+    let mut runs = RunReader::new(reader, chain, header_bytes, 2);
+    let mut decoder = Decoder::new();
+    let fault = loop {
+        let at = runs.at();
+        match runs.next_run() {
+            Ok(None) => break None,
+            Err(ScanError::Io(source)) => return Err(Error::read(&path, source)),
+            Err(ScanError::Fault(fault)) => break Some((at, fault)),
+            Ok(Some(run)) => {
+                if let Err(reason) = apply_run(&mut state, &mut decoder, run) {
+                    let line = line_of(&path, at)?;
+                    return Err(damaged(Fault { line, byte: at, reason }));
+                }
+            }
+        }
+    };
+    let length = fs::metadata(&path).map_err(|source| Error::read(&path, source))?.len();
+    let good_bytes = fault.map_or(length, |(at, _)| at);
+    if let Some((at, fault)) = fault
+        && later_write_exists(&path, at, state.last_commit + 1)
+            .map_err(|source| Error::read(&path, source))?
+    {
+        return Err(damaged(fault));
+    }
+    let commits = state.last_commit - first;
+    let torn_bytes = length - good_bytes;
+    Ok(Some(Found { state, path, good_bytes, torn_bytes, header_bytes, commits }))
+}
+
+/// Where a segment's first run begins, for those who follow it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::state) struct SegmentStart {
+    pub chain: Chain,
+    pub offset: u64,
+    /// Number of the last commit before it.
+    pub commits: u64,
+}
+
+pub(in crate::state) fn segment_start(path: &Path) -> Result<SegmentStart, Error> {
+    let start = open_segment(path)?;
+    Ok(SegmentStart { chain: start.chain, offset: start.bytes, commits: start.header.commits })
+}
+
+struct OpenSegment {
+    reader: BufReader<File>,
+    header: Header,
+    chain: Chain,
+    /// Of the header.
+    bytes: u64,
+}
+
+/// Opens a segment and reads its header; the reader stands behind it.
+fn open_segment(path: &Path) -> Result<OpenSegment, Error> {
+    let file = File::open(path).map_err(|source| Error::read(path, source))?;
+    let mut reader = BufReader::with_capacity(READ_BYTES, file);
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line).map_err(|source| Error::read(path, source))?;
+    let bytes = line.len() as u64;
+    if line.pop() != Some(b'\n') {
+        let (file, reason) = (path.to_owned(), "the header is cut off");
+        return Err(Error::Damaged { file, line: 1, byte: 0, reason });
+    }
+    let (header, chain) = Header::decode(path, &line)?;
+    Ok(OpenSegment { reader, header, chain, bytes })
+}
+
+fn apply_run(
+    state: &mut JournalState,
+    decoder: &mut Decoder,
+    run: Run<'_>,
+) -> Result<(), &'static str> {
+    if run.commit.n != state.last_commit + 1 {
+        return Err("commits are missing before this one");
+    }
+    let mut entries = Vec::with_capacity(run.commit.lines as usize);
+    let mut spans = Spans::default();
+    for raw in run.entries() {
+        let line: EntryLine<'_> =
+            serde_json::from_slice(raw.line).map_err(|_| "an entry line cannot be understood")?;
+        let entry = decoder.entry(&line, &mut |name| state.route_id(name))?;
+        if let Some(serial) = line.serial.filter(|_| line.t.0 == "parked") {
+            let personal = raw.personal.map_or(0, |personal| personal.len() as u64 + 1);
+            let route = line.route.as_ref().map_or("", |route| &*route.0);
+            spans.push(
+                route,
+                serial,
+                (state.segment, raw.offset),
+                raw.line.len() as u64 + 1 + personal,
+            );
+        }
+        entries.extend(entry);
+    }
+    let chain = run.chain;
+    state.apply(&run.commit.into_commit(entries), &spans.done, chain);
+    Ok(())
+}
+
+/// Gathers parked records into spans: one route, serials one by one, one piece of the file.
+#[derive(Debug, Default)]
+pub(super) struct Spans {
+    pub done: Vec<ParkedSpan>,
+}
+
+impl Spans {
+    pub(super) fn push(&mut self, route: &str, serial: u64, place: (u64, u64), bytes: u64) {
+        match self.done.last_mut() {
+            Some(span)
+                if span.route == route
+                    && span.first + u64::from(span.count) == serial
+                    && (span.place.0, span.place.1 + span.bytes) == place =>
+            {
+                span.count += 1;
+                span.bytes += bytes;
+            }
+            _ => self.done.push(ParkedSpan {
+                route: route.to_owned(),
+                first: serial,
+                count: 1,
+                bytes,
+                place,
+            }),
+        }
+    }
+}
+
+/// Whether a commit behind `at` belongs to a write that began after commit `broken` was durable.
+fn later_write_exists(path: &Path, at: u64, broken: u64) -> io::Result<bool> {
+    let mut rest = Vec::new();
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(at))?;
+    file.read_to_end(&mut rest)?;
+    let mut from = 0;
+    // A damaged newline must not hide a commit line, so it may begin anywhere.
+    while let Some(found) = find(&rest[from..], COMMIT_START) {
+        let line = &rest[from + found..];
+        let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
+        let commit = split_seal(&line[..end])
+            .and_then(|_| serde_json::from_slice::<CommitLine>(&line[..end]).ok());
+        if commit.is_some_and(|commit| commit.n > broken && commit.group > broken) {
+            return Ok(true);
+        }
+        from += found + COMMIT_START.len();
+    }
+    Ok(false)
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    // Braces are rare next to other bytes, so looking for the first one is quick enough.
+    while let Some(next) = text.get(from..)?.iter().position(|byte| *byte == wanted[0]) {
+        if text[from + next..].starts_with(wanted) {
+            return Some(from + next);
+        }
+        from += next + 1;
+    }
+    None
+}
+
+/// Number of the line that begins at `byte`; only for messages.
+fn line_of(path: &Path, byte: u64) -> Result<u64, Error> {
+    let read = || -> io::Result<u64> {
+        let mut before = Vec::new();
+        File::open(path)?.take(byte).read_to_end(&mut before)?;
+        Ok(before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1)
+    };
+    read().map_err(|source| Error::read(path, source))
+}
