@@ -17,6 +17,7 @@ mod pieces;
 mod preflight;
 mod progress;
 mod remedy;
+mod replay;
 mod routing;
 mod rows;
 mod schema;
@@ -31,6 +32,7 @@ mod temporal;
 use tokio::sync::oneshot;
 
 pub use error::{Error, Source};
+pub use replay::replay;
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
 pub use supervisor::run;

@@ -267,7 +267,8 @@ fn rewrite(
             .get_column_metadata(index)
             .ok_or_else(|| broken("a column has no metadata".to_owned()))?;
         let is_unsigned = kind.is_numeric_type() && unsigned.next().unwrap_or(false);
-        let collation = if kind.is_character_type() {
+        // The server lists VECTOR among the character columns; mysql_common does not know it.
+        let collation = if kind.is_character_type() || kind == ColumnType::MYSQL_TYPE_VECTOR {
             collations.next().transpose().map_err(text)?.unwrap_or(charset::BINARY)
         } else if kind.is_enum_or_set_type() {
             label_collations.next().transpose().map_err(text)?.unwrap_or(charset::BINARY)
