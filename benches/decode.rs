@@ -40,7 +40,15 @@ fn clock() -> Micros {
 
 fn decode(criterion: &mut Criterion) {
     let all = [table(&[
-        "id", "first_name", "last_name", "company", "email", "phone", "country", "source", "score",
+        "id",
+        "first_name",
+        "last_name",
+        "company",
+        "email",
+        "phone",
+        "country",
+        "source",
+        "score",
         "created_at",
     ])];
     let some = [table(&["id", "last_name", "company", "email"])];

@@ -32,8 +32,8 @@ mod temporal;
 use tokio::sync::oneshot;
 
 pub use error::{Error, Source};
-pub use replay::replay;
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
+pub use replay::replay;
 pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
 pub use supervisor::run;
 
@@ -75,14 +75,18 @@ fn closest<'c>(wanted: &str, candidates: impl Iterator<Item = &'c str>) -> Optio
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// An error with its causes in one line, for logs and status texts.
+/// An error with its causes in one line, for logs and status texts. The driver's errors print
+/// their own causes, so what stands there already is not said again.
 fn describe(error: &Error) -> String {
     let mut text = format!("{} {error}", error.page());
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
         cause = error.source();
     }
-    text
+    text.replace("Input/output error: ", "")
 }
