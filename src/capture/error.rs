@@ -1,0 +1,213 @@
+//! What can go wrong between MySQL and us: one variant per operation that failed, its page, its
+//! remedy, and whether trying again can help.
+//!
+//! Texts never hold row values, statements or secrets. Reactions are judged here once, in
+//! [`Error::is_permanent`]; the supervisor only obeys.
+
+use crate::core::position::FilePosition;
+use crate::core::schema::TableName;
+
+/// The cause, boxed so that the driver's own types stay inside this module.
+pub type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot resolve the host name {host:?}")]
+    ResolveHost { host: String, source: Source },
+    #[error("cannot connect to {host}:{port}")]
+    Connect { host: String, port: u16, source: Source },
+    #[error("no answer from {host}:{port} within {waited_ms} ms")]
+    ConnectTimeout { host: String, port: u16, waited_ms: u64 },
+    #[error("mysql refused the login of user {user:?}")]
+    AccessDenied { user: String, source: Source },
+    #[error("cannot encrypt the connection to {host}:{port}")]
+    Tls { host: String, port: u16, source: Source },
+    #[error("tls mode {mode} is not supported")]
+    TlsMode { mode: &'static str },
+    #[error("user {user:?} lacks a privilege needed to {what}")]
+    Privilege { user: String, what: &'static str, grants: String, source: Option<Source> },
+    #[error("cannot {what}")]
+    Query { what: &'static str, source: Source },
+    #[error("server version {version} is not supported yet")]
+    ServerVersion { version: String },
+    #[error("server setting {name} is {found:?}, needed is {needed:?}")]
+    ServerSetting { name: &'static str, found: String, needed: &'static str },
+    #[error("table {table} does not exist or is not visible to user {user:?}")]
+    TableMissing { table: TableName, user: String, suggestion: Option<String> },
+    #[error("table {table} has no column {column:?}{}", at(.position))]
+    ColumnMissing {
+        table: TableName,
+        column: String,
+        suggestion: Option<String>,
+        position: Option<FilePosition>,
+    },
+    #[error("column {column:?} of {table} has the type {kind}, which is not supported")]
+    ColumnType { table: TableName, column: String, kind: String },
+    #[error("column {column:?} of {table} has the charset {charset}, which is not supported")]
+    Charset { table: TableName, column: String, charset: String },
+
+    #[error("the server purged transactions that were not read yet")]
+    HistoryLost { missing: String },
+    #[error("the server lacks transactions that were read already")]
+    GtidsAhead { ahead: String },
+    #[error("the file position belongs to server {expected}, this is server {found}")]
+    OtherServer { expected: String, found: String },
+    #[error("binlog file {file} is no longer on the server")]
+    FileGone { file: String },
+    #[error("the checkpoint is a gtid set, but gtid_mode is {found:?}")]
+    GtidModeChanged { found: String },
+    #[error("another replica with server id {server_id} took over the stream")]
+    ServerIdTaken { server_id: u32, source: Source },
+    #[error("the server refused to stream its binlog")]
+    DumpRefused { source: Source },
+    #[error("the start position was not made durable")]
+    StartNotDurable,
+
+    #[error("the server closed the stream")]
+    Disconnected,
+    #[error("nothing heard from the server for {waited_ms} ms, heartbeats included")]
+    Silent { waited_ms: u64 },
+    #[error("the stream broke")]
+    StreamBroken { source: Source },
+    #[error("reading the stream panicked ({times} times at this position)")]
+    Panicked { message: String, times: u32 },
+
+    #[error("checksum of event type {event} at {position} is wrong")]
+    Checksum { event: u8, position: FilePosition },
+    #[error("event type {event} at {position} is not known and not marked ignorable")]
+    UnknownEvent { event: u8, position: FilePosition },
+    #[error("the server logged an incident at {position}: events are missing from its binlog")]
+    Incident { position: FilePosition },
+    #[error("partial json updates of {table} at {position} cannot be read")]
+    PartialUpdate { table: TableName, position: FilePosition },
+    #[error("a change of {table} at {position} was logged as a statement, without its rows")]
+    StatementLogged { table: String, position: FilePosition },
+    #[error("rows of {table} at {position} belong to an xa transaction")]
+    XaRows { table: TableName, position: FilePosition },
+    #[error("the compressed transaction at {position} cannot be unpacked")]
+    Payload { position: FilePosition },
+    #[error("the compressed transaction at {position} unpacks to {bytes} bytes, too many")]
+    PayloadSize { position: FilePosition, bytes: u64 },
+    #[error("event type {event} at {position} cannot be decoded: {reason}")]
+    Event { event: u8, position: FilePosition, reason: String },
+    #[error("column {column:?} of {table} at {position} cannot be decoded: {reason}")]
+    Value { table: TableName, column: String, position: FilePosition, reason: String },
+    #[error("table map of {table} at {position} has no column names")]
+    NamesMissing { table: TableName, position: FilePosition },
+    #[error("the transaction before {position} was rolled back or has no end")]
+    TransactionBroken { position: FilePosition },
+
+    #[error("binlogs are kept for {seconds} s only")]
+    RetentionShort { seconds: u64 },
+    #[error("gtid_mode is {found:?}: a failover to another server cannot be followed")]
+    GtidModeOff { found: String },
+    #[error("binlog_checksum is {found:?}: damage on the way goes unnoticed")]
+    ChecksumOff { found: String },
+    #[error("the connection is encrypted, but the server's certificate is not verified")]
+    TlsUnverified,
+}
+
+fn at(position: &Option<FilePosition>) -> String {
+    position.as_ref().map(|position| format!(" at {position}")).unwrap_or_default()
+}
+
+impl Error {
+    /// The page in `docs/errors` that explains this failure.
+    #[must_use]
+    pub fn page(&self) -> &'static str {
+        match self {
+            Error::ResolveHost { .. } => "LS1001",
+            Error::Connect { .. } => "LS1002",
+            Error::ConnectTimeout { .. } => "LS1003",
+            Error::AccessDenied { .. } => "LS1004",
+            Error::Tls { .. } => "LS1005",
+            Error::TlsMode { .. } => "LS1006",
+            Error::Privilege { .. } => "LS1007",
+            Error::Query { .. } => "LS1008",
+            Error::ServerVersion { .. } => "LS1009",
+            Error::ServerSetting { .. } => "LS1010",
+            Error::TableMissing { .. } => "LS1011",
+            Error::ColumnMissing { .. } => "LS1012",
+            Error::ColumnType { .. } => "LS1013",
+            Error::Charset { .. } => "LS1014",
+            Error::HistoryLost { .. } => "LS1020",
+            Error::GtidsAhead { .. } => "LS1021",
+            Error::OtherServer { .. } => "LS1022",
+            Error::FileGone { .. } => "LS1023",
+            Error::GtidModeChanged { .. } => "LS1024",
+            Error::ServerIdTaken { .. } => "LS1025",
+            Error::DumpRefused { .. } => "LS1026",
+            Error::StartNotDurable => "LS1027",
+            Error::Disconnected => "LS1030",
+            Error::Silent { .. } => "LS1031",
+            Error::StreamBroken { .. } => "LS1032",
+            Error::Panicked { .. } => "LS1033",
+            Error::Checksum { .. } => "LS1040",
+            Error::UnknownEvent { .. } => "LS1041",
+            Error::Incident { .. } => "LS1042",
+            Error::PartialUpdate { .. } => "LS1043",
+            Error::StatementLogged { .. } => "LS1044",
+            Error::XaRows { .. } => "LS1045",
+            Error::Payload { .. } => "LS1046",
+            Error::PayloadSize { .. } => "LS1047",
+            Error::Event { .. } => "LS1048",
+            Error::Value { .. } => "LS1049",
+            Error::NamesMissing { .. } => "LS1050",
+            Error::TransactionBroken { .. } => "LS1051",
+            Error::RetentionShort { .. } => "LS1060",
+            Error::GtidModeOff { .. } => "LS1061",
+            Error::ChecksumOff { .. } => "LS1062",
+            Error::TlsUnverified => "LS1063",
+        }
+    }
+
+    /// Whether only a person can mend it; everything else is tried again with backoff.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Error::ResolveHost { .. }
+            | Error::Connect { .. }
+            | Error::ConnectTimeout { .. }
+            // A rotated password reaches the server and us at different moments.
+            | Error::AccessDenied { .. }
+            | Error::Tls { .. }
+            | Error::Privilege { .. }
+            | Error::Query { .. }
+            | Error::ServerIdTaken { .. }
+            | Error::DumpRefused { .. }
+            | Error::Disconnected
+            | Error::Silent { .. }
+            | Error::StreamBroken { .. }
+            | Error::RetentionShort { .. }
+            | Error::GtidModeOff { .. }
+            | Error::ChecksumOff { .. }
+            | Error::TlsUnverified => false,
+            Error::Panicked { times, .. } => *times >= 3,
+            Error::TlsMode { .. }
+            | Error::ServerVersion { .. }
+            | Error::ServerSetting { .. }
+            | Error::TableMissing { .. }
+            | Error::ColumnMissing { .. }
+            | Error::ColumnType { .. }
+            | Error::Charset { .. }
+            | Error::HistoryLost { .. }
+            | Error::GtidsAhead { .. }
+            | Error::OtherServer { .. }
+            | Error::FileGone { .. }
+            | Error::GtidModeChanged { .. }
+            | Error::StartNotDurable
+            | Error::Checksum { .. }
+            | Error::UnknownEvent { .. }
+            | Error::Incident { .. }
+            | Error::PartialUpdate { .. }
+            | Error::StatementLogged { .. }
+            | Error::XaRows { .. }
+            | Error::Payload { .. }
+            | Error::PayloadSize { .. }
+            | Error::Event { .. }
+            | Error::Value { .. }
+            | Error::NamesMissing { .. }
+            | Error::TransactionBroken { .. } => true,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! MySQL: the connection, the binlog stream, decoding, and the checks before the start.
+//!
+//! Owns everything that touches MySQL; gives [`CaptureEvent`]s made of core values. One stream
+//! feeds all routes, in binlog order, bounded by the window's bytes. What may carry a routed row
+//! and cannot be decoded stops the stream; it is never skipped. The driver's types
+//! (`mysql_async`, `mysql_cdc`) do not leave this module.
+//!
+//! Does not decide what is durable (the driver does), does not map values, and never logs any.
+
+mod assembler;
+mod charset;
+mod connection;
+mod decode;
+mod error;
+mod json;
+mod pieces;
+mod preflight;
+mod progress;
+mod remedy;
+mod replay;
+mod routing;
+mod rows;
+mod schema;
+mod server;
+mod session;
+mod settings;
+mod statement;
+mod supervisor;
+mod table_map;
+mod temporal;
+
+use tokio::sync::oneshot;
+
+pub use error::{Error, Source};
+pub use preflight::{Check, CheckResult, PreflightReport, preflight};
+pub use replay::replay;
+pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
+pub use supervisor::run;
+
+use crate::core::change::Chunk;
+use crate::core::position::{Checkpoint, FilePosition};
+
+#[derive(Debug)]
+pub enum CaptureEvent {
+    /// First connect without a checkpoint: where "now" or "earliest" turned out to be. The dump
+    /// starts only after `durable` has been answered.
+    StartResolved {
+        checkpoint: Checkpoint,
+        durable: oneshot::Sender<()>,
+    },
+    Chunk(Chunk),
+    Connected {
+        server_version: String,
+        file: FilePosition,
+    },
+    /// Lost, and tried again after `delay_ms`. `error` names its causes and its page.
+    Reconnecting {
+        error: String,
+        attempt: u32,
+        delay_ms: u64,
+    },
+    /// Stopped for good until a person acts. The last event.
+    Stopped {
+        error: Error,
+    },
+}
+
+/// The candidate most like `wanted`, if one is near enough to be what was meant.
+fn closest<'c>(wanted: &str, candidates: impl Iterator<Item = &'c str>) -> Option<String> {
+    let wanted = wanted.to_lowercase();
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// An error with its causes in one line, for logs and status texts. The driver's errors print
+/// their own causes, so what stands there already is not said again.
+fn describe(error: &Error) -> String {
+    let mut text = format!("{} {error}", error.page());
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text.replace("Input/output error: ", "")
+}

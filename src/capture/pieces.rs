@@ -1,0 +1,71 @@
+//! Collects stream items into pieces of about [`PIECE_BYTES`] and notes with each piece how far
+//! the stream is once it has been handed on.
+
+use std::collections::VecDeque;
+use std::mem::size_of;
+
+use super::progress::Progress;
+use crate::core::change::{Change, StreamItem};
+use crate::core::value::Value;
+
+/// Large enough that a send costs nothing per row, small enough that the window's grain is fine.
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
+
+pub(super) struct Piece {
+    pub(super) items: Vec<StreamItem>,
+    pub(super) bytes: usize,
+    /// True once all of its items are behind us.
+    pub(super) progress: Progress,
+}
+
+#[derive(Default)]
+pub(super) struct Pieces {
+    items: Vec<StreamItem>,
+    bytes: usize,
+    ready: VecDeque<Piece>,
+}
+
+impl Pieces {
+    pub(super) fn push(&mut self, item: StreamItem) {
+        self.bytes += bytes_of(&item);
+        self.items.push(item);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= PIECE_BYTES
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Closes the piece at hand, if there is anything in it.
+    pub(super) fn cut(&mut self, progress: impl FnOnce() -> Progress) {
+        if self.items.is_empty() {
+            return;
+        }
+        // The next piece will most likely hold as many items as this one.
+        let next = Vec::with_capacity(self.items.len());
+        let items = std::mem::replace(&mut self.items, next);
+        let bytes = std::mem::take(&mut self.bytes);
+        self.ready.push_back(Piece { items, bytes, progress: progress() });
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Piece> {
+        self.ready.pop_front()
+    }
+}
+
+/// What an item holds in memory, heap included.
+fn bytes_of(item: &StreamItem) -> usize {
+    let heap = match item {
+        StreamItem::Row(Change { values, .. }) => {
+            let texts: usize = values.iter().flatten().map(Value::heap_bytes).sum();
+            texts + values.len() * size_of::<Option<Value>>()
+        }
+        StreamItem::Skipped(_) => 0,
+        // One source with one interval is the rule.
+        StreamItem::Advance(_) => 128,
+    };
+    size_of::<StreamItem>() + heap
+}

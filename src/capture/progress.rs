@@ -1,0 +1,60 @@
+//! How far the stream has been handed on, within this process.
+//!
+//! Not what is durable: that is the driver's checkpoint. Capture resumes here after a lost
+//! connection, so nothing is handed on twice while the process lives.
+
+use crate::core::position::{Advance, Checkpoint, FilePosition, Inside, Position, TransactionId};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Progress {
+    pub(super) server_uuid: String,
+    /// Whole transactions that are behind us.
+    pub(super) position: Position,
+    pub(super) end: FilePosition,
+    /// Transactions that are partly behind us: nearly always none or one; more only when a
+    /// failover changed the order of the stream.
+    pub(super) insides: Vec<Inside>,
+}
+
+impl From<Checkpoint> for Progress {
+    fn from(checkpoint: Checkpoint) -> Self {
+        Self {
+            server_uuid: checkpoint.server_uuid,
+            position: checkpoint.position,
+            end: checkpoint.end,
+            insides: checkpoint.inside.into_iter().collect(),
+        }
+    }
+}
+
+impl Progress {
+    pub(super) fn advance(&mut self, advance: &Advance) {
+        match &mut self.position {
+            Position::Gtid(set) => set.extend(&advance.gtids),
+            Position::File(end) => *end = advance.end.clone(),
+        }
+        self.end = advance.end.clone();
+    }
+
+    /// Whether all of this transaction is behind us.
+    pub(super) fn covers(&self, id: &TransactionId) -> bool {
+        match (&self.position, id) {
+            (Position::Gtid(set), TransactionId::Gtid(gtid)) => set.contains(gtid),
+            (Position::File(end), TransactionId::File(start)) => start.is_before(end),
+            _ => false,
+        }
+    }
+
+    pub(super) fn inside(&self, id: &TransactionId) -> Option<&Inside> {
+        self.insides.iter().find(|inside| inside.transaction == *id)
+    }
+
+    pub(super) fn set_inside(&mut self, inside: Inside) {
+        self.forget_inside(&inside.transaction);
+        self.insides.push(inside);
+    }
+
+    pub(super) fn forget_inside(&mut self, id: &TransactionId) {
+        self.insides.retain(|inside| inside.transaction != *id);
+    }
+}

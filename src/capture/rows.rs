@@ -1,0 +1,240 @@
+//! Rows events of routed tables: decoded by mysql_cdc, spread over the table's routes.
+//!
+//! A row's ordinal counts all of its table's rows in the transaction, wanted or not, so it is the
+//! same however often the transaction is read. Pieces are cut between rows only.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use mysql_async::binlog::events::Event;
+use mysql_cdc::events::row_events::delete_rows_event::DeleteRowsEvent;
+use mysql_cdc::events::row_events::mysql_value::MySqlValue;
+use mysql_cdc::events::row_events::update_rows_event::UpdateRowsEvent;
+use mysql_cdc::events::row_events::write_rows_event::WriteRowsEvent;
+use mysql_cdc::events::table_map_event::TableMapEvent;
+
+use super::assembler::{Assembler, Open, snapshot};
+use super::error::Error;
+use super::pieces::Pieces;
+use super::routing::Table;
+use super::table_map::{Found, Layout, table_id};
+use crate::core::change::{Change, ChangeId, Operation, SkippedRows, StreamItem};
+use crate::core::position::FilePosition;
+use crate::core::time::Micros;
+use crate::core::value::Value;
+
+/// Table id of an event without rows that only ends a statement.
+const DUMMY_TABLE_ID: u64 = 0x00FF_FFFF;
+const PARTIAL_UPDATE: u8 = 39;
+
+/// A row as mysql_cdc gives it.
+type Cells = Vec<Option<MySqlValue>>;
+
+/// The wanted images of one event's rows, with the columns that they carry.
+struct Rows {
+    operation: Operation,
+    present: Vec<bool>,
+    rows: Vec<Cells>,
+}
+
+impl Assembler {
+    /// Reads one rows event of any version.
+    pub(super) fn rows(&mut self, event: &Event) -> Result<(), Error> {
+        let at = self.at().clone();
+        let kind = event.header().event_type_raw();
+        let broken = |reason: String| Error::Event { event: kind, position: at.clone(), reason };
+        let data = event.data();
+        let id = table_id(data).ok_or_else(|| broken("it is too short".to_owned()))?;
+        let (index, columns) = match self.maps.find(id) {
+            Found::Routed(layout) => (layout.table, layout.columns),
+            Found::Unrouted => return Ok(()),
+            Found::Unknown if id == DUMMY_TABLE_ID => return Ok(()),
+            Found::Unknown => return Err(broken("no table map came before it".to_owned())),
+        };
+        let name = &self.routing.tables[index].name;
+        let open = self.open.as_mut().ok_or_else(|| broken("no transaction is open".to_owned()))?;
+        if open.xa {
+            return Err(Error::XaRows { table: (**name).clone(), position: at });
+        }
+        if kind != PARTIAL_UPDATE && columns_of(data, kind) != Some(columns) {
+            return Err(broken("its columns are not those of its table map".to_owned()));
+        }
+        if open.covered {
+            return Ok(());
+        }
+        if !std::mem::replace(&mut open.has_routed_rows, true) {
+            self.push_merged();
+        }
+
+        let Assembler { routing, maps, pieces, open: Some(open), progress, clock, .. } = self
+        else {
+            return Ok(());
+        };
+        let Found::Routed(layout) = maps.find(id) else { return Ok(()) };
+        let table = &routing.tables[index];
+        if kind == PARTIAL_UPDATE {
+            if table.plan(Operation::Update).any_carries {
+                return Err(Error::PartialUpdate { table: (*table.name).clone(), position: at });
+            }
+            let count = layout.count_partial(event).map_err(broken)?;
+            skip(pieces, open, table, index, Operation::Update, count);
+            return Ok(());
+        }
+        let Rows { operation, present, rows } =
+            decode(kind, data, &maps.rewritten).map_err(broken)?;
+        if !present.contains(&true) {
+            return Err(broken("its row image holds no column at all".to_owned()));
+        }
+        if !table.plan(operation).any_carries {
+            skip(pieces, open, table, index, operation, rows.len() as u64);
+            return Ok(());
+        }
+        let captured_at = clock();
+        let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();
+        for cells in rows {
+            let row = open.rows[index];
+            if row >= open.handed_on[index] {
+                read_row(layout, cells, &present, &mut slots, table, &at)?;
+                carry(pieces, open, table, operation, row, &mut slots, captured_at);
+            }
+            open.rows[index] = row + 1;
+            if pieces.is_full() {
+                pieces.cut(|| snapshot(Some(open), routing, progress));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fills the slots with one row's values; absent columns stay `None`.
+fn read_row(
+    layout: &Layout,
+    mut cells: Cells,
+    present: &[bool],
+    slots: &mut [Option<Value>],
+    table: &Table,
+    at: &FilePosition,
+) -> Result<(), Error> {
+    for (index, (column, cell)) in layout.cells.iter().enumerate() {
+        slots[index] = match cells.get_mut(*column).and_then(Option::take) {
+            Some(raw) => Some(cell.decode(raw).map_err(|reason| Error::Value {
+                table: (*table.name).clone(),
+                column: table.columns[index].clone(),
+                position: at.clone(),
+                reason,
+            })?),
+            None => present.get(*column).copied().unwrap_or(false).then_some(Value::Null),
+        };
+    }
+    Ok(())
+}
+
+/// One item per route of a row that some route carries.
+fn carry(
+    pieces: &mut Pieces,
+    open: &Open,
+    table: &Table,
+    operation: Operation,
+    row: u64,
+    slots: &mut [Option<Value>],
+    captured_at: Micros,
+) {
+    let steps = &table.plan(operation).steps;
+    for (index, step) in steps.iter().enumerate() {
+        let id = ChangeId {
+            transaction: Arc::clone(&open.transaction),
+            table: Arc::clone(&table.name),
+            row,
+            route: step.route,
+        };
+        let last_of_row = index + 1 == steps.len();
+        pieces.push(if step.carries {
+            let take = |(slot, last): &(usize, bool)| {
+                if *last { slots[*slot].take() } else { slots[*slot].clone() }
+            };
+            let values = step.values.iter().map(take).collect();
+            StreamItem::Row(Change { id, last_of_row, operation, values, captured_at })
+        } else {
+            StreamItem::Skipped(SkippedRows { id, last_of_row, rows: 1, operation })
+        });
+    }
+}
+
+/// One item per route for `count` rows that no route carries.
+fn skip(
+    pieces: &mut Pieces,
+    open: &mut Open,
+    table: &Table,
+    index: usize,
+    operation: Operation,
+    count: u64,
+) {
+    let end = open.rows[index] + count;
+    let first = open.rows[index].max(open.handed_on[index]);
+    open.rows[index] = end;
+    // A rows event holds fewer than 2^32 rows: each takes at least a byte.
+    let Some(rows) = end.checked_sub(first).and_then(|rows| u32::try_from(rows).ok()) else {
+        return;
+    };
+    if rows == 0 {
+        return;
+    }
+    let steps = &table.plan(operation).steps;
+    for (index, step) in steps.iter().enumerate() {
+        let id = ChangeId {
+            transaction: Arc::clone(&open.transaction),
+            table: Arc::clone(&table.name),
+            row: first,
+            route: step.route,
+        };
+        let last_of_row = index + 1 == steps.len();
+        pieces.push(StreamItem::Skipped(SkippedRows { id, last_of_row, rows, operation }));
+    }
+}
+
+/// The rows by mysql_cdc. The caller has made sure that the column count fits: it would panic.
+fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<Rows, String> {
+    let cursor = &mut Cursor::new(data);
+    let text = |error| format!("{error:?}");
+    Ok(match kind {
+        23 | 30 => {
+            let event = WriteRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
+            let rows = event.rows.into_iter().map(|row| row.cells).collect();
+            Rows { operation: Operation::Insert, present: event.columns_present, rows }
+        }
+        24 | 31 => {
+            let event = UpdateRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
+            let rows = event.rows.into_iter().map(|row| row.after_update.cells).collect();
+            Rows { operation: Operation::Update, present: event.columns_after_update, rows }
+        }
+        25 | 32 => {
+            let event = DeleteRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
+            let rows = event.rows.into_iter().map(|row| row.cells).collect();
+            Rows { operation: Operation::Delete, present: event.columns_present, rows }
+        }
+        _ => return Err("rows of this version are not known".to_owned()),
+    })
+}
+
+/// Version 2 (30 to 32) has room for extra data in its head, version 1 (23 to 25) has none.
+fn version(kind: u8) -> u8 {
+    if kind >= 30 { 2 } else { 1 }
+}
+
+/// The number of columns that a rows event speaks of.
+fn columns_of(data: &[u8], kind: u8) -> Option<usize> {
+    let mut head = 8;
+    if version(kind) == 2 {
+        let extra = data.get(8..10)?;
+        head += usize::from(u16::from_le_bytes([extra[0], extra[1]]).max(2));
+    }
+    let rest = data.get(head..)?;
+    let (first, rest) = rest.split_first()?;
+    Some(match first {
+        0..=250 => usize::from(*first),
+        252 => usize::from(u16::from_le_bytes(*rest.first_chunk()?)),
+        // MySQL allows 4,096 columns.
+        _ => return None,
+    })
+}

@@ -1,0 +1,267 @@
+//! What a server says about itself, and whether it can give what is still missing.
+//!
+//! Asked at the start and after each reconnect: behind a name there may be another server than
+//! before.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+
+use super::connection::query_error;
+use super::error::Error;
+use super::progress::Progress;
+use super::settings::{SourceSettings, Start};
+use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
+
+/// How long a replica may need to catch up with what was read from another server.
+const LAG_PATIENCE_SECONDS: u32 = 30;
+
+/// Global variables, by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Server {
+    pub(super) version: String,
+    variables: HashMap<String, String>,
+}
+
+impl Server {
+    pub(super) async fn ask(conn: &mut Conn, settings: &SourceSettings) -> Result<Self, Error> {
+        let failed = |error| query_error(settings, "read the server's settings", error);
+        let version: Option<String> = conn.query_first("SELECT VERSION()").await.map_err(failed)?;
+        let rows: Vec<(String, String)> = conn
+            .query(
+                "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'gtid_mode', \
+                 'gtid_executed', 'gtid_purged', 'log_bin', 'binlog_format', \
+                 'binlog_row_metadata', 'binlog_row_image', 'binlog_row_value_options', \
+                 'binlog_checksum', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', \
+                 'lower_case_table_names', 'version_comment')",
+            )
+            .await
+            .map_err(failed)?;
+        let variables = rows.into_iter().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect();
+        let server = Self { version: version.unwrap_or_default(), variables };
+        server.check_version()?;
+        Ok(server)
+    }
+
+    /// MySQL 8.0 or later.
+    fn check_version(&self) -> Result<(), Error> {
+        let unsupported = || Error::ServerVersion { version: self.version.clone() };
+        let comment = self.get("version_comment").to_ascii_lowercase();
+        if self.version.to_ascii_lowercase().contains("mariadb") || comment.contains("mariadb") {
+            return Err(unsupported());
+        }
+        match self.numbers() {
+            Some(numbers) if numbers >= (8, 0) => Ok(()),
+            _ => Err(unsupported()),
+        }
+    }
+
+    fn numbers(&self) -> Option<(u32, u32)> {
+        let mut parts = self.version.split(|c: char| !c.is_ascii_digit());
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    }
+
+    /// Empty when the server does not have it.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.variables.get(name).map_or("", String::as_str)
+    }
+
+    pub(super) fn uuid(&self) -> &str {
+        self.get("server_uuid")
+    }
+
+    pub(super) fn has_gtids(&self) -> bool {
+        self.get("gtid_mode").eq_ignore_ascii_case("ON")
+    }
+
+    pub(super) fn folds_table_names(&self) -> bool {
+        !matches!(self.get("lower_case_table_names"), "" | "0")
+    }
+
+    fn gtid_set(&self, name: &'static str) -> Result<GtidSet, Error> {
+        self.get(name).parse().map_err(|error| Error::Query {
+            what: "read the server's gtid sets",
+            source: Box::new(error),
+        })
+    }
+
+    /// Where to begin without a checkpoint.
+    pub(super) async fn resolve_start(
+        &self,
+        conn: &mut Conn,
+        settings: &SourceSettings,
+    ) -> Result<Checkpoint, Error> {
+        let (end, gtids) = match settings.start {
+            Start::Now => self.now(conn, settings).await?,
+            Start::Earliest => {
+                let file = files(conn, settings).await?.into_iter().next();
+                let file = file.ok_or(Error::ServerSetting {
+                    name: "log_bin",
+                    found: "OFF".to_owned(),
+                    needed: "ON",
+                })?;
+                (FilePosition { file: file.into(), offset: 4 }, self.gtid_set("gtid_purged")?)
+            }
+        };
+        let position =
+            if self.has_gtids() { Position::Gtid(gtids) } else { Position::File(end.clone()) };
+        Ok(Checkpoint { server_uuid: self.uuid().to_owned(), position, end, inside: None })
+    }
+
+    /// The end of the binlog with the GTIDs before it, of one moment.
+    async fn now(
+        &self,
+        conn: &mut Conn,
+        settings: &SourceSettings,
+    ) -> Result<(FilePosition, GtidSet), Error> {
+        let statement = if self.numbers() >= Some((8, 2)) {
+            "SHOW BINARY LOG STATUS"
+        } else {
+            "SHOW MASTER STATUS"
+        };
+        let what = "read the end of the binlog";
+        let row: Option<Row> = conn
+            .query_first(statement)
+            .await
+            .map_err(|error| query_error(settings, what, error))?;
+        let mut row = row.ok_or(Error::ServerSetting {
+            name: "log_bin",
+            found: "OFF".to_owned(),
+            needed: "ON",
+        })?;
+        let malformed =
+            || Error::Query { what, source: "the answer has another form than expected".into() };
+        let file: String = row.take_opt("File").and_then(Result::ok).ok_or_else(malformed)?;
+        let offset: u64 = row.take_opt("Position").and_then(Result::ok).ok_or_else(malformed)?;
+        let gtids: String =
+            row.take_opt("Executed_Gtid_Set").and_then(Result::ok).ok_or_else(malformed)?;
+        let gtids =
+            gtids.parse().map_err(|error| Error::Query { what, source: Box::new(error) })?;
+        Ok((FilePosition { file: file.into(), offset }, gtids))
+    }
+
+    /// Whether everything after `progress` can still be had from this server, and nothing before
+    /// it would come again under another name.
+    pub(super) async fn check_history(
+        &self,
+        conn: &mut Conn,
+        settings: &SourceSettings,
+        progress: &Progress,
+    ) -> Result<(), Error> {
+        match &progress.position {
+            Position::Gtid(set) => {
+                if !self.has_gtids() {
+                    let found = self.get("gtid_mode").to_owned();
+                    return Err(Error::GtidModeChanged { found });
+                }
+                let purged = self.gtid_set("gtid_purged")?;
+                if !set.contains_set(&purged) {
+                    return Err(Error::HistoryLost { missing: lacking(set, &purged) });
+                }
+                wait_for_replica(conn, settings, set, self.gtid_set("gtid_executed")?).await
+            }
+            Position::File(position) => {
+                if self.uuid() != progress.server_uuid {
+                    return Err(Error::OtherServer {
+                        expected: progress.server_uuid.clone(),
+                        found: self.uuid().to_owned(),
+                    });
+                }
+                if files(conn, settings).await?.iter().any(|file| **file == *position.file) {
+                    return Ok(());
+                }
+                Err(Error::FileGone { file: position.file.to_string() })
+            }
+        }
+    }
+}
+
+/// A replica may lag behind the server that was read before; GTIDs that never arrive were given
+/// out twice, and would be skipped in silence.
+async fn wait_for_replica(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+    ours: &GtidSet,
+    mut executed: GtidSet,
+) -> Result<(), Error> {
+    for _ in 0..LAG_PATIENCE_SECONDS {
+        if executed.contains_set(ours) {
+            return Ok(());
+        }
+        tracing::warn!(
+            ahead = lacking(&executed, ours),
+            "the server has not executed what was read already; waiting for it"
+        );
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let what = "read gtid_executed";
+        let text: Option<String> = conn
+            .query_first("SELECT @@GLOBAL.gtid_executed")
+            .await
+            .map_err(|error| query_error(settings, what, error))?;
+        executed = text
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| Error::Query { what, source: Box::new(error) })?;
+    }
+    if executed.contains_set(ours) {
+        return Ok(());
+    }
+    Err(Error::GtidsAhead { ahead: lacking(&executed, ours) })
+}
+
+/// Of `wanted`, the intervals that are not wholly in `have`.
+fn lacking(have: &GtidSet, wanted: &GtidSet) -> String {
+    let mut missing = GtidSet::default();
+    for (source, intervals) in wanted.iter() {
+        for (first, last) in intervals {
+            let mut interval = GtidSet::default();
+            interval.insert_interval(source, *first, *last);
+            if !have.contains_set(&interval) {
+                missing.extend(&interval);
+            }
+        }
+    }
+    missing.to_string()
+}
+
+/// The server's binlog files, oldest first.
+pub(super) async fn files(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+) -> Result<Vec<String>, Error> {
+    let rows: Vec<Row> = conn
+        .query("SHOW BINARY LOGS")
+        .await
+        .map_err(|error| query_error(settings, "list the binlog files", error))?;
+    Ok(rows.into_iter().filter_map(|mut row| row.take_opt(0).and_then(Result::ok)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(version: &str) -> Server {
+        Server { version: version.to_owned(), variables: HashMap::new() }
+    }
+
+    #[test]
+    fn mysql_from_8_0_on_is_accepted_and_everything_else_refused() {
+        for version in ["8.0.11", "8.4.3-log", "9.7.4-2", "10.0.0"] {
+            assert!(server(version).check_version().is_ok(), "{version}");
+        }
+        for version in ["5.7.44-log", "10.11.19-MariaDB-0+deb12u1", ""] {
+            assert!(server(version).check_version().is_err(), "{version}");
+        }
+    }
+
+    #[test]
+    fn what_is_lacking_is_named_by_interval() {
+        let set = |text: &str| text.parse::<GtidSet>().unwrap();
+        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let have = set(&format!("{uuid}:1-5"));
+        assert_eq!(lacking(&have, &set(&format!("{uuid}:1-5"))), "");
+        assert_eq!(lacking(&have, &set(&format!("{uuid}:2-3:9"))), format!("{uuid}:9"));
+    }
+}

@@ -1,0 +1,286 @@
+//! One connection's life: log in, compare histories, ask for the dump, hand pieces on.
+//!
+//! Runs in a task of its own, because the driver panics on truncated events; what must outlive
+//! that is in [`Shared`]. Progress is noted only after the driver's side has taken the piece.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use mysql_async::binlog::events::Event;
+use mysql_async::prelude::Queryable;
+use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, Sid};
+use mysql_common::packets::Tag;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::CaptureEvent;
+use super::assembler::Assembler;
+use super::connection::{connect, query_error, stream_error};
+use super::error::Error;
+use super::progress::Progress;
+use super::routing::Routing;
+use super::server::Server;
+use super::settings::{RoutedTable, SourceSettings};
+use crate::core::change::Chunk;
+use crate::core::position::{FilePosition, GtidSet, Position};
+use crate::core::time::Micros;
+
+/// How long transactions without routed rows wait for company.
+const IDLE: Duration = Duration::from_millis(200);
+/// Heartbeats missed before a connection counts as dead.
+const HEARTBEATS_MISSED: u64 = 3;
+/// While the window is full nothing is read; the server must not drop the dump for that.
+const NET_WRITE_TIMEOUT_SECONDS: u32 = 600;
+
+/// What is the same for all connections.
+pub(super) struct Context {
+    pub(super) settings: SourceSettings,
+    pub(super) tables: Vec<RoutedTable>,
+    pub(super) server_id: u32,
+    pub(super) window: Arc<Semaphore>,
+    pub(super) window_bytes: u32,
+    pub(super) events: mpsc::Sender<CaptureEvent>,
+    pub(super) clock: fn() -> Micros,
+    pub(super) shared: Shared,
+}
+
+/// What one connection leaves to the next.
+#[derive(Default)]
+pub(super) struct Shared {
+    progress: Mutex<Option<Progress>>,
+    /// Whether the stream has brought anything since this was last asked.
+    pub(super) has_streamed: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(progress: Option<Progress>) -> Self {
+        Self { progress: Mutex::new(progress), has_streamed: AtomicBool::new(false) }
+    }
+
+    pub(super) fn progress(&self) -> Option<Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, progress: Progress) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    }
+}
+
+/// The receiver of events is gone: nothing is left to do.
+pub(super) struct Abandoned;
+
+/// Streams until something breaks; `Err(Abandoned)` inside means that nobody listens any more.
+pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
+    match open(&context).await {
+        Ok((stream, assembler, version)) => {
+            Box::pin(Session { context, stream, assembler, version: Some(version) }.run()).await
+        }
+        Err(Failure::Error(error)) => Ok(error),
+        Err(Failure::Abandoned) => Err(Abandoned),
+    }
+}
+
+enum Failure {
+    Error(Error),
+    Abandoned,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Failure> {
+    let settings = &context.settings;
+    let mut conn = connect(settings).await?;
+    let server = Server::ask(&mut conn, settings).await?;
+    let progress = match context.shared.progress() {
+        Some(progress) => progress,
+        None => first_start(context, &server, &mut conn).await?,
+    };
+    server.check_history(&mut conn, settings, &progress).await?;
+    prepare(&mut conn, settings).await?;
+    let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
+    let (stream, at) = request(conn, context, &progress).await?;
+    let assembler = Assembler::new(routing, progress, at, context.clock);
+    Ok((stream, assembler, server.version))
+}
+
+/// Resolves where to begin, and waits until that is durable.
+async fn first_start(
+    context: &Context,
+    server: &Server,
+    conn: &mut Conn,
+) -> Result<Progress, Failure> {
+    let checkpoint = server.resolve_start(conn, &context.settings).await?;
+    tracing::info!(position = %checkpoint.position, end = %checkpoint.end, "start resolved");
+    let progress = Progress::from(checkpoint.clone());
+    let (durable, answer) = oneshot::channel();
+    let event = CaptureEvent::StartResolved { checkpoint, durable };
+    context.events.send(event).await.map_err(|_| Failure::Abandoned)?;
+    answer.await.map_err(|_| Error::StartNotDurable)?;
+    context.shared.note(progress.clone());
+    Ok(progress)
+}
+
+async fn prepare(conn: &mut Conn, settings: &SourceSettings) -> Result<(), Error> {
+    let period = settings.heartbeat_ms.saturating_mul(1_000_000);
+    // The first name is the one that servers before 8.4 read.
+    let statement = format!(
+        "SET @master_heartbeat_period = {period}, @source_heartbeat_period = {period}, \
+         SESSION net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}"
+    );
+    conn.query_drop(statement)
+        .await
+        .map_err(|error| query_error(settings, "ask for heartbeats", error))
+}
+
+/// Asks for everything behind `progress`; also gives the place where the stream will begin.
+async fn request(
+    conn: Conn,
+    context: &Context,
+    progress: &Progress,
+) -> Result<(BinlogStream, FilePosition), Error> {
+    let request = BinlogStreamRequest::new(context.server_id);
+    let (request, at) = match &progress.position {
+        Position::Gtid(set) => {
+            (request.with_gtid().with_gtid_set(sids(set)?), progress.end.clone())
+        }
+        // The protocol has 32 bits for the position: beyond, the file is read from its start, and
+        // what is behind us passes by.
+        Position::File(end) => {
+            let offset = if u32::try_from(end.offset).is_ok() { end.offset } else { 4 };
+            let at = FilePosition { file: Arc::clone(&end.file), offset };
+            (request.with_filename(end.file.as_bytes()).with_pos(offset), at)
+        }
+    };
+    let stream = conn
+        .get_binlog_stream(request)
+        .await
+        .map_err(|error| stream_error(&context.settings, context.server_id, error))?;
+    Ok((stream, at))
+}
+
+fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
+    set.iter()
+        .map(|(source, intervals)| {
+            let mut sid = Sid::new(source.uuid);
+            if let Some(tag) = &source.tag {
+                let tag = Tag::try_from(tag.to_string()).map_err(|error| Error::Query {
+                    what: "send a tagged gtid",
+                    source: error.to_string().into(),
+                })?;
+                sid = sid.with_tag(tag);
+            }
+            for (first, last) in intervals {
+                // On the wire the end does not belong to the interval.
+                sid = sid.with_interval(GnoInterval::new(*first, last + 1));
+            }
+            Ok(sid)
+        })
+        .collect()
+}
+
+struct Session {
+    context: Arc<Context>,
+    stream: BinlogStream,
+    assembler: Assembler,
+    /// Of a server that has not been announced yet.
+    version: Option<String>,
+}
+
+enum Next {
+    Event(Event),
+    /// Nothing to read right now.
+    Idle,
+    Failed(Error),
+}
+
+impl Session {
+    async fn run(mut self) -> Result<Error, Abandoned> {
+        loop {
+            let event = match self.next().await {
+                Next::Event(event) => event,
+                Next::Idle => {
+                    self.assembler.flush();
+                    self.hand_on().await?;
+                    continue;
+                }
+                Next::Failed(error) => {
+                    self.assembler.flush();
+                    self.hand_on().await?;
+                    return Ok(error);
+                }
+            };
+            let accepted = self.assembler.accept(&event);
+            drop(event);
+            if accepted.is_err() {
+                // What came before the event that cannot be read is good.
+                self.assembler.flush();
+            }
+            self.hand_on().await?;
+            if let Err(error) = accepted {
+                return Ok(error);
+            }
+            self.announce().await?;
+        }
+    }
+
+    /// The next event. Rows in hand never wait: when nothing can be read at once, `Idle` comes.
+    async fn next(&mut self) -> Next {
+        let settings = &self.context.settings;
+        let patience = settings.heartbeat_ms.saturating_mul(HEARTBEATS_MISSED).max(1_000);
+        let stream = &mut self.stream;
+        let read = if self.assembler.holds_items() {
+            let poll = std::future::poll_fn(|waker| match stream.poll_next_unpin(waker) {
+                Poll::Ready(read) => Poll::Ready(Some(read)),
+                Poll::Pending => Poll::Ready(None),
+            });
+            match poll.await {
+                Some(read) => read,
+                None => return Next::Idle,
+            }
+        } else {
+            let holds_advance = self.assembler.holds_advance();
+            let wait = if holds_advance { IDLE } else { Duration::from_millis(patience) };
+            match tokio::time::timeout(wait, stream.next()).await {
+                Ok(read) => read,
+                Err(_) if holds_advance => return Next::Idle,
+                Err(_) => return Next::Failed(Error::Silent { waited_ms: patience }),
+            }
+        };
+        match read {
+            Some(Ok(event)) => Next::Event(event),
+            Some(Err(error)) => Next::Failed(stream_error(settings, self.context.server_id, error)),
+            None => Next::Failed(Error::Disconnected),
+        }
+    }
+
+    /// Hands all ready pieces on, waiting for room in the window.
+    async fn hand_on(&mut self) -> Result<(), Abandoned> {
+        while let Some(piece) = self.assembler.pop() {
+            let context = &self.context;
+            // A single row may be larger than the whole window; it must pass all the same.
+            let bytes = u32::try_from(piece.bytes).unwrap_or(u32::MAX).min(context.window_bytes);
+            let permits = context.window.acquire_many(bytes).await.map_err(|_| Abandoned)?;
+            let chunk = Chunk { items: piece.items, bytes };
+            context.events.send(CaptureEvent::Chunk(chunk)).await.map_err(|_| Abandoned)?;
+            permits.forget();
+            context.shared.note(piece.progress);
+        }
+        Ok(())
+    }
+
+    /// The server's first event proves that the dump was granted.
+    async fn announce(&mut self) -> Result<(), Abandoned> {
+        self.context.shared.has_streamed.store(true, Ordering::Relaxed);
+        let Some(server_version) = self.version.take() else { return Ok(()) };
+        let file = self.assembler.at().clone();
+        tracing::info!(%server_version, position = %file, "streaming");
+        let event = CaptureEvent::Connected { server_version, file };
+        self.context.events.send(event).await.map_err(|_| Abandoned)
+    }
+}

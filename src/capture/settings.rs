@@ -1,0 +1,69 @@
+//! What capture is told: where the source is, and which tables and columns are wanted.
+
+use std::path::PathBuf;
+
+use crate::core::change::RouteId;
+use crate::core::schema::TableName;
+use crate::core::secret::Secret;
+
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: Secret,
+    pub tls: Tls,
+    /// Must differ from every other replica's; one is made up when it is not given.
+    pub server_id: Option<u32>,
+    /// How often an idle server says that it is alive; three of them missed end a connection.
+    pub heartbeat_ms: u64,
+    pub connect_timeout_ms: u64,
+    pub backoff_base_ms: u64,
+    pub backoff_cap_ms: u64,
+    /// Where to begin without a checkpoint.
+    pub start: Start,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the next transaction to be committed.
+    Now,
+    /// With the oldest transaction that the server still has.
+    Earliest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    pub mode: TlsMode,
+    /// Roots to trust instead of the public ones; PEM or DER.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Nothing is encrypted.
+    Disabled,
+    /// Encrypted, but anyone may pose as the server.
+    Required,
+    /// Refused with an error for now: the driver cannot skip the host name alone.
+    VerifyCa,
+    /// Encrypted, and the certificate must be trusted and name the host.
+    VerifyIdentity,
+}
+
+/// A table that at least one route reads.
+#[derive(Clone, Debug)]
+pub struct RoutedTable {
+    pub name: TableName,
+    pub routes: Vec<TableRoute>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TableRoute {
+    pub route: RouteId,
+    pub insert: bool,
+    pub update: bool,
+    pub delete: bool,
+    /// A change's values come in this order.
+    pub columns: Vec<String>,
+}

@@ -1,0 +1,404 @@
+//! Table maps of routed tables, rewritten so that mysql_cdc's cell parsers hand over raw bytes.
+//!
+//! Invariants: a rewritten map has exactly the widths of the real one, or building it fails;
+//! columns are found by name, never by index; a map lives until its bytes change, the binlog
+//! rotates, or more than [`MAPS_KEPT`] pile up.
+
+use std::collections::{HashMap, HashSet};
+
+use mysql_async::binlog::events::{
+    Event, OptionalMetaExtractor, OptionalMetadataField, PartialUpdateRowsEvent, TableMapEvent,
+};
+use mysql_async::consts::ColumnType;
+use mysql_cdc::events::table_map_event::TableMapEvent as CdcTableMap;
+
+use super::charset::{self, Charset};
+use super::decode::Cell;
+use super::error::Error;
+use super::routing::{Routing, same_column};
+use super::temporal::fraction_bytes;
+use crate::core::position::FilePosition;
+use crate::core::schema::TableName;
+
+/// More than one statement ever touches; every table re-open makes a new one.
+const MAPS_KEPT: usize = 64;
+
+/// mysql_cdc's codes of the types that we give columns.
+mod cdc {
+    pub(super) const TINY: u8 = 1;
+    pub(super) const DATE: u8 = 10;
+    pub(super) const BIT: u8 = 16;
+    pub(super) const ENUM: u8 = 247;
+    pub(super) const SET: u8 = 248;
+    pub(super) const BLOB: u8 = 252;
+}
+
+#[derive(Default)]
+pub(super) struct TableMaps {
+    /// What mysql_cdc looks rows up in.
+    pub(super) rewritten: HashMap<u64, CdcTableMap>,
+    layouts: HashMap<u64, Layout>,
+    /// Ids of the open transaction that no route reads.
+    unrouted: HashSet<u64>,
+}
+
+/// How the rows of one table id are read.
+pub(super) struct Layout {
+    /// The routed table's index.
+    pub(super) table: usize,
+    pub(super) columns: usize,
+    /// By slot: the column and its decoder.
+    pub(super) cells: Vec<(usize, Cell)>,
+    /// The event itself, to see whether it changed.
+    event: Event,
+}
+
+impl Layout {
+    /// How many rows a partial update holds; what is in them is not needed.
+    pub(super) fn count_partial(&self, event: &Event) -> Result<u64, String> {
+        let text = |error: std::io::Error| error.to_string();
+        let map: TableMapEvent<'_> = self.event.read_event().map_err(text)?;
+        let rows: PartialUpdateRowsEvent<'_> = event.read_event().map_err(text)?;
+        let mut count = 0;
+        for row in rows.rows(&map) {
+            row.map_err(text)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// What is known of a table id.
+pub(super) enum Found<'m> {
+    Routed(&'m Layout),
+    Unrouted,
+    Unknown,
+}
+
+impl TableMaps {
+    pub(super) fn clear(&mut self) {
+        self.rewritten.clear();
+        self.layouts.clear();
+        self.unrouted.clear();
+    }
+
+    /// Table maps stand before the rows of each statement, so none outlives its transaction.
+    pub(super) fn start_transaction(&mut self) {
+        self.unrouted.clear();
+        if self.layouts.len() > MAPS_KEPT {
+            self.clear();
+        }
+    }
+
+    pub(super) fn find(&self, table_id: u64) -> Found<'_> {
+        match self.layouts.get(&table_id) {
+            Some(layout) => Found::Routed(layout),
+            None if self.unrouted.contains(&table_id) => Found::Unrouted,
+            None => Found::Unknown,
+        }
+    }
+
+    /// Takes note of a table map event.
+    pub(super) fn accept(
+        &mut self,
+        event: &Event,
+        routing: &Routing,
+        at: &FilePosition,
+    ) -> Result<(), Error> {
+        let broken = |reason: String| Error::Event {
+            event: event.header().event_type_raw(),
+            position: at.clone(),
+            reason,
+        };
+        let data = event.data();
+        let (id, schema, table) =
+            read_names(data).ok_or_else(|| broken("it is too short".to_owned()))?;
+        let Some(table) = routing.find(schema, table) else {
+            self.layouts.remove(&id);
+            self.unrouted.insert(id);
+            return Ok(());
+        };
+        if self.layouts.get(&id).is_some_and(|layout| layout.event.data() == data) {
+            return Ok(());
+        }
+        let map: TableMapEvent<'_> =
+            event.read_event().map_err(|error| broken(error.to_string()))?;
+        let routed = &routing.tables[table];
+        let (rewritten, columns) = rewrite(id, &map, &routed.name, at, &broken)?;
+        let cells = routed
+            .columns
+            .iter()
+            .map(|wanted| {
+                let index = columns.iter().position(|column| same_column(&column.name, wanted));
+                let Some(index) = index else {
+                    return Err(missing(&routed.name, wanted, &columns, at));
+                };
+                Ok((index, columns[index].cell(&routed.name)?))
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let layout = Layout { table, columns: columns.len(), cells, event: event.clone() };
+        self.unrouted.remove(&id);
+        self.rewritten.insert(id, rewritten);
+        self.layouts.insert(id, layout);
+        Ok(())
+    }
+}
+
+fn missing(table: &TableName, wanted: &str, columns: &[Column], at: &FilePosition) -> Error {
+    Error::ColumnMissing {
+        table: table.clone(),
+        column: wanted.to_owned(),
+        suggestion: super::closest(wanted, columns.iter().map(|column| column.name.as_str())),
+        position: Some(at.clone()),
+    }
+}
+
+/// Table id, schema and table of a table map's bytes.
+fn read_names(data: &[u8]) -> Option<(u64, &[u8], &[u8])> {
+    let id = table_id(data)?;
+    let (schema, rest) = read_name(data.get(8..)?)?;
+    let (table, _) = read_name(rest)?;
+    Some((id, schema, table))
+}
+
+/// The table id that rows events and table maps begin with: 6 bytes.
+pub(super) fn table_id(data: &[u8]) -> Option<u64> {
+    let bytes = data.first_chunk::<6>()?;
+    Some(bytes.iter().rev().fold(0, |id, byte| id << 8 | u64::from(*byte)))
+}
+
+/// A length byte, the name, and a zero byte.
+fn read_name(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = data.split_first()?;
+    let length = usize::from(*length);
+    Some((rest.get(..length)?, rest.get(length + 1..)?))
+}
+
+/// A column as the real table map describes it; its decoder is made only when it is wanted.
+struct Column {
+    name: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Ready(Cell),
+    Text {
+        collation: u16,
+    },
+    Labels {
+        collation: u16,
+        labels: Vec<Vec<u8>>,
+        set: bool,
+    },
+    /// BINARY(n) and VARBINARY; CHAR-like ones lose trailing zero bytes on the way.
+    Binary {
+        pad_to: usize,
+    },
+}
+
+impl Column {
+    fn cell(&self, table: &TableName) -> Result<Cell, Error> {
+        let charset = |collation: u16| {
+            charset::of_collation(collation).map_err(|charset| Error::Charset {
+                table: table.clone(),
+                column: self.name.clone(),
+                charset,
+            })
+        };
+        Ok(match &self.kind {
+            Kind::Ready(cell) => cell.clone(),
+            Kind::Binary { pad_to } => Cell::Bytes { pad_to: *pad_to },
+            Kind::Text { collation } => Cell::Text(charset(*collation)?),
+            Kind::Labels { collation, labels, set } => {
+                // ENUM and SET of charset binary hold text all the same.
+                let charset = if *collation == charset::BINARY {
+                    Charset::Utf8
+                } else {
+                    charset(*collation)?
+                };
+                let labels = labels
+                    .iter()
+                    .map(|label| charset.decode(label.clone()))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|charset| Error::Charset {
+                        table: table.clone(),
+                        column: self.name.clone(),
+                        charset,
+                    })?;
+                if *set { Cell::Set(labels.into()) } else { Cell::Enum(labels.into()) }
+            }
+        })
+    }
+}
+
+/// The map for mysql_cdc, and the columns by their real types.
+fn rewrite(
+    id: u64,
+    map: &TableMapEvent<'_>,
+    table: &TableName,
+    at: &FilePosition,
+    broken: &dyn Fn(String) -> Error,
+) -> Result<(CdcTableMap, Vec<Column>), Error> {
+    let text = |error: std::io::Error| broken(error.to_string());
+    let meta = OptionalMetaExtractor::new(map.iter_optional_meta()).map_err(text)?;
+    let mut labels = Labels::read(map).map_err(broken)?;
+    let mut unsigned = meta.iter_signedness();
+    let mut collations = meta.iter_charset();
+    let mut label_collations = meta.iter_enum_and_set_charset();
+    let mut names = meta.iter_column_name();
+
+    let count = usize::try_from(map.columns_count()).map_err(|error| broken(error.to_string()))?;
+    let (mut types, mut metadata) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut columns = Vec::with_capacity(count);
+    for index in 0..count {
+        let name = match names.next() {
+            Some(name) => name.map_err(text)?.name().into_owned(),
+            None => {
+                return Err(Error::NamesMissing { table: table.clone(), position: at.clone() });
+            }
+        };
+        let unsupported =
+            |kind: String| Error::ColumnType { table: table.clone(), column: name.clone(), kind };
+        let kind = map
+            .get_column_type(index)
+            .map_err(|error| unsupported(error.to_string()))?
+            .ok_or_else(|| broken("a column has no type".to_owned()))?;
+        let meta_bytes = map
+            .get_column_metadata(index)
+            .ok_or_else(|| broken("a column has no metadata".to_owned()))?;
+        let is_unsigned = kind.is_numeric_type() && unsigned.next().unwrap_or(false);
+        // The server lists VECTOR among the character columns; mysql_common does not know it.
+        let collation = if kind.is_character_type() || kind == ColumnType::MYSQL_TYPE_VECTOR {
+            collations.next().transpose().map_err(text)?.unwrap_or(charset::BINARY)
+        } else if kind.is_enum_or_set_type() {
+            label_collations.next().transpose().map_err(text)?.unwrap_or(charset::BINARY)
+        } else {
+            charset::BINARY
+        };
+        let width = width_of(kind, meta_bytes, is_unsigned, collation, &mut labels)
+            .ok_or_else(|| unsupported(format!("{kind:?}")))?;
+        types.push(width.code);
+        metadata.push(width.metadata);
+        columns.push(Column { name, kind: width.kind });
+    }
+    let rewritten = CdcTableMap {
+        table_id: id,
+        database_name: table.schema.clone(),
+        table_name: table.table.clone(),
+        column_types: types,
+        column_metadata: metadata,
+        null_bitmap: Vec::new(),
+        table_metadata: None,
+    };
+    Ok((rewritten, columns))
+}
+
+struct Width {
+    code: u8,
+    metadata: u16,
+    kind: Kind,
+}
+
+/// The table of binlog-facts: which of mysql_cdc's parsers reads how many bytes of this type.
+fn width_of(
+    kind: ColumnType,
+    meta: &[u8],
+    unsigned: bool,
+    collation: u16,
+    labels: &mut Labels,
+) -> Option<Width> {
+    use ColumnType as T;
+    let first = meta.first().copied().unwrap_or(0);
+    let second = meta.get(1).copied().unwrap_or(0);
+    let ready = |code: u8, metadata: u16, cell: Cell| {
+        Some(Width { code, metadata, kind: Kind::Ready(cell) })
+    };
+    let integer = |bytes: u8| ready(kind as u8, 0, Cell::Int { bytes, unsigned });
+    let packed = |whole: u8, cell: fn(u8) -> Cell| {
+        (first <= 6)
+            .then(|| ready(cdc::SET, u16::from(whole + fraction_bytes(first)), cell(first)))
+            .flatten()
+    };
+    let text = |prefix: u16, pad_to: usize| {
+        let kind = if collation == charset::BINARY {
+            Kind::Binary { pad_to }
+        } else {
+            Kind::Text { collation }
+        };
+        Some(Width { code: cdc::BLOB, metadata: prefix, kind })
+    };
+    let prefix_of = |max_bytes: usize| if max_bytes < 256 { 1 } else { 2 };
+    match kind {
+        T::MYSQL_TYPE_TINY => integer(1),
+        T::MYSQL_TYPE_SHORT => integer(2),
+        T::MYSQL_TYPE_INT24 => integer(3),
+        T::MYSQL_TYPE_LONG => integer(4),
+        T::MYSQL_TYPE_LONGLONG => integer(8),
+        T::MYSQL_TYPE_FLOAT if first == 4 => ready(kind as u8, 4, Cell::Float),
+        T::MYSQL_TYPE_DOUBLE if first == 8 => ready(kind as u8, 8, Cell::Double),
+        T::MYSQL_TYPE_NEWDECIMAL => (second <= first && first > 0)
+            .then(|| ready(kind as u8, u16::from_le_bytes([first, second]), Cell::Decimal))
+            .flatten(),
+        T::MYSQL_TYPE_YEAR => ready(cdc::TINY, 0, Cell::Year),
+        T::MYSQL_TYPE_DATE | T::MYSQL_TYPE_NEWDATE => ready(cdc::DATE, 0, Cell::Date),
+        T::MYSQL_TYPE_TIMESTAMP2 => packed(4, Cell::Timestamp),
+        T::MYSQL_TYPE_DATETIME2 => packed(5, Cell::DateTime),
+        T::MYSQL_TYPE_TIME2 => packed(3, Cell::Time),
+        T::MYSQL_TYPE_BIT => ready(cdc::BIT, u16::from_le_bytes([first, second]), Cell::Bit),
+        T::MYSQL_TYPE_VARCHAR => {
+            text(prefix_of(usize::from(u16::from_le_bytes([first, second]))), 0)
+        }
+        T::MYSQL_TYPE_STRING => {
+            // Two bits of the length hide in the type byte (MySQL bug 37426).
+            let length = usize::from(second) | (usize::from(first & 0x30) ^ 0x30) << 4;
+            text(prefix_of(length), length)
+        }
+        T::MYSQL_TYPE_BLOB if (1..=4).contains(&first) => text(u16::from(first), 0),
+        T::MYSQL_TYPE_GEOMETRY | T::MYSQL_TYPE_VECTOR if (1..=4).contains(&first) => {
+            ready(cdc::BLOB, u16::from(first), Cell::Bytes { pad_to: 0 })
+        }
+        T::MYSQL_TYPE_JSON if (1..=4).contains(&first) => {
+            ready(cdc::BLOB, u16::from(first), Cell::Json)
+        }
+        T::MYSQL_TYPE_ENUM if (1..=2).contains(&second) => {
+            let kind = Kind::Labels { collation, labels: labels.enums.next()?, set: false };
+            Some(Width { code: cdc::ENUM, metadata: u16::from(second), kind })
+        }
+        T::MYSQL_TYPE_SET if (1..=8).contains(&second) => {
+            let kind = Kind::Labels { collation, labels: labels.sets.next()?, set: true };
+            Some(Width { code: cdc::SET, metadata: u16::from(second), kind })
+        }
+        _ => None,
+    }
+}
+
+/// The labels of all ENUM and of all SET columns, in column order.
+struct Labels {
+    enums: std::vec::IntoIter<Vec<Vec<u8>>>,
+    sets: std::vec::IntoIter<Vec<Vec<u8>>>,
+}
+
+impl Labels {
+    fn read(map: &TableMapEvent<'_>) -> Result<Self, String> {
+        let (mut enums, mut sets) = (Vec::new(), Vec::new());
+        for field in map.iter_optional_meta() {
+            match field.map_err(|error| error.to_string())? {
+                OptionalMetadataField::EnumStrValue(values) => {
+                    for values in values.iter_values() {
+                        let values = values.map_err(|error| error.to_string())?;
+                        enums
+                            .push(values.values().iter().map(|v| v.value_raw().to_vec()).collect());
+                    }
+                }
+                OptionalMetadataField::SetStrValue(values) => {
+                    for values in values.iter_values() {
+                        let values = values.map_err(|error| error.to_string())?;
+                        sets.push(values.values().iter().map(|v| v.value_raw().to_vec()).collect());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { enums: enums.into_iter(), sets: sets.into_iter() })
+    }
+}
