@@ -24,14 +24,28 @@ fn table(columns: &[&str]) -> RoutedTable {
         delete: false,
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
     };
-    let name = TableName { schema: "shop".to_owned(), table: "leads".to_owned() };
-    RoutedTable { name, routes: vec![route] }
+    let name = TableName {
+        schema: "shop".to_owned(),
+        table: "leads".to_owned(),
+    };
+    RoutedTable {
+        name,
+        routes: vec![route],
+    }
 }
 
 fn checkpoint() -> Checkpoint {
-    let end = FilePosition { file: "binlog.000001".into(), offset: 4 };
+    let end = FilePosition {
+        file: "binlog.000001".into(),
+        offset: 4,
+    };
     let position = Position::Gtid(Default::default());
-    Checkpoint { server_uuid: String::new(), position, end, inside: None }
+    Checkpoint {
+        server_uuid: String::new(),
+        position,
+        end,
+        inside: None,
+    }
 }
 
 fn clock() -> Micros {

@@ -3,7 +3,12 @@
 //!
 //! `RECORDS=2700000 cargo bench --bench journal -- --quick` changes the volume.
 
-#![allow(clippy::print_stderr, clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    missing_docs
+)]
 
 use std::fs;
 use std::path::Path;
@@ -26,9 +31,15 @@ const NOON: i64 = 1_790_000_000_000_000;
 const BATCH: u64 = 200;
 
 fn main() {
-    let records = std::env::var("RECORDS").ok().and_then(|text| text.parse().ok());
+    let records = std::env::var("RECORDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let records: u64 = records.unwrap_or(300_000);
-    for policy in [PayloadPolicy::Full, PayloadPolicy::Hash, PayloadPolicy::Masked] {
+    for policy in [
+        PayloadPolicy::Full,
+        PayloadPolicy::Hash,
+        PayloadPolicy::Masked,
+    ] {
         volume(policy, records);
     }
     benches();
@@ -62,13 +73,19 @@ fn volume(policy: PayloadPolicy, records: u64) {
     let (batches, group) = (records / BATCH, 16);
     let mut spent = Duration::ZERO;
     for first in (0..batches).step_by(group) {
-        let commits = (first..batches.min(first + group as u64)).map(commit).collect();
+        let commits = (first..batches.min(first + group as u64))
+            .map(commit)
+            .collect();
         let began = Instant::now();
         submit(&store, commits);
         spent += began.elapsed();
     }
     let began = Instant::now();
-    assert!(store.index().wait_applied(batches, Duration::from_secs(600)));
+    assert!(
+        store
+            .index()
+            .wait_applied(batches, Duration::from_secs(600))
+    );
     let lag = began.elapsed();
     let per = |nanos: u64| nanos as f64 / records as f64 / 1000.0;
     eprintln!(
@@ -101,14 +118,25 @@ fn volume(policy: PayloadPolicy, records: u64) {
     let began = Instant::now();
     let reader = open_reader(folder.path()).unwrap();
     let segment = reader.journal_stats().segment_bytes >> 10;
-    eprintln!("  start from a newest segment of {segment} KiB: {:.2?}", began.elapsed());
+    eprintln!(
+        "  start from a newest segment of {segment} KiB: {:.2?}",
+        began.elapsed()
+    );
     assert_eq!(reader.recovered().last_commit, batches);
     reader.close();
     fs::remove_dir_all(folder.path().join("index")).unwrap();
     let began = Instant::now();
     let reader = open_reader(folder.path()).unwrap();
-    assert!(reader.index().wait_applied(batches, Duration::from_secs(600)));
-    eprintln!("  rebuild: {:.2?}; resident {} MiB", began.elapsed(), resident_mib());
+    assert!(
+        reader
+            .index()
+            .wait_applied(batches, Duration::from_secs(600))
+    );
+    eprintln!(
+        "  rebuild: {:.2?}; resident {} MiB",
+        began.elapsed(),
+        resident_mib()
+    );
 }
 
 fn settings(path: &Path, payload: PayloadPolicy) -> StateSettings {
@@ -125,7 +153,10 @@ fn submit(store: &Store, commits: Vec<Commit>) {
     let count = commits.len();
     for commit in commits {
         let answers = answers.clone();
-        store.journal().submit(commit, Box::new(move |result| answers.send(result).unwrap()));
+        store.journal().submit(
+            commit,
+            Box::new(move |result| answers.send(result).unwrap()),
+        );
     }
     for _ in 0..count {
         answered.recv().unwrap().unwrap();
@@ -133,7 +164,10 @@ fn submit(store: &Store, commits: Vec<Commit>) {
 }
 
 fn commit(batch: u64) -> Commit {
-    let table = Arc::new(TableName { schema: "shop".into(), table: "leads".into() });
+    let table = Arc::new(TableName {
+        schema: "shop".into(),
+        table: "leads".into(),
+    });
     let now = NOON + batch as i64 * 20_000;
     let attempt = Attempt {
         batch,
@@ -212,7 +246,11 @@ fn size_of(folder: &Path) -> u64 {
         .map(|file| {
             let file = file.unwrap();
             let data = file.metadata().unwrap();
-            if data.is_dir() { size_of(&file.path()) } else { data.len() }
+            if data.is_dir() {
+                size_of(&file.path())
+            } else {
+                data.len()
+            }
         })
         .sum()
 }

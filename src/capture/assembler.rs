@@ -169,7 +169,9 @@ impl Assembler {
                 Ok(())
             }
             kind::EXECUTE_LOAD_QUERY => self.load_query(event),
-            kind::INCIDENT => Err(Error::Incident { position: self.at.clone() }),
+            kind::INCIDENT => Err(Error::Incident {
+                position: self.at.clone(),
+            }),
             kind::STOP
             | kind::INTVAR
             | kind::APPEND_BLOCK
@@ -185,7 +187,10 @@ impl Assembler {
             | kind::TRANSACTION_CONTEXT
             | kind::VIEW_CHANGE => Ok(()),
             _ if header.flags().contains(EventFlags::LOG_EVENT_IGNORABLE_F) => Ok(()),
-            event => Err(Error::UnknownEvent { event, position: self.at.clone() }),
+            event => Err(Error::UnknownEvent {
+                event,
+                position: self.at.clone(),
+            }),
         }
     }
 
@@ -209,10 +214,16 @@ impl Assembler {
                 | kind::STOP
                 | kind::TRANSACTION_PAYLOAD
         );
-        let left = self.payload_left.checked_sub(u64::from(header.event_size()));
+        let left = self
+            .payload_left
+            .checked_sub(u64::from(header.event_size()));
         match left {
             Some(left) if !stands_outside => self.payload_left = left,
-            _ => return Err(Error::Payload { position: self.at.clone() }),
+            _ => {
+                return Err(Error::Payload {
+                    position: self.at.clone(),
+                });
+            }
         }
         Ok(true)
     }
@@ -229,7 +240,10 @@ impl Assembler {
         if right {
             return Ok(());
         }
-        Err(Error::Checksum { event: kind, position: self.at.clone() })
+        Err(Error::Checksum {
+            event: kind,
+            position: self.at.clone(),
+        })
     }
 
     /// Follows the position in 64 bits; the header carries 32, and 0 in events made for the dump.
@@ -253,8 +267,9 @@ impl Assembler {
     }
 
     fn rotate(&mut self, event: &Event) -> Result<(), Error> {
-        let rotate: RotateEvent<'_> =
-            event.read_event().map_err(|error| self.undecodable(event, error.to_string()))?;
+        let rotate: RotateEvent<'_> = event
+            .read_event()
+            .map_err(|error| self.undecodable(event, error.to_string()))?;
         if *rotate.name() != *self.at.file {
             self.at.file = rotate.name().into();
         }
@@ -268,21 +283,33 @@ impl Assembler {
         let header = event.header();
         let start = FilePosition {
             file: Arc::clone(&self.at.file),
-            offset: self.at.offset.saturating_sub(u64::from(header.event_size())),
+            offset: self
+                .at
+                .offset
+                .saturating_sub(u64::from(header.event_size())),
         };
-        let gtid_event: GtidEvent =
-            event.read_event().map_err(|error| self.undecodable(event, error.to_string()))?;
+        let gtid_event: GtidEvent = event
+            .read_event()
+            .map_err(|error| self.undecodable(event, error.to_string()))?;
         let has_gtid = header.event_type_raw() != kind::ANONYMOUS_GTID;
         let (id, gtid) = match &self.progress.position {
             Position::File(_) => (TransactionId::File(start), None),
             Position::Gtid(_) if has_gtid => {
                 let tag = gtid_event.tag().map(|tag| Arc::from(&**tag));
-                let source = GtidSource { uuid: gtid_event.sid(), tag };
-                let gtid = Gtid { source, number: gtid_event.gno() };
+                let source = GtidSource {
+                    uuid: gtid_event.sid(),
+                    tag,
+                };
+                let gtid = Gtid {
+                    source,
+                    number: gtid_event.gno(),
+                };
                 (TransactionId::Gtid(gtid.clone()), Some(gtid))
             }
             Position::Gtid(_) => {
-                return Err(Error::GtidModeChanged { found: "anonymous transactions".to_owned() });
+                return Err(Error::GtidModeChanged {
+                    found: "anonymous transactions".to_owned(),
+                });
             }
         };
         // 55 bits; the highest one only says that an original timestamp follows.
@@ -296,13 +323,20 @@ impl Assembler {
             None => vec![0; count],
             Some(inside) => {
                 let rows = |table: &str| inside.rows.get(table).copied().unwrap_or(0);
-                self.routing.tables.iter().map(|table| rows(&table.text)).collect()
+                self.routing
+                    .tables
+                    .iter()
+                    .map(|table| rows(&table.text))
+                    .collect()
             }
         };
         let covered = self.progress.inside(&id).is_none() && self.progress.covers(&id);
         self.maps.start_transaction();
         self.open = Some(Open {
-            transaction: Arc::new(Transaction { id, committed_at: Micros(micros) }),
+            transaction: Arc::new(Transaction {
+                id,
+                committed_at: Micros(micros),
+            }),
             gtid,
             begun: false,
             xa: false,
@@ -318,16 +352,17 @@ impl Assembler {
     fn close_implicit(&mut self) -> Result<(), Error> {
         match &self.open {
             None => Ok(()),
-            Some(open) if open.begun || open.has_routed_rows => {
-                Err(Error::TransactionBroken { position: self.at.clone() })
-            }
+            Some(open) if open.begun || open.has_routed_rows => Err(Error::TransactionBroken {
+                position: self.at.clone(),
+            }),
             Some(_) => self.finish(),
         }
     }
 
     fn query(&mut self, event: &Event) -> Result<(), Error> {
-        let query: QueryEvent<'_> =
-            event.read_event().map_err(|error| self.undecodable(event, error.to_string()))?;
+        let query: QueryEvent<'_> = event
+            .read_event()
+            .map_err(|error| self.undecodable(event, error.to_string()))?;
         let text = query.query_raw();
         let statement = match text {
             b"BEGIN" => Statement::Begin,
@@ -348,7 +383,9 @@ impl Assembler {
                 position: self.at.clone(),
             }),
             Statement::Rollback | Statement::RollbackToSavepoint if has_routed_rows => {
-                Err(Error::TransactionBroken { position: self.at.clone() })
+                Err(Error::TransactionBroken {
+                    position: self.at.clone(),
+                })
             }
             Statement::RollbackToSavepoint | Statement::Savepoint => Ok(()),
             Statement::Commit | Statement::Rollback | Statement::XaEnd => self.finish(),
@@ -372,14 +409,18 @@ impl Assembler {
     }
 
     fn payload(&mut self, event: &Event) -> Result<(), Error> {
-        let payload: TransactionPayloadEvent<'_> =
-            event.read_event().map_err(|error| self.undecodable(event, error.to_string()))?;
+        let payload: TransactionPayloadEvent<'_> = event
+            .read_event()
+            .map_err(|error| self.undecodable(event, error.to_string()))?;
         let bytes = match payload.uncompressed_size() {
             0 => payload.payload_size(),
             bytes => bytes,
         };
         if bytes > PAYLOAD_BYTES_MAX {
-            return Err(Error::PayloadSize { position: self.at.clone(), bytes });
+            return Err(Error::PayloadSize {
+                position: self.at.clone(),
+                bytes,
+            });
         }
         self.payload_left = bytes;
         if let Some(open) = &mut self.open {
@@ -395,7 +436,9 @@ impl Assembler {
 
     /// The open transaction has ended here.
     fn finish(&mut self) -> Result<(), Error> {
-        let Some(open) = self.open.take() else { return Ok(()) };
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
         if open.covered {
             return Ok(());
         }
@@ -403,7 +446,10 @@ impl Assembler {
         if open.has_routed_rows {
             let mut gtids = GtidSet::default();
             open.gtid.iter().for_each(|gtid| gtids.insert(gtid));
-            self.push_advance(Advance { gtids, end: self.at.clone() });
+            self.push_advance(Advance {
+                gtids,
+                end: self.at.clone(),
+            });
             if self.pieces.is_full() {
                 self.cut();
             }
@@ -420,7 +466,9 @@ impl Assembler {
 
     /// Transactions without routed rows come before whatever is pushed next.
     pub(super) fn push_merged(&mut self) {
-        let Some(end) = self.merged_end.take() else { return };
+        let Some(end) = self.merged_end.take() else {
+            return;
+        };
         let gtids = std::mem::take(&mut self.merged);
         self.merged_count = 0;
         self.push_advance(Advance { gtids, end });
@@ -444,7 +492,10 @@ pub(super) fn snapshot(open: Option<&Open>, routing: &Routing, progress: &Progre
         .filter(|(_, rows)| *rows > 0)
         .collect();
     if !rows.is_empty() && !open.covered {
-        progress.set_inside(Inside { transaction: open.transaction.id.clone(), rows });
+        progress.set_inside(Inside {
+            transaction: open.transaction.id.clone(),
+            rows,
+        });
     }
     progress
 }

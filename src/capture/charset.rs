@@ -92,7 +92,11 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, bytes: &[u8], text: &str) {
-        assert_eq!(of_name(name).unwrap().decode(bytes.to_vec()).as_deref(), Ok(text), "{name}");
+        assert_eq!(
+            of_name(name).unwrap().decode(bytes.to_vec()).as_deref(),
+            Ok(text),
+            "{name}"
+        );
     }
 
     #[test]
@@ -117,14 +121,20 @@ mod tests {
             ("utf16", b"\xd8\x3d"),
             ("utf32", b"\0\0"),
         ] {
-            assert!(of_name(name).unwrap().decode(bytes.to_vec()).is_err(), "{name}");
+            assert!(
+                of_name(name).unwrap().decode(bytes.to_vec()).is_err(),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn collations_lead_to_their_charset_and_unknown_ones_are_named() {
         assert_eq!(of_collation(255), Ok(Charset::Utf8));
-        assert_eq!(of_collation(8), Ok(Charset::Table(encoding_rs::WINDOWS_1252)));
+        assert_eq!(
+            of_collation(8),
+            Ok(Charset::Table(encoding_rs::WINDOWS_1252))
+        );
         assert_eq!(of_collation(4), Err("cp850".to_owned()));
         assert!(of_collation(9999).is_err());
     }

@@ -74,23 +74,47 @@ fn login_error(settings: &SourceSettings, error: mysql_async::Error) -> Error {
         // 1044 and 1045: denied; 1130: host not allowed; 1698: plugin refuses; 1862: expired;
         // 3118 and 3955: locked.
         mysql_async::Error::Server(server)
-            if matches!(server.code, 1044 | 1045 | 1130 | 1698 | 1820 | 1862 | 3118 | 3955) =>
+            if matches!(
+                server.code,
+                1044 | 1045 | 1130 | 1698 | 1820 | 1862 | 3118 | 3955
+            ) =>
         {
-            Error::AccessDenied { user: settings.user.clone(), source: server.into() }
+            Error::AccessDenied {
+                user: settings.user.clone(),
+                source: server.into(),
+            }
         }
-        error @ mysql_async::Error::Server(_) => {
-            Error::Query { what: "log in", source: error.into() }
-        }
-        mysql_async::Error::Io(IoError::Tls(error)) => {
-            Error::Tls { host, port, source: error.into() }
-        }
+        error @ mysql_async::Error::Server(_) => Error::Query {
+            what: "log in",
+            source: error.into(),
+        },
+        mysql_async::Error::Io(IoError::Tls(error)) => Error::Tls {
+            host,
+            port,
+            source: error.into(),
+        },
         error @ mysql_async::Error::Driver(
             mysql_async::DriverError::NoClientSslFlagFromServer
             | mysql_async::DriverError::NoKeyFound,
-        ) => Error::Tls { host, port, source: error.into() },
-        error if is_tls(&error) => Error::Tls { host, port, source: error.into() },
-        error if is_unresolved(&error) => Error::ResolveHost { host, source: error.into() },
-        error => Error::Connect { host, port, source: error.into() },
+        ) => Error::Tls {
+            host,
+            port,
+            source: error.into(),
+        },
+        error if is_tls(&error) => Error::Tls {
+            host,
+            port,
+            source: error.into(),
+        },
+        error if is_unresolved(&error) => Error::ResolveHost {
+            host,
+            source: error.into(),
+        },
+        error => Error::Connect {
+            host,
+            port,
+            source: error.into(),
+        },
     }
 }
 
@@ -126,7 +150,10 @@ pub(super) fn query_error(
         {
             missing_privilege(settings, what, Some(server.into()))
         }
-        error => Error::Query { what, source: error.into() },
+        error => Error::Query {
+            what,
+            source: error.into(),
+        },
     }
 }
 
@@ -137,7 +164,12 @@ pub(super) fn missing_privilege(
 ) -> Error {
     let user = settings.user.clone();
     let grants = format!("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{user}'@'%'");
-    Error::Privilege { user, what, grants, source }
+    Error::Privilege {
+        user,
+        what,
+        grants,
+        source,
+    }
 }
 
 /// Why the stream ended, in our words.
@@ -147,25 +179,40 @@ pub(super) fn stream_error(
     error: mysql_async::Error,
 ) -> Error {
     let mysql_async::Error::Server(server) = error else {
-        return Error::StreamBroken { source: error.into() };
+        return Error::StreamBroken {
+            source: error.into(),
+        };
     };
     if server.code == 1227 || server.code == 1045 {
         return missing_privilege(settings, "read the binlog", Some(server.into()));
     }
     if server.code != 1236 {
-        return Error::DumpRefused { source: server.into() };
+        return Error::DumpRefused {
+            source: server.into(),
+        };
     }
     // ER_SOURCE_FATAL_ERROR_READING_BINLOG has one number for all of its causes.
     let text = server.message.to_ascii_lowercase();
     if text.contains("same server_uuid/server_id") {
-        Error::ServerIdTaken { server_id, source: server.into() }
+        Error::ServerIdTaken {
+            server_id,
+            source: server.into(),
+        }
     } else if text.contains("purged") {
-        Error::HistoryLost { missing: server.message.clone() }
+        Error::HistoryLost {
+            missing: server.message.clone(),
+        }
     } else if text.contains("could not find first log file") {
-        Error::FileGone { file: server.message.clone() }
+        Error::FileGone {
+            file: server.message.clone(),
+        }
     } else if text.contains("has more gtids than") {
-        Error::GtidsAhead { ahead: server.message.clone() }
+        Error::GtidsAhead {
+            ahead: server.message.clone(),
+        }
     } else {
-        Error::DumpRefused { source: server.into() }
+        Error::DumpRefused {
+            source: server.into(),
+        }
     }
 }

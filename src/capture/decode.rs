@@ -47,9 +47,11 @@ impl Cell {
             (Cell::Timestamp(digits), MySqlValue::Set(raw)) => temporal::timestamp(raw, *digits),
             (Cell::DateTime(digits), MySqlValue::Set(raw)) => temporal::date_time(raw, *digits),
             (Cell::Time(digits), MySqlValue::Set(raw)) => temporal::time(raw, *digits),
-            (Cell::Date, MySqlValue::Date(date)) => {
-                Value::Date(Date { year: date.year, month: date.month, day: date.day })
-            }
+            (Cell::Date, MySqlValue::Date(date)) => Value::Date(Date {
+                year: date.year,
+                month: date.month,
+                day: date.day,
+            }),
             (Cell::Decimal, MySqlValue::Decimal(text)) => Value::Decimal(text),
             (Cell::Bytes { pad_to }, MySqlValue::Blob(mut bytes)) => {
                 if bytes.len() < *pad_to {
@@ -68,7 +70,10 @@ impl Cell {
             (Cell::Year, MySqlValue::TinyInt(years)) => Value::Year(1900 + u16::from(years)),
             (Cell::Bit, MySqlValue::Bit(bits)) => {
                 // Most significant first, at most 64 of them.
-                Value::Bit(bits.iter().fold(0, |value, bit| value << 1 | u64::from(*bit)))
+                Value::Bit(
+                    bits.iter()
+                        .fold(0, |value, bit| value << 1 | u64::from(*bit)),
+                )
             }
             _ => return Err("its bytes have another form than its type".to_owned()),
         })
@@ -129,15 +134,37 @@ mod tests {
 
     #[test]
     fn integers_of_every_width_carry_their_sign() {
-        let signed = |bytes| Cell::Int { bytes, unsigned: false };
+        let signed = |bytes| Cell::Int {
+            bytes,
+            unsigned: false,
+        };
         check(&signed(1), MySqlValue::TinyInt(0xFF), Value::Int(-1));
-        check(&signed(2), MySqlValue::SmallInt(0x8000), Value::Int(-32_768));
+        check(
+            &signed(2),
+            MySqlValue::SmallInt(0x8000),
+            Value::Int(-32_768),
+        );
         check(&signed(3), MySqlValue::MediumInt(0xFF_FFFF), Value::Int(-1));
-        check(&signed(3), MySqlValue::MediumInt(0x7F_FFFF), Value::Int(8_388_607));
+        check(
+            &signed(3),
+            MySqlValue::MediumInt(0x7F_FFFF),
+            Value::Int(8_388_607),
+        );
         check(&signed(4), MySqlValue::Int(0xFFFF_FFFE), Value::Int(-2));
-        check(&signed(8), MySqlValue::BigInt(1 << 63), Value::Int(i64::MIN));
-        let unsigned = Cell::Int { bytes: 3, unsigned: true };
-        check(&unsigned, MySqlValue::MediumInt(0xFF_FFFF), Value::UInt(0xFF_FFFF));
+        check(
+            &signed(8),
+            MySqlValue::BigInt(1 << 63),
+            Value::Int(i64::MIN),
+        );
+        let unsigned = Cell::Int {
+            bytes: 3,
+            unsigned: true,
+        };
+        check(
+            &unsigned,
+            MySqlValue::MediumInt(0xFF_FFFF),
+            Value::UInt(0xFF_FFFF),
+        );
     }
 
     #[test]
@@ -155,7 +182,11 @@ mod tests {
         check(&one, MySqlValue::Enum(0), Value::Text(String::new()));
         assert!(one.decode(MySqlValue::Enum(4)).is_err());
         let many = Cell::Set(labels);
-        check(&many, MySqlValue::Set(0b101), Value::Text("new,cold".to_owned()));
+        check(
+            &many,
+            MySqlValue::Set(0b101),
+            Value::Text("new,cold".to_owned()),
+        );
         check(&many, MySqlValue::Set(0), Value::Text(String::new()));
         assert!(many.decode(MySqlValue::Set(0b1000)).is_err());
     }
@@ -163,14 +194,22 @@ mod tests {
     #[test]
     fn binary_is_padded_to_its_declared_length() {
         let cell = Cell::Bytes { pad_to: 4 };
-        check(&cell, MySqlValue::Blob(vec![1]), Value::Bytes(vec![1, 0, 0, 0]));
+        check(
+            &cell,
+            MySqlValue::Blob(vec![1]),
+            Value::Bytes(vec![1, 0, 0, 0]),
+        );
         let free = Cell::Bytes { pad_to: 0 };
         check(&free, MySqlValue::Blob(vec![1]), Value::Bytes(vec![1]));
     }
 
     #[test]
     fn bits_are_read_from_the_top() {
-        check(&Cell::Bit, MySqlValue::Bit(vec![true, false, true]), Value::Bit(5));
+        check(
+            &Cell::Bit,
+            MySqlValue::Bit(vec![true, false, true]),
+            Value::Bit(5),
+        );
     }
 
     #[test]

@@ -15,25 +15,50 @@ pub enum Error {
     #[error("cannot resolve the host name {host:?}")]
     ResolveHost { host: String, source: Source },
     #[error("cannot connect to {host}:{port}")]
-    Connect { host: String, port: u16, source: Source },
+    Connect {
+        host: String,
+        port: u16,
+        source: Source,
+    },
     #[error("no answer from {host}:{port} within {waited_ms} ms")]
-    ConnectTimeout { host: String, port: u16, waited_ms: u64 },
+    ConnectTimeout {
+        host: String,
+        port: u16,
+        waited_ms: u64,
+    },
     #[error("mysql refused the login of user {user:?}")]
     AccessDenied { user: String, source: Source },
     #[error("cannot encrypt the connection to {host}:{port}")]
-    Tls { host: String, port: u16, source: Source },
+    Tls {
+        host: String,
+        port: u16,
+        source: Source,
+    },
     #[error("tls mode {mode} is not supported")]
     TlsMode { mode: &'static str },
     #[error("user {user:?} lacks a privilege needed to {what}")]
-    Privilege { user: String, what: &'static str, grants: String, source: Option<Source> },
+    Privilege {
+        user: String,
+        what: &'static str,
+        grants: String,
+        source: Option<Source>,
+    },
     #[error("cannot {what}")]
     Query { what: &'static str, source: Source },
     #[error("server version {version} is not supported yet")]
     ServerVersion { version: String },
     #[error("server setting {name} is {found:?}, needed is {needed:?}")]
-    ServerSetting { name: &'static str, found: String, needed: &'static str },
+    ServerSetting {
+        name: &'static str,
+        found: String,
+        needed: &'static str,
+    },
     #[error("table {table} does not exist or is not visible to user {user:?}")]
-    TableMissing { table: TableName, user: String, suggestion: Option<String> },
+    TableMissing {
+        table: TableName,
+        user: String,
+        suggestion: Option<String>,
+    },
     #[error("table {table} has no column {column:?}{}", at(.position))]
     ColumnMissing {
         table: TableName,
@@ -42,9 +67,17 @@ pub enum Error {
         position: Option<FilePosition>,
     },
     #[error("column {column:?} of {table} has the type {kind}, which is not supported")]
-    ColumnType { table: TableName, column: String, kind: String },
+    ColumnType {
+        table: TableName,
+        column: String,
+        kind: String,
+    },
     #[error("column {column:?} of {table} has the charset {charset}, which is not supported")]
-    Charset { table: TableName, column: String, charset: String },
+    Charset {
+        table: TableName,
+        column: String,
+        charset: String,
+    },
 
     #[error("the server purged transactions that were not read yet")]
     HistoryLost { missing: String },
@@ -79,21 +112,42 @@ pub enum Error {
     #[error("the server logged an incident at {position}: events are missing from its binlog")]
     Incident { position: FilePosition },
     #[error("partial json updates of {table} at {position} cannot be read")]
-    PartialUpdate { table: TableName, position: FilePosition },
+    PartialUpdate {
+        table: TableName,
+        position: FilePosition,
+    },
     #[error("a change of {table} at {position} was logged as a statement, without its rows")]
-    StatementLogged { table: String, position: FilePosition },
+    StatementLogged {
+        table: String,
+        position: FilePosition,
+    },
     #[error("rows of {table} at {position} belong to an xa transaction")]
-    XaRows { table: TableName, position: FilePosition },
+    XaRows {
+        table: TableName,
+        position: FilePosition,
+    },
     #[error("the compressed transaction at {position} cannot be unpacked")]
     Payload { position: FilePosition },
     #[error("the compressed transaction at {position} unpacks to {bytes} bytes, too many")]
     PayloadSize { position: FilePosition, bytes: u64 },
     #[error("event type {event} at {position} cannot be decoded: {reason}")]
-    Event { event: u8, position: FilePosition, reason: String },
+    Event {
+        event: u8,
+        position: FilePosition,
+        reason: String,
+    },
     #[error("column {column:?} of {table} at {position} cannot be decoded: {reason}")]
-    Value { table: TableName, column: String, position: FilePosition, reason: String },
+    Value {
+        table: TableName,
+        column: String,
+        position: FilePosition,
+        reason: String,
+    },
     #[error("table map of {table} at {position} has no column names")]
-    NamesMissing { table: TableName, position: FilePosition },
+    NamesMissing {
+        table: TableName,
+        position: FilePosition,
+    },
     #[error("the transaction before {position} was rolled back or has no end")]
     TransactionBroken { position: FilePosition },
 
@@ -108,7 +162,10 @@ pub enum Error {
 }
 
 fn at(position: &Option<FilePosition>) -> String {
-    position.as_ref().map(|position| format!(" at {position}")).unwrap_or_default()
+    position
+        .as_ref()
+        .map(|position| format!(" at {position}"))
+        .unwrap_or_default()
 }
 
 impl Error {

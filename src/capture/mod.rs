@@ -69,7 +69,12 @@ pub enum CaptureEvent {
 fn closest<'c>(wanted: &str, candidates: impl Iterator<Item = &'c str>) -> Option<String> {
     let wanted = wanted.to_lowercase();
     candidates
-        .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&wanted, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, candidate)| candidate.to_owned())

@@ -48,7 +48,11 @@ impl Pieces {
         let next = Vec::with_capacity(self.items.len());
         let items = std::mem::replace(&mut self.items, next);
         let bytes = std::mem::take(&mut self.bytes);
-        self.ready.push_back(Piece { items, bytes, progress: progress() });
+        self.ready.push_back(Piece {
+            items,
+            bytes,
+            progress: progress(),
+        });
     }
 
     pub(super) fn pop(&mut self) -> Option<Piece> {

@@ -43,15 +43,24 @@ pub enum CheckResult {
 impl PreflightReport {
     #[must_use]
     pub fn is_ok(&self) -> bool {
-        !self.checks.iter().any(|check| matches!(check.result, CheckResult::Failed(_)))
+        !self
+            .checks
+            .iter()
+            .any(|check| matches!(check.result, CheckResult::Failed(_)))
     }
 
     fn add(&mut self, name: impl Into<String>, result: CheckResult) {
-        self.checks.push(Check { name: name.into(), result });
+        self.checks.push(Check {
+            name: name.into(),
+            result,
+        });
     }
 
     fn add_result(&mut self, name: impl Into<String>, result: Result<String, Error>) {
-        self.add(name, result.map_or_else(CheckResult::Failed, CheckResult::Passed));
+        self.add(
+            name,
+            result.map_or_else(CheckResult::Failed, CheckResult::Passed),
+        );
     }
 }
 
@@ -101,15 +110,21 @@ fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut Prefligh
         let result = if found.eq_ignore_ascii_case(needed) {
             CheckResult::Passed(found)
         } else {
-            CheckResult::Failed(Error::ServerSetting { name, found, needed })
+            CheckResult::Failed(Error::ServerSetting {
+                name,
+                found,
+                needed,
+            })
         };
         report.add(name, result);
     };
     expect("log_bin", "ON");
     expect("binlog_format", "ROW");
     expect("binlog_row_metadata", "FULL");
-    let updates =
-        tables.iter().flat_map(|table| &table.routes).any(|route| route.update || route.delete);
+    let updates = tables
+        .iter()
+        .flat_map(|table| &table.routes)
+        .any(|route| route.update || route.delete);
     if updates {
         expect("binlog_row_image", "FULL");
         expect("binlog_row_value_options", "");
@@ -134,8 +149,13 @@ fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut Prefligh
 }
 
 fn check_retention(server: &Server, report: &mut PreflightReport) {
-    let purges = !server.get("binlog_expire_logs_auto_purge").eq_ignore_ascii_case("OFF");
-    let seconds = server.get("binlog_expire_logs_seconds").parse().unwrap_or(0);
+    let purges = !server
+        .get("binlog_expire_logs_auto_purge")
+        .eq_ignore_ascii_case("OFF");
+    let seconds = server
+        .get("binlog_expire_logs_seconds")
+        .parse()
+        .unwrap_or(0);
     let result = match seconds {
         0 => CheckResult::Passed("kept until purged by hand".to_owned()),
         seconds if purges && seconds < RETENTION_SECONDS_MIN => {
@@ -151,7 +171,9 @@ async fn check_privileges(
     settings: &SourceSettings,
     report: &mut PreflightReport,
 ) {
-    let client = files(conn, settings).await.map(|files| format!("{} binlog files", files.len()));
+    let client = files(conn, settings)
+        .await
+        .map(|files| format!("{} binlog files", files.len()));
     report.add_result("privilege replication client", client);
     let what = "read its own grants";
     let grants: Result<Vec<Row>, _> = conn.query("SHOW GRANTS").await;
@@ -211,7 +233,11 @@ fn check_columns(
     charsets: &[Option<String>],
     report: &mut PreflightReport,
 ) {
-    let mut wanted: Vec<&String> = table.routes.iter().flat_map(|route| &route.columns).collect();
+    let mut wanted: Vec<&String> = table
+        .routes
+        .iter()
+        .flat_map(|route| &route.columns)
+        .collect();
     wanted.sort_unstable();
     wanted.dedup();
     let mut failures = Vec::new();
@@ -236,8 +262,13 @@ fn check_columns(
                 kind: kind.clone(),
             });
         }
-        let index = schema.columns.iter().position(|column| std::ptr::eq(column, found));
-        let charset = index.and_then(|index| charsets.get(index)).and_then(Option::as_ref);
+        let index = schema
+            .columns
+            .iter()
+            .position(|column| std::ptr::eq(column, found));
+        let charset = index
+            .and_then(|index| charsets.get(index))
+            .and_then(Option::as_ref);
         if let Some(charset) = charset.filter(|name| charset::of_name(name).is_none()) {
             failures.push(Error::Charset {
                 table: table.name.clone(),
@@ -248,7 +279,10 @@ fn check_columns(
     }
     let name = format!("columns of {}", table.name);
     if failures.is_empty() {
-        report.add(name, CheckResult::Passed(format!("{} columns used", wanted.len())));
+        report.add(
+            name,
+            CheckResult::Passed(format!("{} columns used", wanted.len())),
+        );
         return;
     }
     for failure in failures {
@@ -277,7 +311,9 @@ async fn near_table(
     settings: &SourceSettings,
     table: &RoutedTable,
 ) -> Option<String> {
-    let names = schema::tables(conn, settings, &table.name.schema).await.ok()?;
+    let names = schema::tables(conn, settings, &table.name.schema)
+        .await
+        .ok()?;
     closest(&table.name.table, names.iter().map(String::as_str))
 }
 

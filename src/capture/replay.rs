@@ -30,16 +30,23 @@ pub fn replay(
     clock: fn() -> Micros,
     mut each: impl FnMut(Vec<StreamItem>, usize),
 ) -> Result<(), Error> {
-    let at = FilePosition { file: Arc::clone(&checkpoint.end.file), offset: 4 };
+    let at = FilePosition {
+        file: Arc::clone(&checkpoint.end.file),
+        offset: 4,
+    };
     let routing = Arc::new(Routing::new(tables, false));
     let mut assembler = Assembler::new(routing, Progress::from(checkpoint), at, clock);
     let mut reader = EventStreamReader::new(BinlogVersion::Version4);
-    let broken = |error: std::io::Error| Error::StreamBroken { source: Box::new(error) };
+    let broken = |error: std::io::Error| Error::StreamBroken {
+        source: Box::new(error),
+    };
     let mut input = binlog;
     BinlogFileHeader::read(&mut input).map_err(broken)?;
     let mut accepted = Ok(());
     while accepted.is_ok() {
-        let Some(event) = reader.read(&mut input).map_err(broken)? else { break };
+        let Some(event) = reader.read(&mut input).map_err(broken)? else {
+            break;
+        };
         accepted = assembler.accept(&event);
         if accepted.is_ok() && event.header().event_type_raw() == TRANSACTION_PAYLOAD {
             let payload: TransactionPayloadEvent<'_> = event.read_event().map_err(broken)?;

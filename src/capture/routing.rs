@@ -44,7 +44,10 @@ pub(super) struct Step {
 
 impl Routing {
     pub(super) fn new(tables: &[RoutedTable], ignore_case: bool) -> Self {
-        Self { tables: tables.iter().map(Table::new).collect(), ignore_case }
+        Self {
+            tables: tables.iter().map(Table::new).collect(),
+            ignore_case,
+        }
     }
 
     /// The routed table of that name, by index.
@@ -72,7 +75,9 @@ impl Table {
                 .columns
                 .iter()
                 .map(|wanted| {
-                    let known = columns.iter().position(|column| same_column(column, wanted));
+                    let known = columns
+                        .iter()
+                        .position(|column| same_column(column, wanted));
                     known.unwrap_or_else(|| {
                         columns.push(wanted.clone());
                         columns.len() - 1
@@ -93,23 +98,40 @@ impl Table {
                 .rev()
                 .map(|index| {
                     let carries = carries(index);
-                    let wanted = if carries { slots[index].as_slice() } else { &[] };
+                    let wanted = if carries {
+                        slots[index].as_slice()
+                    } else {
+                        &[]
+                    };
                     let mut values: Vec<(usize, bool)> = wanted
                         .iter()
                         .rev()
                         .map(|slot| (*slot, std::mem::replace(&mut free[*slot], false)))
                         .collect();
                     values.reverse();
-                    Step { route: table.routes[index].route, carries, values }
+                    Step {
+                        route: table.routes[index].route,
+                        carries,
+                        values,
+                    }
                 })
                 .collect();
             steps.reverse();
             let any_carries = steps.iter().any(|step| step.carries);
             Plan { steps, any_carries }
         };
-        let plans = [plan(Operation::Insert), plan(Operation::Update), plan(Operation::Delete)];
+        let plans = [
+            plan(Operation::Insert),
+            plan(Operation::Update),
+            plan(Operation::Delete),
+        ];
         let name = Arc::new(table.name.clone());
-        Self { text: name.to_string(), name, columns, plans }
+        Self {
+            text: name.to_string(),
+            name,
+            columns,
+            plans,
+        }
     }
 
     pub(super) fn plan(&self, operation: Operation) -> &Plan {
@@ -133,18 +155,32 @@ mod tests {
 
     fn route(id: u16, insert: bool, columns: &[&str]) -> TableRoute {
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        TableRoute { route: RouteId(id), insert, update: false, delete: false, columns }
+        TableRoute {
+            route: RouteId(id),
+            insert,
+            update: false,
+            delete: false,
+            columns,
+        }
     }
 
     fn routing(routes: Vec<TableRoute>, ignore_case: bool) -> Routing {
-        let name = TableName { schema: "shop".to_owned(), table: "leads".to_owned() };
+        let name = TableName {
+            schema: "shop".to_owned(),
+            table: "leads".to_owned(),
+        };
         Routing::new(&[RoutedTable { name, routes }], ignore_case)
     }
 
     #[test]
     fn a_shared_column_is_decoded_once_and_only_its_last_user_takes_it() {
-        let routing =
-            routing(vec![route(0, true, &["a", "b", "a"]), route(1, true, &["B", "c"])], false);
+        let routing = routing(
+            vec![
+                route(0, true, &["a", "b", "a"]),
+                route(1, true, &["B", "c"]),
+            ],
+            false,
+        );
         let table = &routing.tables[0];
         assert_eq!(table.columns, ["a", "b", "c"]);
         let plan = table.plan(Operation::Insert);

@@ -43,7 +43,11 @@ impl Assembler {
     pub(super) fn rows(&mut self, event: &Event) -> Result<(), Error> {
         let at = self.at().clone();
         let kind = event.header().event_type_raw();
-        let broken = |reason: String| Error::Event { event: kind, position: at.clone(), reason };
+        let broken = |reason: String| Error::Event {
+            event: kind,
+            position: at.clone(),
+            reason,
+        };
         let data = event.data();
         let id = table_id(data).ok_or_else(|| broken("it is too short".to_owned()))?;
         let (index, columns) = match self.maps.find(id) {
@@ -53,12 +57,20 @@ impl Assembler {
             Found::Unknown => return Err(broken("no table map came before it".to_owned())),
         };
         let name = &self.routing.tables[index].name;
-        let open = self.open.as_mut().ok_or_else(|| broken("no transaction is open".to_owned()))?;
+        let open = self
+            .open
+            .as_mut()
+            .ok_or_else(|| broken("no transaction is open".to_owned()))?;
         if open.xa {
-            return Err(Error::XaRows { table: (**name).clone(), position: at });
+            return Err(Error::XaRows {
+                table: (**name).clone(),
+                position: at,
+            });
         }
         if kind != PARTIAL_UPDATE && columns_of(data, kind) != Some(columns) {
-            return Err(broken("its columns are not those of its table map".to_owned()));
+            return Err(broken(
+                "its columns are not those of its table map".to_owned(),
+            ));
         }
         if open.covered {
             return Ok(());
@@ -67,22 +79,38 @@ impl Assembler {
             self.push_merged();
         }
 
-        let Assembler { routing, maps, pieces, open: Some(open), progress, clock, .. } = self
+        let Assembler {
+            routing,
+            maps,
+            pieces,
+            open: Some(open),
+            progress,
+            clock,
+            ..
+        } = self
         else {
             return Ok(());
         };
-        let Found::Routed(layout) = maps.find(id) else { return Ok(()) };
+        let Found::Routed(layout) = maps.find(id) else {
+            return Ok(());
+        };
         let table = &routing.tables[index];
         if kind == PARTIAL_UPDATE {
             if table.plan(Operation::Update).any_carries {
-                return Err(Error::PartialUpdate { table: (*table.name).clone(), position: at });
+                return Err(Error::PartialUpdate {
+                    table: (*table.name).clone(),
+                    position: at,
+                });
             }
             let count = layout.count_partial(event).map_err(broken)?;
             skip(pieces, open, table, index, Operation::Update, count);
             return Ok(());
         }
-        let Rows { operation, present, rows } =
-            decode(kind, data, &maps.rewritten).map_err(broken)?;
+        let Rows {
+            operation,
+            present,
+            rows,
+        } = decode(kind, data, &maps.rewritten).map_err(broken)?;
         if !present.contains(&true) {
             return Err(broken("its row image holds no column at all".to_owned()));
         }
@@ -124,7 +152,11 @@ fn read_row(
                 position: at.clone(),
                 reason,
             })?),
-            None => present.get(*column).copied().unwrap_or(false).then_some(Value::Null),
+            None => present
+                .get(*column)
+                .copied()
+                .unwrap_or(false)
+                .then_some(Value::Null),
         };
     }
     Ok(())
@@ -151,12 +183,27 @@ fn carry(
         let last_of_row = index + 1 == steps.len();
         pieces.push(if step.carries {
             let take = |(slot, last): &(usize, bool)| {
-                if *last { slots[*slot].take() } else { slots[*slot].clone() }
+                if *last {
+                    slots[*slot].take()
+                } else {
+                    slots[*slot].clone()
+                }
             };
             let values = step.values.iter().map(take).collect();
-            StreamItem::Row(Change { id, last_of_row, operation, values, captured_at })
+            StreamItem::Row(Change {
+                id,
+                last_of_row,
+                operation,
+                values,
+                captured_at,
+            })
         } else {
-            StreamItem::Skipped(SkippedRows { id, last_of_row, rows: 1, operation })
+            StreamItem::Skipped(SkippedRows {
+                id,
+                last_of_row,
+                rows: 1,
+                operation,
+            })
         });
     }
 }
@@ -174,7 +221,10 @@ fn skip(
     let first = open.rows[index].max(open.handed_on[index]);
     open.rows[index] = end;
     // A rows event holds fewer than 2^32 rows: each takes at least a byte.
-    let Some(rows) = end.checked_sub(first).and_then(|rows| u32::try_from(rows).ok()) else {
+    let Some(rows) = end
+        .checked_sub(first)
+        .and_then(|rows| u32::try_from(rows).ok())
+    else {
         return;
     };
     if rows == 0 {
@@ -189,7 +239,12 @@ fn skip(
             route: step.route,
         };
         let last_of_row = index + 1 == steps.len();
-        pieces.push(StreamItem::Skipped(SkippedRows { id, last_of_row, rows, operation }));
+        pieces.push(StreamItem::Skipped(SkippedRows {
+            id,
+            last_of_row,
+            rows,
+            operation,
+        }));
     }
 }
 
@@ -201,17 +256,33 @@ fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<R
         23 | 30 => {
             let event = WriteRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
             let rows = event.rows.into_iter().map(|row| row.cells).collect();
-            Rows { operation: Operation::Insert, present: event.columns_present, rows }
+            Rows {
+                operation: Operation::Insert,
+                present: event.columns_present,
+                rows,
+            }
         }
         24 | 31 => {
             let event = UpdateRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
-            let rows = event.rows.into_iter().map(|row| row.after_update.cells).collect();
-            Rows { operation: Operation::Update, present: event.columns_after_update, rows }
+            let rows = event
+                .rows
+                .into_iter()
+                .map(|row| row.after_update.cells)
+                .collect();
+            Rows {
+                operation: Operation::Update,
+                present: event.columns_after_update,
+                rows,
+            }
         }
         25 | 32 => {
             let event = DeleteRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
             let rows = event.rows.into_iter().map(|row| row.cells).collect();
-            Rows { operation: Operation::Delete, present: event.columns_present, rows }
+            Rows {
+                operation: Operation::Delete,
+                present: event.columns_present,
+                rows,
+            }
         }
         _ => return Err("rows of this version are not known".to_owned()),
     })

@@ -39,7 +39,9 @@ pub(super) async fn read(
     for mut row in rows {
         let mut text = |name: &str| -> Option<String> {
             let value: Option<Option<Vec<u8>>> = row.take_opt(name).and_then(Result::ok);
-            value.flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            value
+                .flatten()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
         let column_name = text("column_name").unwrap_or_default();
         let column_type = text("column_type").unwrap_or_default();
@@ -57,9 +59,20 @@ pub(super) async fn read(
             scale: number("scale_digits"),
         };
         let kind = kind(&data_type, &column_type, numbers);
-        columns.push(Column { name: column_name, kind, nullable, primary_key });
+        columns.push(Column {
+            name: column_name,
+            kind,
+            nullable,
+            primary_key,
+        });
     }
-    Ok(Some((TableSchema { name: name.clone(), columns }, charsets)))
+    Ok(Some((
+        TableSchema {
+            name: name.clone(),
+            columns,
+        },
+        charsets,
+    )))
 }
 
 /// The names of the tables in a schema, for suggestions.
@@ -99,9 +112,9 @@ fn kind(data_type: &str, column_type: &str, numbers: Numbers) -> ColumnKind {
         },
         "float" => ColumnKind::Float,
         "double" => ColumnKind::Double,
-        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" => {
-            ColumnKind::Text { max_chars: numbers.max_chars }
-        }
+        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" => ColumnKind::Text {
+            max_chars: numbers.max_chars,
+        },
         "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => {
             ColumnKind::Bytes
         }
@@ -110,9 +123,13 @@ fn kind(data_type: &str, column_type: &str, numbers: Numbers) -> ColumnKind {
         "timestamp" => ColumnKind::Timestamp,
         "time" => ColumnKind::Time,
         "year" => ColumnKind::Year,
-        "enum" => ColumnKind::Enum { labels: labels(column_type) },
+        "enum" => ColumnKind::Enum {
+            labels: labels(column_type),
+        },
         "set" => ColumnKind::Set,
-        "bit" => ColumnKind::Bit { bits: numbers.precision.min(64) as u8 },
+        "bit" => ColumnKind::Bit {
+            bits: numbers.precision.min(64) as u8,
+        },
         "json" => ColumnKind::Json,
         _ => ColumnKind::Other(data_type),
     }
@@ -145,18 +162,34 @@ mod tests {
     #[test]
     fn types_fall_into_their_families() {
         let of = |data_type, column_type| kind(data_type, column_type, Numbers::default());
-        assert_eq!(of("int", "int unsigned"), ColumnKind::Integer { bytes: 4, unsigned: true });
+        assert_eq!(
+            of("int", "int unsigned"),
+            ColumnKind::Integer {
+                bytes: 4,
+                unsigned: true
+            }
+        );
         assert_eq!(of("longblob", "longblob"), ColumnKind::Bytes);
         assert_eq!(of("point", "point"), ColumnKind::Other("point".to_owned()));
-        let decimal = Numbers { max_chars: 0, precision: 12, scale: 2 };
+        let decimal = Numbers {
+            max_chars: 0,
+            precision: 12,
+            scale: 2,
+        };
         assert_eq!(
             kind("decimal", "decimal(12,2)", decimal),
-            ColumnKind::Decimal { precision: 12, scale: 2 }
+            ColumnKind::Decimal {
+                precision: 12,
+                scale: 2
+            }
         );
     }
 
     #[test]
     fn labels_may_hold_quotes_and_commas() {
-        assert_eq!(labels("enum('a','it''s','x,y','')"), ["a", "it's", "x,y", ""]);
+        assert_eq!(
+            labels("enum('a','it''s','x,y','')"),
+            ["a", "it's", "x,y", ""]
+        );
     }
 }

@@ -39,15 +39,23 @@ impl Server {
             )
             .await
             .map_err(failed)?;
-        let variables = rows.into_iter().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect();
-        let server = Self { version: version.unwrap_or_default(), variables };
+        let variables = rows
+            .into_iter()
+            .map(|(k, v)| (k.to_ascii_lowercase(), v))
+            .collect();
+        let server = Self {
+            version: version.unwrap_or_default(),
+            variables,
+        };
         server.check_version()?;
         Ok(server)
     }
 
     /// MySQL 8.0 or later.
     fn check_version(&self) -> Result<(), Error> {
-        let unsupported = || Error::ServerVersion { version: self.version.clone() };
+        let unsupported = || Error::ServerVersion {
+            version: self.version.clone(),
+        };
         let comment = self.get("version_comment").to_ascii_lowercase();
         if self.version.to_ascii_lowercase().contains("mariadb") || comment.contains("mariadb") {
             return Err(unsupported());
@@ -102,12 +110,26 @@ impl Server {
                     found: "OFF".to_owned(),
                     needed: "ON",
                 })?;
-                (FilePosition { file: file.into(), offset: 4 }, self.gtid_set("gtid_purged")?)
+                (
+                    FilePosition {
+                        file: file.into(),
+                        offset: 4,
+                    },
+                    self.gtid_set("gtid_purged")?,
+                )
             }
         };
-        let position =
-            if self.has_gtids() { Position::Gtid(gtids) } else { Position::File(end.clone()) };
-        Ok(Checkpoint { server_uuid: self.uuid().to_owned(), position, end, inside: None })
+        let position = if self.has_gtids() {
+            Position::Gtid(gtids)
+        } else {
+            Position::File(end.clone())
+        };
+        Ok(Checkpoint {
+            server_uuid: self.uuid().to_owned(),
+            position,
+            end,
+            inside: None,
+        })
     }
 
     /// The end of the binlog with the GTIDs before it, of one moment.
@@ -131,15 +153,33 @@ impl Server {
             found: "OFF".to_owned(),
             needed: "ON",
         })?;
-        let malformed =
-            || Error::Query { what, source: "the answer has another form than expected".into() };
-        let file: String = row.take_opt("File").and_then(Result::ok).ok_or_else(malformed)?;
-        let offset: u64 = row.take_opt("Position").and_then(Result::ok).ok_or_else(malformed)?;
-        let gtids: String =
-            row.take_opt("Executed_Gtid_Set").and_then(Result::ok).ok_or_else(malformed)?;
-        let gtids =
-            gtids.parse().map_err(|error| Error::Query { what, source: Box::new(error) })?;
-        Ok((FilePosition { file: file.into(), offset }, gtids))
+        let malformed = || Error::Query {
+            what,
+            source: "the answer has another form than expected".into(),
+        };
+        let file: String = row
+            .take_opt("File")
+            .and_then(Result::ok)
+            .ok_or_else(malformed)?;
+        let offset: u64 = row
+            .take_opt("Position")
+            .and_then(Result::ok)
+            .ok_or_else(malformed)?;
+        let gtids: String = row
+            .take_opt("Executed_Gtid_Set")
+            .and_then(Result::ok)
+            .ok_or_else(malformed)?;
+        let gtids = gtids.parse().map_err(|error| Error::Query {
+            what,
+            source: Box::new(error),
+        })?;
+        Ok((
+            FilePosition {
+                file: file.into(),
+                offset,
+            },
+            gtids,
+        ))
     }
 
     /// Whether everything after `progress` can still be had from this server, and nothing before
@@ -158,7 +198,9 @@ impl Server {
                 }
                 let purged = self.gtid_set("gtid_purged")?;
                 if !set.contains_set(&purged) {
-                    return Err(Error::HistoryLost { missing: lacking(set, &purged) });
+                    return Err(Error::HistoryLost {
+                        missing: lacking(set, &purged),
+                    });
                 }
                 wait_for_replica(conn, settings, set, self.gtid_set("gtid_executed")?).await
             }
@@ -169,10 +211,16 @@ impl Server {
                         found: self.uuid().to_owned(),
                     });
                 }
-                if files(conn, settings).await?.iter().any(|file| **file == *position.file) {
+                if files(conn, settings)
+                    .await?
+                    .iter()
+                    .any(|file| **file == *position.file)
+                {
                     return Ok(());
                 }
-                Err(Error::FileGone { file: position.file.to_string() })
+                Err(Error::FileGone {
+                    file: position.file.to_string(),
+                })
             }
         }
     }
@@ -203,12 +251,17 @@ async fn wait_for_replica(
         executed = text
             .unwrap_or_default()
             .parse()
-            .map_err(|error| Error::Query { what, source: Box::new(error) })?;
+            .map_err(|error| Error::Query {
+                what,
+                source: Box::new(error),
+            })?;
     }
     if executed.contains_set(ours) {
         return Ok(());
     }
-    Err(Error::GtidsAhead { ahead: lacking(&executed, ours) })
+    Err(Error::GtidsAhead {
+        ahead: lacking(&executed, ours),
+    })
 }
 
 /// Of `wanted`, the intervals that are not wholly in `have`.
@@ -235,7 +288,10 @@ pub(super) async fn files(
         .query("SHOW BINARY LOGS")
         .await
         .map_err(|error| query_error(settings, "list the binlog files", error))?;
-    Ok(rows.into_iter().filter_map(|mut row| row.take_opt(0).and_then(Result::ok)).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|mut row| row.take_opt(0).and_then(Result::ok))
+        .collect())
 }
 
 #[cfg(test)]
@@ -243,7 +299,10 @@ mod tests {
     use super::*;
 
     fn server(version: &str) -> Server {
-        Server { version: version.to_owned(), variables: HashMap::new() }
+        Server {
+            version: version.to_owned(),
+            variables: HashMap::new(),
+        }
     }
 
     #[test]
@@ -262,6 +321,9 @@ mod tests {
         let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
         let have = set(&format!("{uuid}:1-5"));
         assert_eq!(lacking(&have, &set(&format!("{uuid}:1-5"))), "");
-        assert_eq!(lacking(&have, &set(&format!("{uuid}:2-3:9"))), format!("{uuid}:9"));
+        assert_eq!(
+            lacking(&have, &set(&format!("{uuid}:2-3:9"))),
+            format!("{uuid}:9")
+        );
     }
 }

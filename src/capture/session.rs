@@ -56,11 +56,17 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(progress: Option<Progress>) -> Self {
-        Self { progress: Mutex::new(progress), has_streamed: AtomicBool::new(false) }
+        Self {
+            progress: Mutex::new(progress),
+            has_streamed: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn progress(&self) -> Option<Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn note(&self, progress: Progress) {
@@ -75,7 +81,16 @@ pub(super) struct Abandoned;
 pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     match open(&context).await {
         Ok((stream, assembler, version)) => {
-            Box::pin(Session { context, stream, assembler, version: Some(version) }.run()).await
+            Box::pin(
+                Session {
+                    context,
+                    stream,
+                    assembler,
+                    version: Some(version),
+                }
+                .run(),
+            )
+            .await
         }
         Err(Failure::Error(error)) => Ok(error),
         Err(Failure::Abandoned) => Err(Abandoned),
@@ -119,8 +134,15 @@ async fn first_start(
     tracing::info!(position = %checkpoint.position, end = %checkpoint.end, "start resolved");
     let progress = Progress::from(checkpoint.clone());
     let (durable, answer) = oneshot::channel();
-    let event = CaptureEvent::StartResolved { checkpoint, durable };
-    context.events.send(event).await.map_err(|_| Failure::Abandoned)?;
+    let event = CaptureEvent::StartResolved {
+        checkpoint,
+        durable,
+    };
+    context
+        .events
+        .send(event)
+        .await
+        .map_err(|_| Failure::Abandoned)?;
     answer.await.map_err(|_| Error::StartNotDurable)?;
     context.shared.note(progress.clone());
     Ok(progress)
@@ -146,15 +168,26 @@ async fn request(
 ) -> Result<(BinlogStream, FilePosition), Error> {
     let request = BinlogStreamRequest::new(context.server_id);
     let (request, at) = match &progress.position {
-        Position::Gtid(set) => {
-            (request.with_gtid().with_gtid_set(sids(set)?), progress.end.clone())
-        }
+        Position::Gtid(set) => (
+            request.with_gtid().with_gtid_set(sids(set)?),
+            progress.end.clone(),
+        ),
         // The protocol has 32 bits for the position: beyond, the file is read from its start, and
         // what is behind us passes by.
         Position::File(end) => {
-            let offset = if u32::try_from(end.offset).is_ok() { end.offset } else { 4 };
-            let at = FilePosition { file: Arc::clone(&end.file), offset };
-            (request.with_filename(end.file.as_bytes()).with_pos(offset), at)
+            let offset = if u32::try_from(end.offset).is_ok() {
+                end.offset
+            } else {
+                4
+            };
+            let at = FilePosition {
+                file: Arc::clone(&end.file),
+                offset,
+            };
+            (
+                request.with_filename(end.file.as_bytes()).with_pos(offset),
+                at,
+            )
         }
     };
     let stream = conn
@@ -232,7 +265,10 @@ impl Session {
     /// The next event. Rows in hand never wait: when nothing can be read at once, `Idle` comes.
     async fn next(&mut self) -> Next {
         let settings = &self.context.settings;
-        let patience = settings.heartbeat_ms.saturating_mul(HEARTBEATS_MISSED).max(1_000);
+        let patience = settings
+            .heartbeat_ms
+            .saturating_mul(HEARTBEATS_MISSED)
+            .max(1_000);
         let stream = &mut self.stream;
         let read = if self.assembler.holds_items() {
             let poll = std::future::poll_fn(|waker| match stream.poll_next_unpin(waker) {
@@ -245,11 +281,19 @@ impl Session {
             }
         } else {
             let holds_advance = self.assembler.holds_advance();
-            let wait = if holds_advance { IDLE } else { Duration::from_millis(patience) };
+            let wait = if holds_advance {
+                IDLE
+            } else {
+                Duration::from_millis(patience)
+            };
             match tokio::time::timeout(wait, stream.next()).await {
                 Ok(read) => read,
                 Err(_) if holds_advance => return Next::Idle,
-                Err(_) => return Next::Failed(Error::Silent { waited_ms: patience }),
+                Err(_) => {
+                    return Next::Failed(Error::Silent {
+                        waited_ms: patience,
+                    });
+                }
             }
         };
         match read {
@@ -264,10 +308,23 @@ impl Session {
         while let Some(piece) = self.assembler.pop() {
             let context = &self.context;
             // A single row may be larger than the whole window; it must pass all the same.
-            let bytes = u32::try_from(piece.bytes).unwrap_or(u32::MAX).min(context.window_bytes);
-            let permits = context.window.acquire_many(bytes).await.map_err(|_| Abandoned)?;
-            let chunk = Chunk { items: piece.items, bytes };
-            context.events.send(CaptureEvent::Chunk(chunk)).await.map_err(|_| Abandoned)?;
+            let bytes = u32::try_from(piece.bytes)
+                .unwrap_or(u32::MAX)
+                .min(context.window_bytes);
+            let permits = context
+                .window
+                .acquire_many(bytes)
+                .await
+                .map_err(|_| Abandoned)?;
+            let chunk = Chunk {
+                items: piece.items,
+                bytes,
+            };
+            context
+                .events
+                .send(CaptureEvent::Chunk(chunk))
+                .await
+                .map_err(|_| Abandoned)?;
             permits.forget();
             context.shared.note(piece.progress);
         }
@@ -276,11 +333,19 @@ impl Session {
 
     /// The server's first event proves that the dump was granted.
     async fn announce(&mut self) -> Result<(), Abandoned> {
-        self.context.shared.has_streamed.store(true, Ordering::Relaxed);
-        let Some(server_version) = self.version.take() else { return Ok(()) };
+        self.context
+            .shared
+            .has_streamed
+            .store(true, Ordering::Relaxed);
+        let Some(server_version) = self.version.take() else {
+            return Ok(());
+        };
         let file = self.assembler.at().clone();
         tracing::info!(%server_version, position = %file, "streaming");
-        let event = CaptureEvent::Connected { server_version, file };
+        let event = CaptureEvent::Connected {
+            server_version,
+            file,
+        };
         self.context.events.send(event).await.map_err(|_| Abandoned)
     }
 }

@@ -61,9 +61,14 @@ fn routed<'t>(text: &[u8], mut tables: impl Iterator<Item = &'t TableName>) -> S
     let text = text.to_ascii_lowercase();
     let mentioned = |table: &TableName| {
         let name = table.table.to_ascii_lowercase();
-        !name.is_empty() && text.windows(name.len()).any(|window| window == name.as_bytes())
+        !name.is_empty()
+            && text
+                .windows(name.len())
+                .any(|window| window == name.as_bytes())
     };
-    tables.position(mentioned).map_or(Statement::Other, Statement::RoutedChange)
+    tables
+        .position(mentioned)
+        .map_or(Statement::Other, Statement::RoutedChange)
 }
 
 /// Drops white space, opening brackets and comments in front; what a `/*!` comment holds is code.
@@ -81,7 +86,9 @@ fn strip_comments(mut text: &[u8]) -> &[u8] {
             };
             text = &text[end + 4..];
         } else if text.starts_with(b"#") || text.starts_with(b"--") {
-            let Some(end) = text.iter().position(|byte| *byte == b'\n') else { return &[] };
+            let Some(end) = text.iter().position(|byte| *byte == b'\n') else {
+                return &[];
+            };
             text = &text[end + 1..];
         } else {
             return text;
@@ -95,8 +102,15 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Statement) {
-        let tables = [TableName { schema: "shop".to_owned(), table: "leads".to_owned() }];
-        assert_eq!(classify(text.as_bytes(), b"other", tables.iter()), expected, "{text}");
+        let tables = [TableName {
+            schema: "shop".to_owned(),
+            table: "leads".to_owned(),
+        }];
+        assert_eq!(
+            classify(text.as_bytes(), b"other", tables.iter()),
+            expected,
+            "{text}"
+        );
     }
 
     #[test]
@@ -114,10 +128,19 @@ mod tests {
     #[test]
     fn a_change_of_a_routed_table_is_seen_behind_comments_and_in_any_case() {
         check("insert into leads values (1)", Statement::RoutedChange(0));
-        check("/* app */ -- x\n UPDATE shop.`LEADS` SET a = 1", Statement::RoutedChange(0));
+        check(
+            "/* app */ -- x\n UPDATE shop.`LEADS` SET a = 1",
+            Statement::RoutedChange(0),
+        );
         check("/*!50100 DELETE FROM leads */", Statement::RoutedChange(0));
-        check("WITH x AS (SELECT 1) UPDATE leads SET a = 1", Statement::RoutedChange(0));
-        check("LOAD DATA INFILE 'f' INTO TABLE leads", Statement::RoutedChange(0));
+        check(
+            "WITH x AS (SELECT 1) UPDATE leads SET a = 1",
+            Statement::RoutedChange(0),
+        );
+        check(
+            "LOAD DATA INFILE 'f' INTO TABLE leads",
+            Statement::RoutedChange(0),
+        );
     }
 
     #[test]
@@ -132,7 +155,10 @@ mod tests {
 
     #[test]
     fn a_function_call_in_a_routed_schema_counts_as_a_change() {
-        let tables = [TableName { schema: "shop".to_owned(), table: "leads".to_owned() }];
+        let tables = [TableName {
+            schema: "shop".to_owned(),
+            table: "leads".to_owned(),
+        }];
         let statement = classify(b"SELECT `shop`.`f`()", b"shop", tables.iter());
         assert_eq!(statement, Statement::RoutedChange(0));
     }

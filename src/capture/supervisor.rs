@@ -22,7 +22,10 @@ use crate::core::time::Micros;
 ///
 /// `window` bounds the rows in flight: a permit is a byte, each chunk takes `chunk.bytes` of them
 /// (at most `window_bytes`), and whoever settles the chunk gives them back with `add_permits`.
-#[expect(clippy::too_many_arguments, reason = "one caller, which has each of them at hand")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one caller, which has each of them at hand"
+)]
 pub async fn run(
     settings: SourceSettings,
     tables: Vec<RoutedTable>,
@@ -33,7 +36,9 @@ pub async fn run(
     mut shutdown: watch::Receiver<bool>,
     clock: fn() -> Micros,
 ) {
-    let server_id = settings.server_id.unwrap_or_else(|| made_up_server_id(&settings));
+    let server_id = settings
+        .server_id
+        .unwrap_or_else(|| made_up_server_id(&settings));
     let shared = Shared::new(checkpoint.map(Progress::from));
     let context = Arc::new(Context {
         settings,
@@ -45,7 +50,12 @@ pub async fn run(
         clock,
         shared,
     });
-    let supervisor = Supervisor { context, attempt: 0, panics: 0, panicked_at: None };
+    let supervisor = Supervisor {
+        context,
+        attempt: 0,
+        panics: 0,
+        panicked_at: None,
+    };
     tokio::select! {
         biased;
         // Also ends when the sender is gone: then nobody can ask for a shutdown any more.
@@ -83,10 +93,19 @@ impl Supervisor {
                     describe(&error)
                 );
                 // Nobody listening is as good as told.
-                let _ = self.context.events.send(CaptureEvent::Stopped { error }).await;
+                let _ = self
+                    .context
+                    .events
+                    .send(CaptureEvent::Stopped { error })
+                    .await;
                 return;
             }
-            if self.context.shared.has_streamed.swap(false, Ordering::Relaxed) {
+            if self
+                .context
+                .shared
+                .has_streamed
+                .swap(false, Ordering::Relaxed)
+            {
                 self.attempt = 0;
             }
             self.attempt = self.attempt.saturating_add(1);
@@ -105,7 +124,11 @@ impl Supervisor {
                 "reconnecting: {text}"
             );
             let attempt = self.attempt;
-            let event = CaptureEvent::Reconnecting { error: text, attempt, delay_ms };
+            let event = CaptureEvent::Reconnecting {
+                error: text,
+                attempt,
+                delay_ms,
+            };
             if self.context.events.send(event).await.is_err() {
                 return;
             }
@@ -117,7 +140,11 @@ impl Supervisor {
     /// is an event that cannot be read.
     fn panicked(&mut self, error: JoinError) -> Error {
         let progress = self.context.shared.progress();
-        self.panics = if self.panicked_at == progress { self.panics + 1 } else { 1 };
+        self.panics = if self.panicked_at == progress {
+            self.panics + 1
+        } else {
+            1
+        };
         self.panicked_at = progress;
         let message = match error.try_into_panic() {
             Ok(panic) => panic
@@ -127,7 +154,10 @@ impl Supervisor {
                 .unwrap_or_default(),
             Err(error) => error.to_string(),
         };
-        let error = Error::Panicked { message, times: self.panics };
+        let error = Error::Panicked {
+            message,
+            times: self.panics,
+        };
         tracing::error!(
             page = error.page(),
             times = self.panics,
@@ -148,7 +178,9 @@ impl Drop for AbortOnDrop {
 /// Doubles from `base` to `cap`, then takes off up to half by `jitter` (0 to 1), so that many
 /// clients of one server do not return together.
 fn delay_ms(base: u64, cap: u64, attempt: u32, jitter: f64) -> u64 {
-    let doubled = base.saturating_mul(1 << attempt.saturating_sub(1).min(32)).min(cap);
+    let doubled = base
+        .saturating_mul(1 << attempt.saturating_sub(1).min(32))
+        .min(cap);
     doubled - (doubled as f64 / 2.0 * jitter) as u64
 }
 

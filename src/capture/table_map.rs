@@ -118,25 +118,37 @@ impl TableMaps {
             self.unrouted.insert(id);
             return Ok(());
         };
-        if self.layouts.get(&id).is_some_and(|layout| layout.event.data() == data) {
+        if self
+            .layouts
+            .get(&id)
+            .is_some_and(|layout| layout.event.data() == data)
+        {
             return Ok(());
         }
-        let map: TableMapEvent<'_> =
-            event.read_event().map_err(|error| broken(error.to_string()))?;
+        let map: TableMapEvent<'_> = event
+            .read_event()
+            .map_err(|error| broken(error.to_string()))?;
         let routed = &routing.tables[table];
         let (rewritten, columns) = rewrite(id, &map, &routed.name, at, &broken)?;
         let cells = routed
             .columns
             .iter()
             .map(|wanted| {
-                let index = columns.iter().position(|column| same_column(&column.name, wanted));
+                let index = columns
+                    .iter()
+                    .position(|column| same_column(&column.name, wanted));
                 let Some(index) = index else {
                     return Err(missing(&routed.name, wanted, &columns, at));
                 };
                 Ok((index, columns[index].cell(&routed.name)?))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let layout = Layout { table, columns: columns.len(), cells, event: event.clone() };
+        let layout = Layout {
+            table,
+            columns: columns.len(),
+            cells,
+            event: event.clone(),
+        };
         self.unrouted.remove(&id);
         self.rewritten.insert(id, rewritten);
         self.layouts.insert(id, layout);
@@ -164,7 +176,12 @@ fn read_names(data: &[u8]) -> Option<(u64, &[u8], &[u8])> {
 /// The table id that rows events and table maps begin with: 6 bytes.
 pub(super) fn table_id(data: &[u8]) -> Option<u64> {
     let bytes = data.first_chunk::<6>()?;
-    Some(bytes.iter().rev().fold(0, |id, byte| id << 8 | u64::from(*byte)))
+    Some(
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |id, byte| id << 8 | u64::from(*byte)),
+    )
 }
 
 /// A length byte, the name, and a zero byte.
@@ -209,7 +226,11 @@ impl Column {
             Kind::Ready(cell) => cell.clone(),
             Kind::Binary { pad_to } => Cell::Bytes { pad_to: *pad_to },
             Kind::Text { collation } => Cell::Text(charset(*collation)?),
-            Kind::Labels { collation, labels, set } => {
+            Kind::Labels {
+                collation,
+                labels,
+                set,
+            } => {
                 // ENUM and SET of charset binary hold text all the same.
                 let charset = if *collation == charset::BINARY {
                     Charset::Utf8
@@ -225,7 +246,11 @@ impl Column {
                         column: self.name.clone(),
                         charset,
                     })?;
-                if *set { Cell::Set(labels.into()) } else { Cell::Enum(labels.into()) }
+                if *set {
+                    Cell::Set(labels.into())
+                } else {
+                    Cell::Enum(labels.into())
+                }
             }
         })
     }
@@ -254,11 +279,17 @@ fn rewrite(
         let name = match names.next() {
             Some(name) => name.map_err(text)?.name().into_owned(),
             None => {
-                return Err(Error::NamesMissing { table: table.clone(), position: at.clone() });
+                return Err(Error::NamesMissing {
+                    table: table.clone(),
+                    position: at.clone(),
+                });
             }
         };
-        let unsupported =
-            |kind: String| Error::ColumnType { table: table.clone(), column: name.clone(), kind };
+        let unsupported = |kind: String| Error::ColumnType {
+            table: table.clone(),
+            column: name.clone(),
+            kind,
+        };
         let kind = map
             .get_column_type(index)
             .map_err(|error| unsupported(error.to_string()))?
@@ -269,9 +300,17 @@ fn rewrite(
         let is_unsigned = kind.is_numeric_type() && unsigned.next().unwrap_or(false);
         // The server lists VECTOR among the character columns; mysql_common does not know it.
         let collation = if kind.is_character_type() || kind == ColumnType::MYSQL_TYPE_VECTOR {
-            collations.next().transpose().map_err(text)?.unwrap_or(charset::BINARY)
+            collations
+                .next()
+                .transpose()
+                .map_err(text)?
+                .unwrap_or(charset::BINARY)
         } else if kind.is_enum_or_set_type() {
-            label_collations.next().transpose().map_err(text)?.unwrap_or(charset::BINARY)
+            label_collations
+                .next()
+                .transpose()
+                .map_err(text)?
+                .unwrap_or(charset::BINARY)
         } else {
             charset::BINARY
         };
@@ -279,7 +318,10 @@ fn rewrite(
             .ok_or_else(|| unsupported(format!("{kind:?}")))?;
         types.push(width.code);
         metadata.push(width.metadata);
-        columns.push(Column { name, kind: width.kind });
+        columns.push(Column {
+            name,
+            kind: width.kind,
+        });
     }
     let rewritten = CdcTableMap {
         table_id: id,
@@ -311,12 +353,22 @@ fn width_of(
     let first = meta.first().copied().unwrap_or(0);
     let second = meta.get(1).copied().unwrap_or(0);
     let ready = |code: u8, metadata: u16, cell: Cell| {
-        Some(Width { code, metadata, kind: Kind::Ready(cell) })
+        Some(Width {
+            code,
+            metadata,
+            kind: Kind::Ready(cell),
+        })
     };
     let integer = |bytes: u8| ready(kind as u8, 0, Cell::Int { bytes, unsigned });
     let packed = |whole: u8, cell: fn(u8) -> Cell| {
         (first <= 6)
-            .then(|| ready(cdc::SET, u16::from(whole + fraction_bytes(first)), cell(first)))
+            .then(|| {
+                ready(
+                    cdc::SET,
+                    u16::from(whole + fraction_bytes(first)),
+                    cell(first),
+                )
+            })
             .flatten()
     };
     let text = |prefix: u16, pad_to: usize| {
@@ -325,7 +377,11 @@ fn width_of(
         } else {
             Kind::Text { collation }
         };
-        Some(Width { code: cdc::BLOB, metadata: prefix, kind })
+        Some(Width {
+            code: cdc::BLOB,
+            metadata: prefix,
+            kind,
+        })
     };
     let prefix_of = |max_bytes: usize| if max_bytes < 256 { 1 } else { 2 };
     match kind {
@@ -337,7 +393,13 @@ fn width_of(
         T::MYSQL_TYPE_FLOAT if first == 4 => ready(kind as u8, 4, Cell::Float),
         T::MYSQL_TYPE_DOUBLE if first == 8 => ready(kind as u8, 8, Cell::Double),
         T::MYSQL_TYPE_NEWDECIMAL => (second <= first && first > 0)
-            .then(|| ready(kind as u8, u16::from_le_bytes([first, second]), Cell::Decimal))
+            .then(|| {
+                ready(
+                    kind as u8,
+                    u16::from_le_bytes([first, second]),
+                    Cell::Decimal,
+                )
+            })
             .flatten(),
         T::MYSQL_TYPE_YEAR => ready(cdc::TINY, 0, Cell::Year),
         T::MYSQL_TYPE_DATE | T::MYSQL_TYPE_NEWDATE => ready(cdc::DATE, 0, Cell::Date),
@@ -345,9 +407,10 @@ fn width_of(
         T::MYSQL_TYPE_DATETIME2 => packed(5, Cell::DateTime),
         T::MYSQL_TYPE_TIME2 => packed(3, Cell::Time),
         T::MYSQL_TYPE_BIT => ready(cdc::BIT, u16::from_le_bytes([first, second]), Cell::Bit),
-        T::MYSQL_TYPE_VARCHAR => {
-            text(prefix_of(usize::from(u16::from_le_bytes([first, second]))), 0)
-        }
+        T::MYSQL_TYPE_VARCHAR => text(
+            prefix_of(usize::from(u16::from_le_bytes([first, second]))),
+            0,
+        ),
         T::MYSQL_TYPE_STRING => {
             // Two bits of the length hide in the type byte (MySQL bug 37426).
             let length = usize::from(second) | (usize::from(first & 0x30) ^ 0x30) << 4;
@@ -361,12 +424,28 @@ fn width_of(
             ready(cdc::BLOB, u16::from(first), Cell::Json)
         }
         T::MYSQL_TYPE_ENUM if (1..=2).contains(&second) => {
-            let kind = Kind::Labels { collation, labels: labels.enums.next()?, set: false };
-            Some(Width { code: cdc::ENUM, metadata: u16::from(second), kind })
+            let kind = Kind::Labels {
+                collation,
+                labels: labels.enums.next()?,
+                set: false,
+            };
+            Some(Width {
+                code: cdc::ENUM,
+                metadata: u16::from(second),
+                kind,
+            })
         }
         T::MYSQL_TYPE_SET if (1..=8).contains(&second) => {
-            let kind = Kind::Labels { collation, labels: labels.sets.next()?, set: true };
-            Some(Width { code: cdc::SET, metadata: u16::from(second), kind })
+            let kind = Kind::Labels {
+                collation,
+                labels: labels.sets.next()?,
+                set: true,
+            };
+            Some(Width {
+                code: cdc::SET,
+                metadata: u16::from(second),
+                kind,
+            })
         }
         _ => None,
     }
@@ -386,19 +465,33 @@ impl Labels {
                 OptionalMetadataField::EnumStrValue(values) => {
                     for values in values.iter_values() {
                         let values = values.map_err(|error| error.to_string())?;
-                        enums
-                            .push(values.values().iter().map(|v| v.value_raw().to_vec()).collect());
+                        enums.push(
+                            values
+                                .values()
+                                .iter()
+                                .map(|v| v.value_raw().to_vec())
+                                .collect(),
+                        );
                     }
                 }
                 OptionalMetadataField::SetStrValue(values) => {
                     for values in values.iter_values() {
                         let values = values.map_err(|error| error.to_string())?;
-                        sets.push(values.values().iter().map(|v| v.value_raw().to_vec()).collect());
+                        sets.push(
+                            values
+                                .values()
+                                .iter()
+                                .map(|v| v.value_raw().to_vec())
+                                .collect(),
+                        );
                     }
                 }
                 _ => {}
             }
         }
-        Ok(Self { enums: enums.into_iter(), sets: sets.into_iter() })
+        Ok(Self {
+            enums: enums.into_iter(),
+            sets: sets.into_iter(),
+        })
     }
 }

@@ -29,8 +29,18 @@ fn split(raw: u64, whole_bytes: u8, digits: u8) -> (u64, u32) {
 pub(super) fn timestamp(raw: u64, digits: u8) -> Value {
     let (seconds, micros) = split(raw, 4, digits);
     if seconds == 0 && micros == 0 {
-        let date = Date { year: 0, month: 0, day: 0 };
-        return Value::DateTime(DateTime { date, hour: 0, minute: 0, second: 0, micros: 0 });
+        let date = Date {
+            year: 0,
+            month: 0,
+            day: 0,
+        };
+        return Value::DateTime(DateTime {
+            date,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            micros: 0,
+        });
     }
     Value::Timestamp(seconds as i64 * 1_000_000 + i64::from(micros))
 }
@@ -73,12 +83,18 @@ mod tests {
 
     /// As mysql_cdc reads a SET: little-endian.
     fn raw(bytes: &[u8]) -> u64 {
-        bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte))
     }
 
     #[test]
     fn timestamps_keep_their_fraction_and_zero_stays_zero() {
-        assert_eq!(timestamp(raw(&[0x65, 0, 0, 0]), 0), Value::Timestamp(0x6500_0000 * 1_000_000));
+        assert_eq!(
+            timestamp(raw(&[0x65, 0, 0, 0]), 0),
+            Value::Timestamp(0x6500_0000 * 1_000_000)
+        );
         let with_micros = timestamp(raw(&[0, 0, 0, 1, 0x01, 0xE2, 0x40]), 6);
         assert_eq!(with_micros, Value::Timestamp(1_123_456));
         let with_one_digit = timestamp(raw(&[0, 0, 0, 1, 50]), 1);
@@ -90,12 +106,35 @@ mod tests {
     fn the_last_datetime_and_the_zero_datetime_are_read() {
         // 9999-12-31 23:59:59.999999 and 0000-00-00 00:00:00, as the server packs them.
         let last = date_time(raw(&[0xFE, 0xF3, 0xFF, 0x7E, 0xFB, 0x0F, 0x42, 0x3F]), 6);
-        let date = Date { year: 9999, month: 12, day: 31 };
-        let expected = DateTime { date, hour: 23, minute: 59, second: 59, micros: 999_999 };
+        let date = Date {
+            year: 9999,
+            month: 12,
+            day: 31,
+        };
+        let expected = DateTime {
+            date,
+            hour: 23,
+            minute: 59,
+            second: 59,
+            micros: 999_999,
+        };
         assert_eq!(last, Value::DateTime(expected));
-        let date = Date { year: 0, month: 0, day: 0 };
-        let zero = DateTime { date, hour: 0, minute: 0, second: 0, micros: 0 };
-        assert_eq!(date_time(raw(&[0x80, 0, 0, 0, 0]), 0), Value::DateTime(zero));
+        let date = Date {
+            year: 0,
+            month: 0,
+            day: 0,
+        };
+        let zero = DateTime {
+            date,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            micros: 0,
+        };
+        assert_eq!(
+            date_time(raw(&[0x80, 0, 0, 0, 0]), 0),
+            Value::DateTime(zero)
+        );
     }
 
     #[test]
@@ -103,8 +142,14 @@ mod tests {
         assert_eq!(time(raw(&[0x80, 0, 1]), 0), Value::Time(1_000_000));
         assert_eq!(time(raw(&[0x7F, 0xFF, 0xFF]), 0), Value::Time(-1_000_000));
         // my_time.cc: TIME(2) -00:00:00.01 is 7F FF FF FF, -00:00:01.10 is 7F FF FE F6.
-        assert_eq!(time(raw(&[0x7F, 0xFF, 0xFF, 0xFF]), 2), Value::Time(-10_000));
-        assert_eq!(time(raw(&[0x7F, 0xFF, 0xFE, 0xF6]), 2), Value::Time(-1_100_000));
+        assert_eq!(
+            time(raw(&[0x7F, 0xFF, 0xFF, 0xFF]), 2),
+            Value::Time(-10_000)
+        );
+        assert_eq!(
+            time(raw(&[0x7F, 0xFF, 0xFE, 0xF6]), 2),
+            Value::Time(-1_100_000)
+        );
         let longest = (838 * 3600 + 59 * 60 + 59) * 1_000_000;
         assert_eq!(time(raw(&[0xB4, 0x6E, 0xFB]), 0), Value::Time(longest));
     }

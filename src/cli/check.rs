@@ -42,7 +42,11 @@ struct Report {
 
 pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<(), Failed> {
     let config = load(global, printer)?;
-    let mut lines = vec![passed("config", "configuration", "every key keeps its rule")];
+    let mut lines = vec![passed(
+        "config",
+        "configuration",
+        "every key keeps its rule",
+    )];
     if !arguments.offline {
         let runtime = runtime(1)?;
         runtime.block_on(check_both_sides(&config, &mut lines));
@@ -54,7 +58,11 @@ pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<
     } else {
         print(&report, printer)?;
     }
-    if ok { Ok(()) } else { Err(Failed::Said(FAILURE)) }
+    if ok {
+        Ok(())
+    } else {
+        Err(Failed::Said(FAILURE))
+    }
 }
 
 async fn check_both_sides(config: &Config, lines: &mut Vec<Line>) {
@@ -69,12 +77,22 @@ async fn check_source(config: &Config, lines: &mut Vec<Line>) -> Vec<TableSchema
     for check in report.checks {
         lines.push(match check.result {
             CheckResult::Passed(detail) => passed("mysql", check.name, detail),
-            CheckResult::Warning(error) => {
-                from_error("mysql", check.name, "warning", error.page(), with_causes(&error), error.remedy())
-            }
-            CheckResult::Failed(error) => {
-                from_error("mysql", check.name, "failed", error.page(), with_causes(&error), error.remedy())
-            }
+            CheckResult::Warning(error) => from_error(
+                "mysql",
+                check.name,
+                "warning",
+                error.page(),
+                with_causes(&error),
+                error.remedy(),
+            ),
+            CheckResult::Failed(error) => from_error(
+                "mysql",
+                check.name,
+                "failed",
+                error.page(),
+                with_causes(&error),
+                error.remedy(),
+            ),
         });
     }
     report.tables
@@ -90,7 +108,14 @@ async fn check_salesforce(
         Err(error) => {
             let remedy = error.remedy().to_string();
             let text = with_causes(&error);
-            lines.push(from_error("salesforce", "settings", "failed", error.page(), text, remedy));
+            lines.push(from_error(
+                "salesforce",
+                "settings",
+                "failed",
+                error.page(),
+                text,
+                remedy,
+            ));
             return objects;
         }
     };
@@ -141,7 +166,10 @@ fn check_mappings(
             && objects.contains_key(&spec.object);
         if !known {
             let detail = "not checked: its table or its object could not be read";
-            lines.push(Line { result: "skipped", ..passed("mapping", name, detail) });
+            lines.push(Line {
+                result: "skipped",
+                ..passed("mapping", name, detail)
+            });
             continue;
         }
         match wiring::compile_plans(std::slice::from_ref(&spec), tables, objects) {
@@ -151,14 +179,28 @@ fn check_mappings(
             }
             Err(mistakes) => lines.extend(mistakes.into_iter().map(|mistake| {
                 let text = format!("{}: {}", mistake.path, mistake.text);
-                from_error("mapping", &name, "failed", mistake.page, text, mistake.remedy)
+                from_error(
+                    "mapping",
+                    &name,
+                    "failed",
+                    mistake.page,
+                    text,
+                    mistake.remedy,
+                )
             })),
         }
     }
 }
 
 fn passed(area: &'static str, name: impl Into<String>, detail: impl Into<String>) -> Line {
-    Line { area, name: name.into(), result: "ok", detail: detail.into(), page: None, remedy: None }
+    Line {
+        area,
+        name: name.into(),
+        result: "ok",
+        detail: detail.into(),
+        page: None,
+        remedy: None,
+    }
 }
 
 fn from_error(
@@ -170,7 +212,14 @@ fn from_error(
     remedy: String,
 ) -> Line {
     let (page, remedy) = (Some(page.to_owned()), Some(remedy));
-    Line { area, name: name.into(), result, detail, page, remedy }
+    Line {
+        area,
+        name: name.into(),
+        result,
+        detail,
+        page,
+        remedy,
+    }
 }
 
 fn refused(name: &str, failure: &RequestFailure) -> Line {
@@ -181,14 +230,25 @@ fn refused(name: &str, failure: &RequestFailure) -> Line {
 
 fn print(report: &Report, printer: &Printer) -> std::io::Result<()> {
     for line in &report.checks {
-        let page = line.page.as_ref().map(|page| format!("[{page}]")).unwrap_or_default();
+        let page = line
+            .page
+            .as_ref()
+            .map(|page| format!("[{page}]"))
+            .unwrap_or_default();
         let word = format!("{}{page}", line.result);
-        printer.data(&format!("{word:<16} {:<11} {}: {}", line.area, line.name, line.detail))?;
+        printer.data(&format!(
+            "{word:<16} {:<11} {}: {}",
+            line.area, line.name, line.detail
+        ))?;
         if let Some(remedy) = &line.remedy {
             printer.data(&format!("{:<16} remedy: {remedy}", ""))?;
         }
     }
-    let failed = report.checks.iter().filter(|line| line.result == "failed").count();
+    let failed = report
+        .checks
+        .iter()
+        .filter(|line| line.result == "failed")
+        .count();
     printer.data(&match failed {
         0 => "ready to run".to_owned(),
         1 => "1 check failed".to_owned(),

@@ -16,8 +16,8 @@ pub fn run(global: &Global, verb: &Verb, printer: &Printer) -> Result<(), Failed
     let config = load(global, printer)?;
     let text = config.print();
     if global.json {
-        let value: toml::Table = toml::from_str(&text)
-            .map_err(|error| Failed::Output(std::io::Error::other(error)))?;
+        let value: toml::Table =
+            toml::from_str(&text).map_err(|error| Failed::Output(std::io::Error::other(error)))?;
         printer.json(&value)?;
     } else {
         printer.data(text.trim_end())?;

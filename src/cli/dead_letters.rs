@@ -50,7 +50,11 @@ pub fn run(global: &Global, verb: &Verb, printer: &Printer) -> Result<(), Failed
         code: arguments.code.clone(),
     };
     let (limit, offset) = (arguments.limit, arguments.offset);
-    let query = Query::DeadLetters { filter: filter.clone(), limit, offset };
+    let query = Query::DeadLetters {
+        filter: filter.clone(),
+        limit,
+        offset,
+    };
     let rows = match arguments.state.source(global, &query, printer)? {
         Source::Service(value) => value,
         Source::Folder(reader) => {
@@ -77,7 +81,10 @@ pub fn run(global: &Global, verb: &Verb, printer: &Printer) -> Result<(), Failed
 
 fn print(rows: &[Value], printer: &Printer) -> std::io::Result<()> {
     let text = |row: &Value, name: &str| {
-        row.get(name).and_then(Value::as_str).unwrap_or("?").to_owned()
+        row.get(name)
+            .and_then(Value::as_str)
+            .unwrap_or("?")
+            .to_owned()
     };
     let mut causes: BTreeMap<(String, String, String), Vec<&Value>> = BTreeMap::new();
     for row in rows {
@@ -86,16 +93,29 @@ fn print(rows: &[Value], printer: &Printer) -> std::io::Result<()> {
     }
     for ((route, class, code), rows) in causes {
         let noun = if rows.len() == 1 { "record" } else { "records" };
-        printer.data(&format!("{} {noun} of route {route}: {code} ({class})", rows.len()))?;
+        printer.data(&format!(
+            "{} {noun} of route {route}: {code} ({class})",
+            rows.len()
+        ))?;
         printer.data(&format!("  what to do: {}", delivery::explain(&code)))?;
         let lines: Vec<Vec<String>> = rows
             .iter()
             .map(|row| {
-                let letter = row.get("letter").and_then(Value::as_u64).unwrap_or_default();
+                let letter = row
+                    .get("letter")
+                    .and_then(Value::as_u64)
+                    .unwrap_or_default();
                 let at = row.get("at").and_then(Value::as_i64).unwrap_or_default();
                 let personal = row.get("event").and_then(|event| event.get("personal"));
-                let key = personal.map(|personal| text(personal, "key")).unwrap_or_default();
-                vec![format!("  {letter}"), moment(Micros(at)), key, message(personal)]
+                let key = personal
+                    .map(|personal| text(personal, "key"))
+                    .unwrap_or_default();
+                vec![
+                    format!("  {letter}"),
+                    moment(Micros(at)),
+                    key,
+                    message(personal),
+                ]
             })
             .collect();
         printer.table(&["  letter", "since", "key", "what was said"], &lines)?;
@@ -107,7 +127,14 @@ fn print(rows: &[Value], printer: &Printer) -> std::io::Result<()> {
 /// The first thing that was said against it.
 fn message(personal: Option<&Value>) -> String {
     personal
-        .and_then(|personal| personal.get("errors")?.as_array()?.first()?.get("message")?.as_str())
+        .and_then(|personal| {
+            personal
+                .get("errors")?
+                .as_array()?
+                .first()?
+                .get("message")?
+                .as_str()
+        })
         .unwrap_or_default()
         .to_owned()
 }

@@ -27,8 +27,10 @@ use printer::Printer;
 /// Keeps Salesforce in step with the leads in MySQL, within seconds, and knows what became of each.
 #[derive(Parser)]
 #[command(name = "leadstream", version, about, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 ok, 1 failure, 2 wrong usage or configuration.\n\
-    Every error names a page LS####, which stands in docs/errors/.")]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 failure, 2 wrong usage or configuration.\n\
+    Every error names a page LS####, which stands in docs/errors/."
+)]
 struct CommandLine {
     #[command(flatten)]
     global: Global,
@@ -123,7 +125,11 @@ pub fn main() -> ExitCode {
         Err(Failed::Said(code)) => ExitCode::from(code),
         Err(Failed::Runtime(error)) => {
             say(&error, &printer);
-            ExitCode::from(if error.is_configuration() { USAGE } else { FAILURE })
+            ExitCode::from(if error.is_configuration() {
+                USAGE
+            } else {
+                FAILURE
+            })
         }
         Err(Failed::Output(error)) => {
             printer.failure(&error);
@@ -134,7 +140,10 @@ pub fn main() -> ExitCode {
 
 /// Loads the configuration, or says every mistake in it.
 fn load(global: &Global, printer: &Printer) -> Result<Config, Failed> {
-    let overrides = Overrides { config: global.config.clone(), set: global.set.clone() };
+    let overrides = Overrides {
+        config: global.config.clone(),
+        set: global.set.clone(),
+    };
     crate::config::load(&overrides).map_err(|mistakes| {
         for mistake in &mistakes.0 {
             printer.error(Some(mistake.page), &mistake.text(), Some(&mistake.remedy));
@@ -152,7 +161,11 @@ fn say(error: &Error, printer: &Printer) {
         }
         return;
     }
-    printer.error(Some(error.page()), &with_causes(error), Some(&error.remedy()));
+    printer.error(
+        Some(error.page()),
+        &with_causes(error),
+        Some(&error.remedy()),
+    );
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

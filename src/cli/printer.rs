@@ -40,7 +40,13 @@ impl Printer {
     #[must_use]
     pub fn new(json: bool, colour: bool) -> Self {
         let terminal = io::stderr().is_terminal();
-        Self::to(json, colour && terminal, terminal, Box::new(io::stdout()), Box::new(io::stderr()))
+        Self::to(
+            json,
+            colour && terminal,
+            terminal,
+            Box::new(io::stdout()),
+            Box::new(io::stderr()),
+        )
     }
 
     /// Prints to any two writers.
@@ -52,8 +58,18 @@ impl Printer {
         data: Box<dyn Write + Send>,
         people: Box<dyn Write + Send>,
     ) -> Self {
-        let sinks = Mutex::new(Sinks { data, people, closed: false, progress: false });
-        Self { json, colour, terminal, sinks }
+        let sinks = Mutex::new(Sinks {
+            data,
+            people,
+            closed: false,
+            progress: false,
+        });
+        Self {
+            json,
+            colour,
+            terminal,
+            sinks,
+        }
     }
 
     /// A line, or several, of data on stdout.
@@ -108,7 +124,11 @@ impl Printer {
     /// A failure with its page and what to do, on stderr: `error[LS4004]: …`, `  remedy: …`.
     pub fn error(&self, code: Option<&str>, text: &str, remedy: Option<&str>) {
         let head = code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"));
-        let head = if self.colour { format!("{RED}{head}{RESET}") } else { head };
+        let head = if self.colour {
+            format!("{RED}{head}{RESET}")
+        } else {
+            head
+        };
         let mut lines = format!("{head}: {text}\n");
         if let Some(remedy) = remedy {
             lines.push_str(&format!("  remedy: {remedy}\n"));
@@ -162,7 +182,10 @@ impl Printer {
 impl Sinks {
     fn tell(&mut self, text: &str) {
         // Nobody is left to be told that stderr is gone.
-        let _ = self.people.write_all(text.as_bytes()).and_then(|()| self.people.flush());
+        let _ = self
+            .people
+            .write_all(text.as_bytes())
+            .and_then(|()| self.people.flush());
     }
 
     fn clear_progress(&mut self) {
@@ -180,7 +203,10 @@ fn align(headers: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..headers.len())
         .map(|column| {
             let cells = rows.iter().map(|row| cell(row, column).chars().count());
-            cells.max().unwrap_or(0).max(headers[column].chars().count())
+            cells
+                .max()
+                .unwrap_or(0)
+                .max(headers[column].chars().count())
         })
         .collect();
     let heads: Vec<String> = headers.iter().map(|head| (*head).to_owned()).collect();
@@ -208,7 +234,9 @@ fn align(headers: &[&str], rows: &[Vec<String>]) -> String {
 
 fn is_number(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
-        && text.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '.' | '-' | '%' | ' '))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, ',' | '.' | '-' | '%' | ' '))
 }
 
 #[cfg(test)]

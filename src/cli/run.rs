@@ -15,7 +15,10 @@ const WORKER_THREADS: usize = 2;
 pub fn run(global: &Global, printer: &Printer) -> Result<(), Failed> {
     let config = load(global, printer)?;
     let json = config.log.format == LogFormat::Json;
-    init(&LogSettings { json, level: config.log.level.clone() });
+    init(&LogSettings {
+        json,
+        level: config.log.level.clone(),
+    });
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))
         .map_err(|error| Error::Runtime(std::io::Error::other(error)))?;
     let port = Port::bind(config.operator.listen)?;

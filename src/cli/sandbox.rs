@@ -20,11 +20,11 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, printer: &Printer) -> Result<(), Failed> {
     let config = match &arguments.org {
-        Some(path) => salesforce_sandbox::OrgConfig::from_file(path),
+        Some(path) => salesforce_sandbox::OrgConfig::load(path),
         None => Ok(salesforce_sandbox::OrgConfig::default()),
     };
     config
-        .and_then(|config| salesforce_sandbox::serve_until_signal(arguments.listen, config))
+        .and_then(|config| salesforce_sandbox::command::serve_until_signal(arguments.listen, config))
         .map_err(|error| {
             printer.failure(&error);
             Failed::Said(FAILURE)

@@ -31,8 +31,14 @@ pub fn run(global: &Global, state: &StateArgument, printer: &Printer) -> Result<
             print_running(&status, printer)?;
         }
         Source::Folder(reader) if global.json => {
-            let Recovered { checkpoint, totals, .. } = reader.recovered();
-            let rest = AtRest { running: false, checkpoint: checkpoint.as_ref(), routes: totals };
+            let Recovered {
+                checkpoint, totals, ..
+            } = reader.recovered();
+            let rest = AtRest {
+                running: false,
+                checkpoint: checkpoint.as_ref(),
+                routes: totals,
+            };
             printer.json(&rest)?;
         }
         Source::Folder(reader) => print_at_rest(reader.recovered(), printer)?,
@@ -67,7 +73,11 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
         (Some(used), Some(limit)) => format!("; the org used {used} of {limit} calls in 24 h"),
         _ => String::new(),
     };
-    let word = if delivery.trouble.is_some() { "PAUSED" } else { "open" };
+    let word = if delivery.trouble.is_some() {
+        "PAUSED"
+    } else {
+        "open"
+    };
     printer.data(&format!(
         "salesforce  {word}, {} of {} calls in flight, {} calls made since the start{org}",
         delivery.calls_in_flight, delivery.allowed_in_flight, delivery.api_calls_made
@@ -75,18 +85,25 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
     print_trouble(delivery.trouble.as_ref(), printer)?;
     printer.data(&format!(
         "lag         {}",
-        status.oldest_unsettled.map_or("none: every captured row has its outcome".to_owned(), |at| {
-            format!(
-                "{}: the oldest row without an outcome was committed at {}",
-                duration(now.seconds_since(at)),
-                moment(at)
-            )
-        })
+        status.oldest_unsettled.map_or(
+            "none: every captured row has its outcome".to_owned(),
+            |at| {
+                format!(
+                    "{}: the oldest row without an outcome was committed at {}",
+                    duration(now.seconds_since(at)),
+                    moment(at)
+                )
+            }
+        )
     ))?;
     print_checkpoint(status.checkpoint.as_ref(), printer)?;
     let state = &status.state;
     let behind = state.last_commit.saturating_sub(state.index_applied);
-    let rebuilding = if state.index_rebuilding { ", being rebuilt" } else { "" };
+    let rebuilding = if state.index_rebuilding {
+        ", being rebuilt"
+    } else {
+        ""
+    };
     printer.data(&format!(
         "state       {} commits, journal of {} bytes; index {behind} commits behind{rebuilding}",
         state.last_commit, state.journal_bytes
@@ -109,7 +126,11 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
             print_trouble(Some(trouble), printer)?;
         }
     }
-    let open: u64 = status.routes.iter().map(|route| route.totals.dead_letters_open).sum();
+    let open: u64 = status
+        .routes
+        .iter()
+        .map(|route| route.totals.dead_letters_open)
+        .sum();
     print_hint(open, printer)
 }
 
@@ -128,7 +149,14 @@ fn print_at_rest(recovered: &Recovered, printer: &Printer) -> std::io::Result<()
         })
         .collect();
     print_books(&rows, printer)?;
-    print_hint(recovered.totals.values().map(|totals| totals.dead_letters_open).sum(), printer)
+    print_hint(
+        recovered
+            .totals
+            .values()
+            .map(|totals| totals.dead_letters_open)
+            .sum(),
+        printer,
+    )
 }
 
 struct BookRow<'a> {
@@ -141,8 +169,16 @@ struct BookRow<'a> {
 
 fn print_books(rows: &[BookRow], printer: &Printer) -> std::io::Result<()> {
     let headers = [
-        "route", "captured", "=", "delivered", "+ skipped", "+ discarded", "+ dead letters",
-        "+ parked", "+ in flight", "books",
+        "route",
+        "captured",
+        "=",
+        "delivered",
+        "+ skipped",
+        "+ discarded",
+        "+ dead letters",
+        "+ parked",
+        "+ in flight",
+        "books",
     ];
     let lines: Vec<Vec<String>> = rows
         .iter()
@@ -158,7 +194,12 @@ fn print_books(rows: &[BookRow], printer: &Printer) -> std::io::Result<()> {
                 totals.dead_letters_open.to_string(),
                 totals.parked.to_string(),
                 row.in_flight.to_string(),
-                if row.balances { "balance" } else { "DO NOT BALANCE" }.to_owned(),
+                if row.balances {
+                    "balance"
+                } else {
+                    "DO NOT BALANCE"
+                }
+                .to_owned(),
             ]
         })
         .collect();
@@ -184,7 +225,9 @@ fn print_checkpoint(checkpoint: Option<&Checkpoint>, printer: &Printer) -> std::
 }
 
 fn print_trouble(trouble: Option<&TroubleStatus>, printer: &Printer) -> std::io::Result<()> {
-    let Some(trouble) = trouble else { return Ok(()) };
+    let Some(trouble) = trouble else {
+        return Ok(());
+    };
     let next = trouble
         .next_try
         .map(|at| format!(", next at {}", moment(at)))
@@ -203,5 +246,7 @@ fn print_hint(open: u64, printer: &Printer) -> std::io::Result<()> {
     if open == 0 {
         return Ok(());
     }
-    printer.data(&format!("{open} dead letters wait for a person: leadstream dead-letters list"))
+    printer.data(&format!(
+        "{open} dead letters wait for a person: leadstream dead-letters list"
+    ))
 }

@@ -36,7 +36,15 @@ mod tests {
             .map(duration)
             .into_iter()
             .collect();
-        let expected = ["0 ms", "12 ms", "0.5 s", "59.9 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"];
+        let expected = [
+            "0 ms",
+            "12 ms",
+            "0.5 s",
+            "59.9 s",
+            "3 min 20 s",
+            "2 h 5 min",
+            "3 d 4 h",
+        ];
         assert_eq!(read, expected);
     }
 

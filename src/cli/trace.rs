@@ -86,10 +86,15 @@ fn print(event: &Value, printer: &Printer) -> std::io::Result<()> {
     let when = at(event, "at").map(moment).unwrap_or_default();
     printer.data(&format!("{when}  {}", headline(event, kind)))?;
     let line = |name: &str, value: String| printer.data(&format!("    {name:<12}{value}"));
-    if let (Some(table), Some(row), Some(transaction)) =
-        (text(event, "table"), number(event, "row"), text(event, "transaction"))
-    {
-        line("source", format!("{table}, row {row} of transaction {transaction}"))?;
+    if let (Some(table), Some(row), Some(transaction)) = (
+        text(event, "table"),
+        number(event, "row"),
+        text(event, "transaction"),
+    ) {
+        line(
+            "source",
+            format!("{table}, row {row} of transaction {transaction}"),
+        )?;
     }
     if let Some(committed) = at(event, "committed_at") {
         line("committed", moment(committed))?;
@@ -102,13 +107,19 @@ fn print(event: &Value, printer: &Printer) -> std::io::Result<()> {
         if let Some(took) = since("sent_at", committed) {
             let batch = number(event, "batch").unwrap_or_default();
             let attempt = number(event, "attempt").unwrap_or(1);
-            line("sent", format!("{took} after the commit, in batch {batch}, attempt {attempt}"))?;
+            line(
+                "sent",
+                format!("{took} after the commit, in batch {batch}, attempt {attempt}"),
+            )?;
         }
         if let Some(took) = since("answered_at", committed) {
             line("answered", format!("{took} after the commit"))?;
         }
     }
-    let Some(personal) = event.get("personal").filter(|personal| personal.is_object()) else {
+    let Some(personal) = event
+        .get("personal")
+        .filter(|personal| personal.is_object())
+    else {
         return Ok(());
     };
     if let Some(key) = text(personal, "key") {
@@ -119,7 +130,12 @@ fn print(event: &Value, printer: &Printer) -> std::io::Result<()> {
             line(title, fields.to_string())?;
         }
     }
-    for error in personal.get("errors").and_then(Value::as_array).into_iter().flatten() {
+    for error in personal
+        .get("errors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let code = text(error, "code").unwrap_or("?");
         let message = text(error, "message").unwrap_or_default();
         line("error", format!("{code}: {message}"))?;
@@ -133,9 +149,15 @@ fn headline(event: &Value, kind: &str) -> String {
     let class = text(event, "class").unwrap_or("?");
     match kind {
         "delivered" => {
-            let created = event.get("created").and_then(Value::as_bool).unwrap_or_default();
+            let created = event
+                .get("created")
+                .and_then(Value::as_bool)
+                .unwrap_or_default();
             let verb = if created { "created" } else { "updated" };
-            format!("delivered by route {route}: {verb} {}", text(event, "salesforce_id").unwrap_or("?"))
+            format!(
+                "delivered by route {route}: {verb} {}",
+                text(event, "salesforce_id").unwrap_or("?")
+            )
         }
         "dead_letter" => {
             let letter = number(event, "letter").unwrap_or_default();
@@ -157,8 +179,14 @@ mod tests {
     fn what_is_asked_for_is_told_by_its_look() {
         let key = |text: &str| TraceQuery::Key(text.into());
         assert!(matches!(guess("ann@example.org"), TraceQuery::Email(_)));
-        assert!(matches!(guess("00Q000000000001AAA"), TraceQuery::SalesforceId(_)));
-        assert!(matches!(guess("00Q00000000000A"), TraceQuery::SalesforceId(_)));
+        assert!(matches!(
+            guess("00Q000000000001AAA"),
+            TraceQuery::SalesforceId(_)
+        ));
+        assert!(matches!(
+            guess("00Q00000000000A"),
+            TraceQuery::SalesforceId(_)
+        ));
         assert_eq!(guess("42"), key("42"));
         assert_eq!(guess("001234567890123"), key("001234567890123"));
     }

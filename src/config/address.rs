@@ -27,13 +27,19 @@ pub(super) fn parse_mysql_url(text: &str) -> Result<MysqlUrl, MysqlUrlError> {
     if user.contains(':') {
         return Err(MysqlUrlError::Password);
     }
-    let user = decode_percent(user).filter(|user| !user.is_empty()).ok_or(MysqlUrlError::Shape)?;
+    let user = decode_percent(user)
+        .filter(|user| !user.is_empty())
+        .ok_or(MysqlUrlError::Shape)?;
     let address = address.strip_suffix('/').unwrap_or(address);
     if address.contains(['/', '?', '#']) {
         return Err(MysqlUrlError::Tail);
     }
     let (host, port) = split_host(address).ok_or(MysqlUrlError::Shape)?;
-    Ok(MysqlUrl { user, host, port: port.unwrap_or(3306) })
+    Ok(MysqlUrl {
+        user,
+        host,
+        port: port.unwrap_or(3306),
+    })
 }
 
 /// `https://host[:port]` without a slash at its end, when it is that, or http to a loopback host.
@@ -52,7 +58,9 @@ pub(super) fn parse_https_url(text: &str) -> Option<String> {
 /// Whether a host can only be this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Host and port of `host`, `host:port`, `[::1]:port`; the host without brackets.
@@ -113,7 +121,10 @@ mod tests {
             });
             assert_eq!(parse_mysql_url(text), expected, "{text}");
         }
-        check("mysql://root@127.0.0.1:3307", Ok(("root", "127.0.0.1", 3307)));
+        check(
+            "mysql://root@127.0.0.1:3307",
+            Ok(("root", "127.0.0.1", 3307)),
+        );
         check("mysql://a%40b@db.example", Ok(("a@b", "db.example", 3306)));
         check("mysql://me@[::1]:3306/", Ok(("me", "::1", 3306)));
         check("mysql://me:pw@db", Err(MysqlUrlError::Password));
@@ -134,7 +145,10 @@ mod tests {
         fn check(text: &str, expected: Option<&str>) {
             assert_eq!(parse_https_url(text).as_deref(), expected, "{text}");
         }
-        check("https://login.salesforce.com/", Some("https://login.salesforce.com"));
+        check(
+            "https://login.salesforce.com/",
+            Some("https://login.salesforce.com"),
+        );
         check("http://127.0.0.1:8080", Some("http://127.0.0.1:8080"));
         check("http://localhost", Some("http://localhost"));
         check("http://[::1]:80", Some("http://[::1]:80"));

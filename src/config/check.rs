@@ -43,14 +43,21 @@ fn check_batch<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Batch> {
     let max_records = reader.number(&table, "max_records");
     let max_bytes = reader.number(&table, "max_bytes");
     let max_age_ms = reader.number(&table, "max_age");
-    Some(Batch { max_records: max_records?, max_bytes: max_bytes?, max_age_ms: max_age_ms? })
+    Some(Batch {
+        max_records: max_records?,
+        max_bytes: max_bytes?,
+        max_age_ms: max_age_ms?,
+    })
 }
 
 fn check_pace<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Pace> {
     let table = reader.table(root, "pace");
     let requests_per_second = reader.number(&table, "requests_per_second");
     let max_in_flight = reader.number(&table, "max_in_flight");
-    Some(Pace { requests_per_second: requests_per_second?, max_in_flight: max_in_flight? })
+    Some(Pace {
+        requests_per_second: requests_per_second?,
+        max_in_flight: max_in_flight?,
+    })
 }
 
 fn check_retry<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Retry> {
@@ -63,7 +70,11 @@ fn check_retry<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Retry> {
         && cap < base
     {
         // Blame the one that was given; the other may be a default.
-        let name = if table.get("cap").is_some() { "cap" } else { "base" };
+        let name = if table.get("cap").is_some() {
+            "cap"
+        } else {
+            "base"
+        };
         let rule = "retry.cap must not be below retry.base";
         cap_ms = reader.refuse(&table, name, WRONG_VALUE, rule, "raise cap, or lower base");
     }
@@ -85,7 +96,11 @@ fn check_state<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<State> {
         ("hash", PayloadPolicy::Hash),
     ];
     let payload = reader.choice(&table, "payload", &policies, &[]);
-    Some(State { path: path?, max_parked_bytes: max_parked_bytes?, payload: payload? })
+    Some(State {
+        path: path?,
+        max_parked_bytes: max_parked_bytes?,
+        payload: payload?,
+    })
 }
 
 fn check_operator<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Operator> {
@@ -104,16 +119,23 @@ fn check_operator<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Opera
         );
     }
     let shutdown_grace_ms = reader.number(&table, "shutdown_grace");
-    Some(Operator { listen: listen?, shutdown_grace_ms: shutdown_grace_ms? })
+    Some(Operator {
+        listen: listen?,
+        shutdown_grace_ms: shutdown_grace_ms?,
+    })
 }
 
 fn check_log<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Log> {
     let table = reader.table(root, "log");
     let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
     let format = reader.choice(&table, "format", &formats, &[]);
-    let level = reader
-        .required(&table, "level", |given| given.some_text().filter(|text| are_directives(text)));
-    Some(Log { format: format?, level: level? })
+    let level = reader.required(&table, "level", |given| {
+        given.some_text().filter(|text| are_directives(text))
+    });
+    Some(Log {
+        format: format?,
+        level: level?,
+    })
 }
 
 /// `EnvFilter` takes a bare unknown word for a target that is logged in full: `inof` would switch
@@ -121,7 +143,9 @@ fn check_log<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Log> {
 fn are_directives(text: &str) -> bool {
     let named = |part: &str| {
         let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
-        LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level.trim()))
+        LEVELS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(level.trim()))
     };
     text.split(',').all(|part| named(part.trim())) && EnvFilter::builder().parse(text).is_ok()
 }

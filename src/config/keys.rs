@@ -93,7 +93,12 @@ impl fmt::Display for Kind {
                 format_duration_ms(*max)
             ),
             Kind::Size { min, max } => {
-                write!(f, "a size from {} to {}", format_bytes(*min), format_bytes(*max))
+                write!(
+                    f,
+                    "a size from {} to {}",
+                    format_bytes(*min),
+                    format_bytes(*max)
+                )
             }
             Kind::Boolean => f.write_str("true or false"),
             Kind::Choice(words) => {
@@ -144,11 +149,21 @@ const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
 const fn key(path: &'static str, kind: Kind, need: Need, meaning: &'static str) -> Key {
-    Key { path, kind, need, meaning }
+    Key {
+        path,
+        kind,
+        need,
+        meaning,
+    }
 }
 
 const fn later(path: &'static str, meaning: &'static str) -> Key {
-    Key { path, kind: Kind::Later, need: Need::Optional, meaning }
+    Key {
+        path,
+        kind: Kind::Later,
+        need: Need::Optional,
+        meaning,
+    }
 }
 
 const COLUMN: &str = "a column's name of 1 to 64 characters";

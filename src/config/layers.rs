@@ -73,7 +73,9 @@ impl<'a> Layers<'a> {
         let mut variables: Vec<_> = environment.iter().collect();
         variables.sort();
         for (variable, value) in variables {
-            let Some(name) = variable.strip_prefix(PREFIX) else { continue };
+            let Some(name) = variable.strip_prefix(PREFIX) else {
+                continue;
+            };
             if let Some(key) = variable_key(variable, name, mistakes) {
                 figment = add(figment, Layer::Environment, variable, &key, value, mistakes);
             }
@@ -99,8 +101,17 @@ impl<'a> Layers<'a> {
             }
         }
         // Providers that only hand over what they hold do not fail.
-        let root = figment.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Ok(Self { figment, root, file, places })
+        let root = figment
+            .find_value("")
+            .ok()
+            .and_then(Value::into_dict)
+            .unwrap_or_default();
+        Ok(Self {
+            figment,
+            root,
+            file,
+            places,
+        })
     }
 
     pub fn root(&self) -> &Dict {
@@ -112,8 +123,16 @@ impl<'a> Layers<'a> {
         let metadata = self.figment.get_metadata(value.tag());
         match metadata.map(|metadata| (&metadata.source, &metadata.name)) {
             Some((Some(Source::Custom(layer)), name)) => {
-                let layer = if layer == "flag" { Layer::Flag } else { Layer::Environment };
-                Origin { layer, place: (layer, 0), text: name.to_string() }
+                let layer = if layer == "flag" {
+                    Layer::Flag
+                } else {
+                    Layer::Environment
+                };
+                Origin {
+                    layer,
+                    place: (layer, 0),
+                    text: name.to_string(),
+                }
             }
             _ => self.origin_of_missing(path),
         }
@@ -124,21 +143,33 @@ impl<'a> Layers<'a> {
         let Some((file, text)) = self.file else {
             let layer = Layer::Environment;
             let text = "environment and flags, without a file".to_owned();
-            return Origin { layer, place: (layer, 0), text };
+            return Origin {
+                layer,
+                place: (layer, 0),
+                text,
+            };
         };
         let mut around = path;
         loop {
             if let Some(offset) = self.places.get(around) {
                 let (line, ..) = toml_text::locate(text, *offset);
                 let text = format!("{}:{line}", file.display());
-                return Origin { layer: Layer::File, place: (Layer::File, *offset), text };
+                return Origin {
+                    layer: Layer::File,
+                    place: (Layer::File, *offset),
+                    text,
+                };
             }
             match around.rfind(['.', '[']) {
                 Some(end) => around = &around[..end],
                 None => {
                     let place = (Layer::File, usize::MAX);
                     let text = file.display().to_string();
-                    return Origin { layer: Layer::File, place, text };
+                    return Origin {
+                        layer: Layer::File,
+                        place,
+                        text,
+                    };
                 }
             }
         }
@@ -178,7 +209,10 @@ fn broken_file(path: &Path, text: &str, broken: &toml_text::Broken) -> Mistake {
         page: NOT_TOML,
         path: String::new(),
         origin: format!("{}:{line}:{column}", path.display()),
-        rule: format!("line {line}, column {column} is not TOML: {}", broken.message),
+        rule: format!(
+            "line {line}, column {column} is not TOML: {}",
+            broken.message
+        ),
         value: None,
         remedy: format!("mend this line: {}", redact_line(before, shown)),
     }
@@ -240,14 +274,24 @@ fn add(
     }
     let holds_more =
         keys::find(key).is_some_and(|key| matches!(key.kind, Kind::Table | Kind::List(_)));
-    let structure = if holds_more { toml_text::parse_value(value) } else { None };
+    let structure = if holds_more {
+        toml_text::parse_value(value)
+    } else {
+        None
+    };
     let mut value = structure.unwrap_or_else(|| Value::from(value.to_owned()));
     let mut names: Vec<&str> = key.split('.').collect();
-    let Some(first) = (!names.is_empty()).then(|| names.remove(0)) else { return figment };
+    let Some(first) = (!names.is_empty()).then(|| names.remove(0)) else {
+        return figment;
+    };
     for name in names.into_iter().rev() {
         value = Value::from(Dict::from([(name.to_owned(), value)]));
     }
-    let source = if layer == Layer::Flag { "flag" } else { "environment" };
+    let source = if layer == Layer::Flag {
+        "flag"
+    } else {
+        "environment"
+    };
     figment.merge(Given {
         metadata: Metadata::from(origin.to_owned(), Source::Custom(source.to_owned())),
         dict: Dict::from([(first.to_owned(), value)]),

@@ -38,9 +38,12 @@ pub fn load(overrides: &Overrides) -> Result<Config, Mistakes> {
         }])
     })?;
     let (environment, undecodable) = environment();
-    let loaded = load_from(Some((&path, &text)), &environment, &overrides.set, &|path| {
-        std::fs::read_to_string(path)
-    });
+    let loaded = load_from(
+        Some((&path, &text)),
+        &environment,
+        &overrides.set,
+        &|path| std::fs::read_to_string(path),
+    );
     match loaded {
         Ok(config) if undecodable.is_empty() => Ok(config),
         Ok(_) => Err(Mistakes(undecodable)),
@@ -72,7 +75,9 @@ pub fn load_from(
         Some(config) if placed.is_empty() => Ok(config),
         _ => {
             debug_assert!(!placed.is_empty(), "a config is refused with a reason");
-            Err(Mistakes(placed.into_iter().map(|placed| placed.mistake).collect()))
+            Err(Mistakes(
+                placed.into_iter().map(|placed| placed.mistake).collect(),
+            ))
         }
     }
 }
@@ -85,17 +90,23 @@ pub fn no_colour() -> bool {
 
 fn find_file() -> Result<PathBuf, Mistakes> {
     let places = USUAL_PLACES.map(PathBuf::from);
-    let looked = places.each_ref().map(|path| absolute(path).display().to_string()).join(" and ");
-    places.into_iter().find(|path| path.exists()).ok_or_else(|| {
-        Mistakes(vec![Mistake {
-            page: UNREADABLE,
-            path: String::new(),
-            origin: String::new(),
-            rule: "there is no configuration file".to_owned(),
-            value: None,
-            remedy: format!("name one with --config; it was looked for at {looked}"),
-        }])
-    })
+    let looked = places
+        .each_ref()
+        .map(|path| absolute(path).display().to_string())
+        .join(" and ");
+    places
+        .into_iter()
+        .find(|path| path.exists())
+        .ok_or_else(|| {
+            Mistakes(vec![Mistake {
+                page: UNREADABLE,
+                path: String::new(),
+                origin: String::new(),
+                rule: "there is no configuration file".to_owned(),
+                value: None,
+                remedy: format!("name one with --config; it was looked for at {looked}"),
+            }])
+        })
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -88,7 +88,9 @@ impl std::error::Error for Mistakes {}
 #[must_use]
 pub fn redact_urls(text: &str) -> String {
     let start = text.find("//").map_or(0, |at| at + 2);
-    let Some(at) = text.rfind('@').filter(|at| *at > start) else { return text.to_owned() };
+    let Some(at) = text.rfind('@').filter(|at| *at > start) else {
+        return text.to_owned();
+    };
     match text[start..at].find(':') {
         Some(colon) => format!("{}{REDACTED}{}", &text[..=start + colon], &text[at..]),
         None => text.to_owned(),
@@ -102,8 +104,9 @@ pub fn redact_line(before: &str, line: &str) -> String {
     let inside_key = before
         .rfind("-----BEGIN")
         .is_some_and(|begin| before.rfind("-----END").is_none_or(|end| end < begin));
-    let inside_text =
-        ["\"\"\"", "'''"].iter().any(|quotes| before.matches(quotes).count() % 2 == 1);
+    let inside_text = ["\"\"\"", "'''"]
+        .iter()
+        .any(|quotes| before.matches(quotes).count() % 2 == 1);
     if inside_key || inside_text || line.contains("-----BEGIN") || line.contains("-----END") {
         return REDACTED.to_owned();
     }
@@ -115,7 +118,10 @@ pub fn redact_line(before: &str, line: &str) -> String {
         }
     }
     // A key without its equals sign: `password "hunter2"`.
-    let first = line.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+    let first = line
+        .trim_start()
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .next();
     if !line.contains('=') && first.is_some_and(sounds_secret) {
         return REDACTED.to_owned();
     }
@@ -124,7 +130,9 @@ pub fn redact_line(before: &str, line: &str) -> String {
 
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["pass", "pwd", "secret", "token", "key", "credential"].iter().any(|word| name.contains(word))
+    ["pass", "pwd", "secret", "token", "key", "credential"]
+        .iter()
+        .any(|word| name.contains(word))
         && !name.ends_with("_file")
 }
 
@@ -134,11 +142,17 @@ mod tests {
 
     #[test]
     fn passwords_in_urls_are_redacted() {
-        assert_eq!(redact_urls("mysql://root:pa:ss@w@db:1"), "mysql://root:[secret]@db:1");
+        assert_eq!(
+            redact_urls("mysql://root:pa:ss@w@db:1"),
+            "mysql://root:[secret]@db:1"
+        );
         assert_eq!(redact_urls("mysql://root@db:1"), "mysql://root@db:1");
         assert_eq!(redact_urls("root:hunter2@db"), "root:[secret]@db");
         assert_eq!(redact_urls("lead@example.com"), "lead@example.com");
-        assert_eq!(redact_urls("url = \"mysql://a:b@c"), "url = \"mysql://a:[secret]@c");
+        assert_eq!(
+            redact_urls("url = \"mysql://a:b@c"),
+            "url = \"mysql://a:[secret]@c"
+        );
     }
 
     #[test]
@@ -149,7 +163,10 @@ mod tests {
         });
         assert_eq!(redact_line("", "password \"hunter2\""), "[secret]");
         assert_eq!(redact_line("", "password_file = /x"), "password_file = /x");
-        assert_eq!(redact_line("k = \"\"\"\n-----BEGIN KEY-----\n", "MIIE=="), "[secret]");
+        assert_eq!(
+            redact_line("k = \"\"\"\n-----BEGIN KEY-----\n", "MIIE=="),
+            "[secret]"
+        );
         assert_eq!(redact_line("password = \"\"\"\n", "hunter2"), "[secret]");
         assert_eq!(redact_line("", "é𝋠password = x"), "é𝋠password = [secret]");
         assert_eq!(redact_line("", "max_age = 1s"), "max_age = 1s");

@@ -16,7 +16,9 @@ impl Config {
     /// The effective configuration as TOML; values that are the default say so in a comment.
     #[must_use]
     pub fn print(&self) -> String {
-        let mut page = Page { text: String::new() };
+        let mut page = Page {
+            text: String::new(),
+        };
         print_source(&mut page, &self.source);
         print_salesforce(&mut page, &self.salesforce);
         for route in &self.routes {
@@ -27,12 +29,20 @@ impl Config {
         page.number("batch", "max_bytes", self.batch.max_bytes as u64);
         page.number("batch", "max_age", self.batch.max_age_ms);
         page.section("pace");
-        page.number("pace", "requests_per_second", self.pace.requests_per_second.into());
+        page.number(
+            "pace",
+            "requests_per_second",
+            self.pace.requests_per_second.into(),
+        );
         page.number("pace", "max_in_flight", self.pace.max_in_flight as u64);
         page.section("retry");
         page.number("retry", "base", self.retry.base_ms);
         page.number("retry", "cap", self.retry.cap_ms);
-        page.number("retry", "record_attempts", self.retry.record_attempts.into());
+        page.number(
+            "retry",
+            "record_attempts",
+            self.retry.record_attempts.into(),
+        );
         page.number("retry", "park_after", self.retry.park_after_ms);
         page.section("state");
         page.text("state", "path", &self.state.path.display().to_string());
@@ -45,7 +55,11 @@ impl Config {
         page.text("state", "payload", payload);
         page.section("operator");
         page.text("operator", "listen", &self.operator.listen.to_string());
-        page.number("operator", "shutdown_grace", self.operator.shutdown_grace_ms);
+        page.number(
+            "operator",
+            "shutdown_grace",
+            self.operator.shutdown_grace_ms,
+        );
         page.section("log");
         let format = match self.log.format {
             LogFormat::Human => "human",
@@ -85,17 +99,23 @@ impl Page {
 
     /// A number in the form of its key; a default keeps the form that it has in the documentation.
     fn number(&mut self, pattern: &str, name: &str, value: u64) {
-        let Some(key) = keys::find(&join(pattern, name)) else { return };
+        let Some(key) = keys::find(&join(pattern, name)) else {
+            return;
+        };
         let default = match key.need {
             Need::Default(default) => default,
             _ => "",
         };
         let bare = default.trim_matches('"');
         let (text, is_default) = match key.kind {
-            Kind::Duration { .. } => {
-                (quote(&format_duration_ms(value)), parse_duration_ms(bare) == Some(value))
-            }
-            Kind::Size { .. } => (quote(&format_bytes(value)), parse_bytes(bare) == Some(value)),
+            Kind::Duration { .. } => (
+                quote(&format_duration_ms(value)),
+                parse_duration_ms(bare) == Some(value),
+            ),
+            Kind::Size { .. } => (
+                quote(&format_bytes(value)),
+                parse_bytes(bare) == Some(value),
+            ),
             _ => (value.to_string(), false),
         };
         self.line(pattern, name, if is_default { default } else { &text });
@@ -112,10 +132,17 @@ impl Page {
 
 fn print_source(page: &mut Page, source: &Source) {
     page.section("source");
-    let host =
-        if source.host.contains(':') { format!("[{}]", source.host) } else { source.host.clone() };
+    let host = if source.host.contains(':') {
+        format!("[{}]", source.host)
+    } else {
+        source.host.clone()
+    };
     let user = encode_user(&source.user);
-    page.text("source", "url", &format!("mysql://{user}@{host}:{}", source.port));
+    page.text(
+        "source",
+        "url",
+        &format!("mysql://{user}@{host}:{}", source.port),
+    );
     page.secret("password", &source.password);
     let mode = match source.tls.mode {
         TlsMode::Disabled => "disabled",
@@ -145,7 +172,12 @@ fn print_salesforce(page: &mut Page, salesforce: &Salesforce) {
     page.text("salesforce", "login_url", &salesforce.login_url);
     page.text("salesforce", "api_version", &salesforce.api_version);
     match &salesforce.auth {
-        Auth::Jwt { client_id, username, private_key_pem, audience } => {
+        Auth::Jwt {
+            client_id,
+            username,
+            private_key_pem,
+            audience,
+        } => {
             page.text("salesforce", "auth.kind", "jwt");
             page.text("salesforce", "auth.client_id", client_id);
             page.text("salesforce", "auth.username", username);
@@ -154,14 +186,25 @@ fn print_salesforce(page: &mut Page, salesforce: &Salesforce) {
                 page.text("salesforce", "auth.audience", audience);
             }
         }
-        Auth::ClientCredentials { client_id, client_secret } => {
+        Auth::ClientCredentials {
+            client_id,
+            client_secret,
+        } => {
             page.text("salesforce", "auth.kind", "client_credentials");
             page.text("salesforce", "auth.client_id", client_id);
             page.secret("auth.client_secret", client_secret);
         }
     }
-    page.number("salesforce", "request_timeout", salesforce.request_timeout_ms);
-    page.number("salesforce", "connect_timeout", salesforce.connect_timeout_ms);
+    page.number(
+        "salesforce",
+        "request_timeout",
+        salesforce.request_timeout_ms,
+    );
+    page.number(
+        "salesforce",
+        "connect_timeout",
+        salesforce.connect_timeout_ms,
+    );
     page.line("salesforce", "compress", &salesforce.compress.to_string());
 }
 
@@ -174,8 +217,11 @@ fn print_route(page: &mut Page, route: &Route) {
         ("update", route.operations.update),
         ("delete", route.operations.delete),
     ];
-    let listed: Vec<String> =
-        operations.iter().filter(|(_, carried)| *carried).map(|(word, _)| quote(word)).collect();
+    let listed: Vec<String> = operations
+        .iter()
+        .filter(|(_, carried)| *carried)
+        .map(|(word, _)| quote(word))
+        .collect();
     page.line("route[]", "operations", &format!("[{}]", listed.join(", ")));
     page.text("route[]", "object", &route.object);
     page.text("route[]", "external_id.field", &route.external_id.field);
@@ -195,12 +241,25 @@ fn print_route(page: &mut Page, route: &Route) {
 fn print_field(field: &FieldMapping) -> String {
     let trim = if field.trim { "" } else { ", trim = false" };
     match &field.source {
-        FieldSource::Column { name, default: None } if field.trim => quote(name),
-        FieldSource::Column { name, default: None } => {
+        FieldSource::Column {
+            name,
+            default: None,
+        } if field.trim => quote(name),
+        FieldSource::Column {
+            name,
+            default: None,
+        } => {
             format!("{{ column = {}{trim} }}", quote(name))
         }
-        FieldSource::Column { name, default: Some(default) } => {
-            format!("{{ column = {}, default = {}{trim} }}", quote(name), print_scalar(default))
+        FieldSource::Column {
+            name,
+            default: Some(default),
+        } => {
+            format!(
+                "{{ column = {}, default = {}{trim} }}",
+                quote(name),
+                print_scalar(default)
+            )
         }
         FieldSource::Constant(value) => format!("{{ constant = {}{trim} }}", print_scalar(value)),
     }

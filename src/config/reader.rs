@@ -59,7 +59,11 @@ impl<'a> Table<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(layers: &'a Layers<'a>, read_file: &'a dyn Fn(&Path) -> io::Result<String>) -> Self {
-        Self { layers, read_file, placed: Vec::new() }
+        Self {
+            layers,
+            read_file,
+            placed: Vec::new(),
+        }
     }
 
     pub fn into_mistakes(self) -> Vec<Placed> {
@@ -160,7 +164,10 @@ impl<'a> Reader<'a> {
     ) -> Option<Option<T>> {
         if let Some(value) = table.get(name) {
             let origin = self.layers.origin(value, &table.path_of(name));
-            let given = Given { value, textual: origin.layer != Layer::File };
+            let given = Given {
+                value,
+                textual: origin.layer != Layer::File,
+            };
             return match parse(&given) {
                 Some(parsed) => Some(Some(parsed)),
                 None => self.wrong(table, name),
@@ -169,7 +176,10 @@ impl<'a> Reader<'a> {
         match table.key(name).need {
             Need::Default(text) => {
                 let value = parse_value(text).expect("defaults are TOML");
-                Some(parse(&Given { value: &value, textual: false }))
+                Some(parse(&Given {
+                    value: &value,
+                    textual: false,
+                }))
             }
             Need::Optional => Some(None),
             Need::Required => self.missing(table, name),
@@ -222,7 +232,10 @@ impl<'a> Reader<'a> {
     }
 
     pub fn optional_path(&mut self, table: &Table<'a>, name: &str) -> Option<Option<PathBuf>> {
-        Some(self.optional(table, name, |given| given.some_text())?.map(PathBuf::from))
+        Some(
+            self.optional(table, name, |given| given.some_text())?
+                .map(PathBuf::from),
+        )
     }
 
     /// One of the key's words, turned into what it means. A word that only later versions know is
@@ -242,16 +255,27 @@ impl<'a> Reader<'a> {
         }
         self.required(table, name, |given| {
             let word = given.text()?;
-            meanings.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning)
+            meanings
+                .iter()
+                .find(|(known, _)| *known == word)
+                .map(|(_, meaning)| *meaning)
         })
     }
 
     /// Notes that a key's value breaks the key's own rule.
     pub fn wrong<T>(&mut self, table: &Table<'a>, name: &str) -> Option<T> {
         let key = table.key(name);
-        let is_text = table.get(name).is_some_and(|value| value.as_str().is_some());
+        let is_text = table
+            .get(name)
+            .is_some_and(|value| value.as_str().is_some());
         let remedy = remedy(key, name, is_text);
-        self.refuse(table, name, WRONG_VALUE, format!("must be {}", key.kind), remedy)
+        self.refuse(
+            table,
+            name,
+            WRONG_VALUE,
+            format!("must be {}", key.kind),
+            remedy,
+        )
     }
 
     /// Notes that a key which must be there is not.
@@ -277,9 +301,18 @@ impl<'a> Reader<'a> {
         if !table.broken {
             let path = table.path_of(name);
             let origin = self.layers.origin_of_missing(&path);
-            let mistake =
-                Mistake { page: MISSING_KEY, path, origin: origin.text, rule, value: None, remedy };
-            self.placed.push(Placed { place: origin.place, mistake });
+            let mistake = Mistake {
+                page: MISSING_KEY,
+                path,
+                origin: origin.text,
+                rule,
+                value: None,
+                remedy,
+            };
+            self.placed.push(Placed {
+                place: origin.place,
+                mistake,
+            });
         }
         None
     }
@@ -309,8 +342,18 @@ impl<'a> Reader<'a> {
             _ => given.and_then(show),
         };
         let (rule, remedy) = (rule.into(), remedy.into());
-        let mistake = Mistake { page, path, origin: origin.text, rule, value, remedy };
-        self.placed.push(Placed { place: origin.place, mistake });
+        let mistake = Mistake {
+            page,
+            path,
+            origin: origin.text,
+            rule,
+            value,
+            remedy,
+        };
+        self.placed.push(Placed {
+            place: origin.place,
+            mistake,
+        });
         None
     }
 
@@ -319,18 +362,34 @@ impl<'a> Reader<'a> {
         let origin = self.layers.origin_of_missing(&path);
         let value = Some(REDACTED.to_owned());
         let rule = rule.to_owned();
-        let mistake = Mistake { page, path, origin: origin.text, rule, value, remedy };
-        self.placed.push(Placed { place: origin.place, mistake });
+        let mistake = Mistake {
+            page,
+            path,
+            origin: origin.text,
+            rule,
+            value,
+            remedy,
+        };
+        self.placed.push(Placed {
+            place: origin.place,
+            mistake,
+        });
     }
 
     /// Refuses the keys that this version does not know or does not have.
     fn refuse_unknown(&mut self, table: &Table<'a>) {
         let known: Vec<&str> = keys::children(&table.pattern).collect();
-        let Some(dict) = table.dict.filter(|_| !known.is_empty()) else { return };
+        let Some(dict) = table.dict.filter(|_| !known.is_empty()) else {
+            return;
+        };
         for name in dict.keys() {
             let key = keys::find(&join(&table.pattern, name));
             match key.filter(|_| known.contains(&name.as_str())) {
-                Some(Key { kind: Kind::Later, meaning, .. }) => {
+                Some(Key {
+                    kind: Kind::Later,
+                    meaning,
+                    ..
+                }) => {
                     let rule = format!("is not available in this version ({meaning})");
                     self.refuse::<()>(table, name, NOT_AVAILABLE, rule, "leave it out");
                 }
@@ -350,7 +409,9 @@ impl Given<'_> {
     }
 
     pub fn some_text(&self) -> Option<String> {
-        self.text().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+        self.text()
+            .filter(|text| !text.trim().is_empty())
+            .map(str::to_owned)
     }
 
     pub fn integer(&self) -> Option<i64> {
@@ -428,14 +489,23 @@ fn remedy(key: &Key, name: &str, is_text: bool) -> String {
 fn suggest(pattern: &str, name: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
-        .map(|key| (strsim::damerau_levenshtein(key, &name.to_ascii_lowercase()), *key))
+        .map(|key| {
+            (
+                strsim::damerau_levenshtein(key, &name.to_ascii_lowercase()),
+                *key,
+            )
+        })
         .min()
         .filter(|(distance, key)| *distance <= 1.max(key.len() / 3));
     if let Some((_, key)) = nearest {
         return format!("did you mean {key}?");
     }
     let elsewhere = keys::KEYS.iter().find(|key| {
-        !key.path.contains('*') && key.path.rsplit_once('.').is_some_and(|(_, leaf)| leaf == name)
+        !key.path.contains('*')
+            && key
+                .path
+                .rsplit_once('.')
+                .is_some_and(|(_, leaf)| leaf == name)
     });
     match elsewhere.and_then(|key| key.path.rsplit_once('.')) {
         Some((section, _)) if section != pattern => format!("it belongs in [{section}]"),

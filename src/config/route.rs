@@ -40,7 +40,9 @@ pub(super) fn check_routes<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Opt
 fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> {
     let name = reader.required(table, "name", |given| {
         let known = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-');
-        given.some_text().filter(|name| name.len() <= 40 && name.chars().all(known))
+        given
+            .some_text()
+            .filter(|name| name.len() <= 40 && name.chars().all(known))
     });
     let table_name = reader.required(table, "table", |given| table_name(given.text()?));
     let operations = check_operations(reader, table);
@@ -63,10 +65,15 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
 fn check_operations<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Operations> {
     let words: Vec<String> = reader.required(table, "operations", |given| {
         let words = given.value.as_array()?.iter();
-        let words = words.map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
+        let words = words
+            .map(|word| word.as_str().map(str::to_owned))
+            .collect::<Option<Vec<_>>>();
         words.filter(|words| !words.is_empty())
     })?;
-    if words.iter().any(|word| !matches!(word.as_str(), "insert" | "update" | "delete")) {
+    if words
+        .iter()
+        .any(|word| !matches!(word.as_str(), "insert" | "update" | "delete"))
+    {
         return reader.wrong(table, "operations");
     }
     if words.iter().any(|word| word != "insert") {
@@ -78,14 +85,21 @@ fn check_operations<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Op
             "write operations = [\"insert\"], or leave it out",
         );
     }
-    Some(Operations { insert: true, update: false, delete: false })
+    Some(Operations {
+        insert: true,
+        update: false,
+        delete: false,
+    })
 }
 
 fn check_external_id<'a>(reader: &mut Reader<'a>, route: &Table<'a>) -> Option<ExternalId> {
     let table = reader.table(route, "external_id");
     let field = reader.required(&table, "field", api_name);
     let column = reader.required(&table, "column", column_name);
-    Some(ExternalId { field: field?, column: column? })
+    Some(ExternalId {
+        field: field?,
+        column: column?,
+    })
 }
 
 fn check_fields<'a>(
@@ -155,9 +169,13 @@ fn check_field<'a>(
             let trim = reader.boolean(&table, "trim");
             (check_field_source(reader, fields, name, &table), trim)
         }
-        Value::String(_, column) if is_column_name(column) => {
-            (Some(FieldSource::Column { name: column.clone(), default: None }), Some(true))
-        }
+        Value::String(_, column) if is_column_name(column) => (
+            Some(FieldSource::Column {
+                name: column.clone(),
+                default: None,
+            }),
+            Some(true),
+        ),
         _ => {
             return reader.refuse(
                 fields,
@@ -171,7 +189,12 @@ fn check_field<'a>(
             );
         }
     };
-    Some(FieldMapping { field: name.to_owned(), source: source?, trim: trim?, path })
+    Some(FieldMapping {
+        field: name.to_owned(),
+        source: source?,
+        trim: trim?,
+        path,
+    })
 }
 
 fn check_field_source<'a>(
@@ -214,8 +237,10 @@ fn check_field_source<'a>(
 fn table_name(text: &str) -> Option<TableName> {
     let (schema, table) = text.split_once('.')?;
     let fits = |name: &str| is_column_name(name) && !name.contains(['.', '`']);
-    (fits(schema) && fits(table))
-        .then(|| TableName { schema: schema.to_owned(), table: table.to_owned() })
+    (fits(schema) && fits(table)).then(|| TableName {
+        schema: schema.to_owned(),
+        table: table.to_owned(),
+    })
 }
 
 fn is_column_name(name: &str) -> bool {
@@ -223,7 +248,10 @@ fn is_column_name(name: &str) -> bool {
 }
 
 fn column_name(given: &Given<'_>) -> Option<String> {
-    given.text().filter(|name| is_column_name(name)).map(str::to_owned)
+    given
+        .text()
+        .filter(|name| is_column_name(name))
+        .map(str::to_owned)
 }
 
 fn is_api_name(name: &str) -> bool {
@@ -233,7 +261,10 @@ fn is_api_name(name: &str) -> bool {
 }
 
 fn api_name(given: &Given<'_>) -> Option<String> {
-    given.text().filter(|name| is_api_name(name)).map(str::to_owned)
+    given
+        .text()
+        .filter(|name| is_api_name(name))
+        .map(str::to_owned)
 }
 
 fn auto_assign(given: &Given<'_>) -> Option<AutoAssign> {

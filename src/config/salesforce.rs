@@ -41,12 +41,20 @@ pub(super) fn check_salesforce<'a>(
 
 fn check_auth<'a>(reader: &mut Reader<'a>, salesforce: &Table<'a>) -> Option<Auth> {
     let table = reader.table(salesforce, "auth");
-    let kinds = [("jwt", Kind::Jwt), ("client_credentials", Kind::ClientCredentials)];
+    let kinds = [
+        ("jwt", Kind::Jwt),
+        ("client_credentials", Kind::ClientCredentials),
+    ];
     let kind = reader.choice(&table, "kind", &kinds, &[]);
     let client_id = reader.text(&table, "client_id");
     match kind? {
         Kind::Jwt => {
-            refuse_foreign(reader, &table, &CLIENT_CREDENTIALS_ONLY, "client_credentials");
+            refuse_foreign(
+                reader,
+                &table,
+                &CLIENT_CREDENTIALS_ONLY,
+                "client_credentials",
+            );
             let username = match table.get("username") {
                 Some(_) => reader.required(&table, "username", |given| {
                     given.some_text().filter(|name| name.contains('@'))
@@ -55,8 +63,9 @@ fn check_auth<'a>(reader: &mut Reader<'a>, salesforce: &Table<'a>) -> Option<Aut
             };
             let key = required_secret(reader, &table, "key");
             let key = key.and_then(|key| check_pem(reader, &table, key));
-            let audience = reader
-                .optional(&table, "audience", |given: &Given<'_>| parse_https_url(given.text()?));
+            let audience = reader.optional(&table, "audience", |given: &Given<'_>| {
+                parse_https_url(given.text()?)
+            });
             Some(Auth::Jwt {
                 client_id: client_id?,
                 username: username?,
@@ -67,7 +76,10 @@ fn check_auth<'a>(reader: &mut Reader<'a>, salesforce: &Table<'a>) -> Option<Aut
         Kind::ClientCredentials => {
             refuse_foreign(reader, &table, &JWT_ONLY, "jwt");
             let client_secret = required_secret(reader, &table, "client_secret");
-            Some(Auth::ClientCredentials { client_id: client_id?, client_secret: client_secret? })
+            Some(Auth::ClientCredentials {
+                client_id: client_id?,
+                client_secret: client_secret?,
+            })
         }
     }
 }
@@ -77,7 +89,13 @@ fn refuse_foreign<'a>(reader: &mut Reader<'a>, table: &Table<'a>, names: &[&str]
     for name in names {
         if table.get(name).is_some() {
             let rule = format!("belongs to kind = \"{kind}\"");
-            reader.refuse::<()>(table, name, UNKNOWN_KEY, rule, "leave it out, or change kind");
+            reader.refuse::<()>(
+                table,
+                name,
+                UNKNOWN_KEY,
+                rule,
+                "leave it out, or change kind",
+            );
         }
     }
 }
@@ -108,7 +126,11 @@ fn check_pem<'a>(reader: &mut Reader<'a>, table: &Table<'a>, key: Secret) -> Opt
     } else {
         "is not a private key in PEM form"
     };
-    let name = if table.get("key").is_some() { "key" } else { "key_file" };
+    let name = if table.get("key").is_some() {
+        "key"
+    } else {
+        "key_file"
+    };
     let remedy = "give the PEM text that begins with -----BEGIN PRIVATE KEY-----, without a \
                   passphrase";
     reader.refuse(table, name, SECRET, rule, remedy)

@@ -17,7 +17,9 @@ pub(super) fn read_secret<'a>(
 ) -> Option<Option<Secret>> {
     let file_key = format!("{name}_file");
     let path = table.path_of(name);
-    let direct = table.get(name).map(|value| (reader.layers.origin(value, &path).layer, value));
+    let direct = table
+        .get(name)
+        .map(|value| (reader.layers.origin(value, &path).layer, value));
     let file = table
         .get(&file_key)
         .map(|value| reader.layers.origin(value, &table.path_of(&file_key)).layer);

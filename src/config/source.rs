@@ -108,5 +108,8 @@ fn check_tls<'a>(reader: &mut Reader<'a>, source: &Table<'a>) -> Option<Tls> {
             return reader.refuse(&table, "ca_file", WRONG_VALUE, rule, remedy);
         }
     }
-    Some(Tls { mode: mode?, ca_file: ca_file? })
+    Some(Tls {
+        mode: mode?,
+        ca_file: ca_file?,
+    })
 }

@@ -31,16 +31,19 @@ fn read_file(path: &Path) -> io::Result<String> {
         "secret" => Ok(format!("{HUNTER}\n")),
         "empty" => Ok("\n".to_owned()),
         "ca.pem" => Ok("-----BEGIN CERTIFICATE-----\n…".to_owned()),
-        "key.pem" => {
-            Ok(format!("-----BEGIN PRIVATE KEY-----\n{HUNTER}\n-----END PRIVATE KEY-----"))
-        }
+        "key.pem" => Ok(format!(
+            "-----BEGIN PRIVATE KEY-----\n{HUNTER}\n-----END PRIVATE KEY-----"
+        )),
         "locked.pem" => Ok("-----BEGIN ENCRYPTED PRIVATE KEY-----".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }
 
 fn pairs(environment: &[(&str, &str)]) -> Vec<(String, String)> {
-    environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn load_text(text: &str, environment: &[(&str, &str)], set: &[&str]) -> Result<Config, Mistakes> {
@@ -58,9 +61,15 @@ fn sound(text: &str, environment: &[(&str, &str)], set: &[&str]) -> Config {
 fn mistakes(text: &str, environment: &[(&str, &str)], set: &[&str]) -> Vec<Mistake> {
     let mistakes = load_text(text, environment, set).expect_err("the configuration is sound");
     for mistake in &mistakes.0 {
-        assert!(!mistake.rule.is_empty() && !mistake.remedy.is_empty(), "{mistake:?}");
+        assert!(
+            !mistake.rule.is_empty() && !mistake.remedy.is_empty(),
+            "{mistake:?}"
+        );
     }
-    assert!(!format!("{mistakes} {mistakes:?}").contains(HUNTER), "{mistakes}");
+    assert!(
+        !format!("{mistakes} {mistakes:?}").contains(HUNTER),
+        "{mistakes}"
+    );
     mistakes.0
 }
 
@@ -69,7 +78,10 @@ fn mistakes(text: &str, environment: &[(&str, &str)], set: &[&str]) -> Vec<Mista
 fn check(from: &str, to: &str, page: &str, path: &str) -> Mistake {
     assert!(SOUND.contains(from), "{from}");
     let found = mistakes(&SOUND.replacen(from, to, 1), &[], &[]);
-    let names: Vec<_> = found.iter().map(|mistake| (mistake.page, &*mistake.path)).collect();
+    let names: Vec<_> = found
+        .iter()
+        .map(|mistake| (mistake.page, &*mistake.path))
+        .collect();
     assert_eq!(names, [(page, path)], "{found:#?}");
     found.into_iter().next().unwrap()
 }
@@ -92,7 +104,13 @@ fn defaults_stand_where_nothing_is_given() {
     assert_eq!(config.source.port, 3307);
     assert_eq!(config.source.user, "repl");
     assert_eq!(config.source.password.expose(), HUNTER);
-    assert_eq!(config.source.tls, Tls { mode: TlsMode::VerifyIdentity, ca_file: None });
+    assert_eq!(
+        config.source.tls,
+        Tls {
+            mode: TlsMode::VerifyIdentity,
+            ca_file: None
+        }
+    );
     assert_eq!(config.source.server_id, None);
     assert_eq!(config.source.start, Start::Now);
     assert_eq!(config.source.heartbeat_ms, 5_000);
@@ -103,18 +121,49 @@ fn defaults_stand_where_nothing_is_given() {
     assert_eq!(config.salesforce.request_timeout_ms, 150_000);
     assert!(config.salesforce.compress);
     let route = &config.routes[0];
-    assert_eq!(route.operations, Operations { insert: true, update: false, delete: false });
+    assert_eq!(
+        route.operations,
+        Operations {
+            insert: true,
+            update: false,
+            delete: false
+        }
+    );
     assert_eq!(route.object, "Lead");
     assert_eq!(route.auto_assign, AutoAssign::Off);
-    assert_eq!(config.batch, Batch { max_records: 200, max_bytes: 1 << 20, max_age_ms: 1_000 });
-    assert_eq!(config.pace, Pace { requests_per_second: 20, max_in_flight: 4 });
-    let retry = Retry { base_ms: 500, cap_ms: 60_000, record_attempts: 5, park_after_ms: 10_000 };
+    assert_eq!(
+        config.batch,
+        Batch {
+            max_records: 200,
+            max_bytes: 1 << 20,
+            max_age_ms: 1_000
+        }
+    );
+    assert_eq!(
+        config.pace,
+        Pace {
+            requests_per_second: 20,
+            max_in_flight: 4
+        }
+    );
+    let retry = Retry {
+        base_ms: 500,
+        cap_ms: 60_000,
+        record_attempts: 5,
+        park_after_ms: 10_000,
+    };
     assert_eq!(config.retry, retry);
     assert_eq!(config.state.max_parked_bytes, 1 << 30);
     assert_eq!(config.state.payload, PayloadPolicy::Masked);
     assert_eq!(config.operator.listen.to_string(), "127.0.0.1:9464");
     assert_eq!(config.operator.shutdown_grace_ms, 25_000);
-    assert_eq!(config.log, Log { format: LogFormat::Human, level: "info".to_owned() });
+    assert_eq!(
+        config.log,
+        Log {
+            format: LogFormat::Human,
+            level: "info".to_owned()
+        }
+    );
 }
 
 #[test]
@@ -125,14 +174,28 @@ fn later_layers_win() {
         ("LEADSTREAM_BATCH__MAX_RECORDS", "20"),
         ("LEADSTREAM_SALESFORCE__COMPRESS", "false"),
         ("LEADSTREAM_SOURCE__PASSWORD", "from the environment"),
-        ("LEADSTREAM_SOURCE__TLS", "{ mode = \"verify_ca\", ca_file = \"ca.pem\" }"),
+        (
+            "LEADSTREAM_SOURCE__TLS",
+            "{ mode = \"verify_ca\", ca_file = \"ca.pem\" }",
+        ),
         // Not ours: no double underscore.
         ("LEADSTREAM_PORT", "tcp://10.0.0.1:80"),
         ("LEADSTREAM_CONFIG", "x"),
         ("PATH", "/bin"),
     ];
-    let config = sound(text, &environment, &["batch.max_age=0s", "source.server_id=7"]);
-    assert_eq!(config.batch, Batch { max_records: 20, max_bytes: 70_000, max_age_ms: 0 });
+    let config = sound(
+        text,
+        &environment,
+        &["batch.max_age=0s", "source.server_id=7"],
+    );
+    assert_eq!(
+        config.batch,
+        Batch {
+            max_records: 20,
+            max_bytes: 70_000,
+            max_age_ms: 0
+        }
+    );
     assert!(!config.salesforce.compress);
     assert_eq!(config.source.password.expose(), "from the environment");
     assert_eq!(config.source.tls.ca_file, Some("ca.pem".into()));
@@ -167,7 +230,10 @@ fn fields_keep_the_order_of_the_file_and_know_their_key() {
         &[],
         &[],
     );
-    let column = |name: &str, default| FieldSource::Column { name: name.to_owned(), default };
+    let column = |name: &str, default| FieldSource::Column {
+        name: name.to_owned(),
+        default,
+    };
     let field = |name: &str, source, trim| FieldMapping {
         field: name.to_owned(),
         source,
@@ -191,7 +257,13 @@ fn a_jwt_login_takes_its_key_from_a_file_or_the_environment() {
         "kind = \"jwt\", client_id = \"app\", username = \"a@b.example\", key_file = \"key.pem\"",
     );
     let config = sound(&text, &[], &[]);
-    let Auth::Jwt { username, private_key_pem, audience, .. } = config.salesforce.auth else {
+    let Auth::Jwt {
+        username,
+        private_key_pem,
+        audience,
+        ..
+    } = config.salesforce.auth
+    else {
         panic!("not jwt");
     };
     assert_eq!(username, "a@b.example");
@@ -199,14 +271,22 @@ fn a_jwt_login_takes_its_key_from_a_file_or_the_environment() {
     assert_eq!(audience, None);
 
     let found = mistakes(&text, &[("LEADSTREAM_SALESFORCE__AUTH__KEY", HUNTER)], &[]);
-    assert_eq!((found[0].page, &*found[0].path), (SECRET, "salesforce.auth.key"));
+    assert_eq!(
+        (found[0].page, &*found[0].path),
+        (SECRET, "salesforce.auth.key")
+    );
     let found = mistakes(&text.replace("key.pem", "locked.pem"), &[], &[]);
-    assert_eq!((found[0].page, &*found[0].path), (SECRET, "salesforce.auth.key_file"));
+    assert_eq!(
+        (found[0].page, &*found[0].path),
+        (SECRET, "salesforce.auth.key_file")
+    );
 }
 
 #[test]
 fn a_loopback_mysql_needs_no_password() {
-    let text = SOUND.replace("db.example", "127.0.0.1").replace("password_file = \"secret\"\n", "");
+    let text = SOUND
+        .replace("db.example", "127.0.0.1")
+        .replace("password_file = \"secret\"\n", "");
     assert_eq!(sound(&text, &[], &[]).source.password.expose(), "");
 }
 
@@ -220,7 +300,12 @@ fn each_kind_of_mistake_names_its_key_and_page() {
     let mistake = check_more("[pace]\nmax_age = \"1s\"", UNKNOWN_KEY, "pace.max_age");
     assert_eq!(mistake.remedy, "it belongs in [batch]");
     check_more("[bacth]\nmax_age = \"1s\"", UNKNOWN_KEY, "bacth");
-    check("column = \"id\"", "column = \"id\", x = 1", UNKNOWN_KEY, "route[0].external_id.x");
+    check(
+        "column = \"id\"",
+        "column = \"id\", x = 1",
+        UNKNOWN_KEY,
+        "route[0].external_id.x",
+    );
     check(
         "client_id = ",
         "username = \"a@b\", client_id = ",
@@ -229,58 +314,204 @@ fn each_kind_of_mistake_names_its_key_and_page() {
     );
 
     // Values that break their rule.
-    let mistake = check_more("[batch]\nmax_records = 500", WRONG_VALUE, "batch.max_records");
+    let mistake = check_more(
+        "[batch]\nmax_records = 500",
+        WRONG_VALUE,
+        "batch.max_records",
+    );
     assert_eq!(mistake.rule, "must be a whole number from 1 to 200");
     assert_eq!(mistake.value.as_deref(), Some("500"));
     check_more("[batch]\nmax_records = 0", WRONG_VALUE, "batch.max_records");
-    check_more("[batch]\nmax_records = -1", WRONG_VALUE, "batch.max_records");
-    check_more("[batch]\nmax_records = 99999999999999999999", WRONG_VALUE, "batch.max_records");
-    check_more("[batch]\nmax_records = \"200\"", WRONG_VALUE, "batch.max_records");
+    check_more(
+        "[batch]\nmax_records = -1",
+        WRONG_VALUE,
+        "batch.max_records",
+    );
+    check_more(
+        "[batch]\nmax_records = 99999999999999999999",
+        WRONG_VALUE,
+        "batch.max_records",
+    );
+    check_more(
+        "[batch]\nmax_records = \"200\"",
+        WRONG_VALUE,
+        "batch.max_records",
+    );
     check_more("[batch]\nmax_age = 1", WRONG_VALUE, "batch.max_age");
     check_more("[batch]\nmax_age = \"2h\"", WRONG_VALUE, "batch.max_age");
-    check_more("[batch]\nmax_bytes = \"1MB\"", WRONG_VALUE, "batch.max_bytes");
-    check_more("[batch]\nmax_bytes = \"41MiB\"", WRONG_VALUE, "batch.max_bytes");
-    check("fields", "table2 = 1\nfields", UNKNOWN_KEY, "route[0].table2");
+    check_more(
+        "[batch]\nmax_bytes = \"1MB\"",
+        WRONG_VALUE,
+        "batch.max_bytes",
+    );
+    check_more(
+        "[batch]\nmax_bytes = \"41MiB\"",
+        WRONG_VALUE,
+        "batch.max_bytes",
+    );
+    check(
+        "fields",
+        "table2 = 1\nfields",
+        UNKNOWN_KEY,
+        "route[0].table2",
+    );
     check("[source]", "pace = 3\n[source]", WRONG_VALUE, "pace");
-    check_more("[pace]\nmax_in_flight = 26", WRONG_VALUE, "pace.max_in_flight");
+    check_more(
+        "[pace]\nmax_in_flight = 26",
+        WRONG_VALUE,
+        "pace.max_in_flight",
+    );
     check_more("[retry]\ncap = \"200ms\"", WRONG_VALUE, "retry.cap");
-    check_more("[retry]\nrecord_attempts = 0", WRONG_VALUE, "retry.record_attempts");
+    check_more(
+        "[retry]\nrecord_attempts = 0",
+        WRONG_VALUE,
+        "retry.record_attempts",
+    );
     check_more("[state]\npayload = \"plain\"", WRONG_VALUE, "state.payload");
     check_more("[state]\npath = \"\"", WRONG_VALUE, "state.path");
-    check_more("[operator]\nlisten = \"9464\"", WRONG_VALUE, "operator.listen");
+    check_more(
+        "[operator]\nlisten = \"9464\"",
+        WRONG_VALUE,
+        "operator.listen",
+    );
     check_more("[log]\nlevel = \"inof\"", WRONG_VALUE, "log.level");
     check_more("[log]\nlevel = \"info,a[b=warn\"", WRONG_VALUE, "log.level");
     check_more("[log]\nformat = \"text\"", WRONG_VALUE, "log.format");
-    check("mysql://repl@db.example:3307", "db.example", WRONG_VALUE, "source.url");
-    check("db.example:3307", "db.example/crm", WRONG_VALUE, "source.url");
-    check("[salesforce]", "server_id = 0\n[salesforce]", WRONG_VALUE, "source.server_id");
-    check("[salesforce]", "tls = true\n[salesforce]", WRONG_VALUE, "source.tls");
-    check("[salesforce]", "tls.mode = \"on\"\n[salesforce]", WRONG_VALUE, "source.tls.mode");
-    check("[salesforce]", "tls.ca_file = \"no\"\n[salesforce]", WRONG_VALUE, "source.tls.ca_file");
+    check(
+        "mysql://repl@db.example:3307",
+        "db.example",
+        WRONG_VALUE,
+        "source.url",
+    );
+    check(
+        "db.example:3307",
+        "db.example/crm",
+        WRONG_VALUE,
+        "source.url",
+    );
+    check(
+        "[salesforce]",
+        "server_id = 0\n[salesforce]",
+        WRONG_VALUE,
+        "source.server_id",
+    );
+    check(
+        "[salesforce]",
+        "tls = true\n[salesforce]",
+        WRONG_VALUE,
+        "source.tls",
+    );
+    check(
+        "[salesforce]",
+        "tls.mode = \"on\"\n[salesforce]",
+        WRONG_VALUE,
+        "source.tls.mode",
+    );
+    check(
+        "[salesforce]",
+        "tls.ca_file = \"no\"\n[salesforce]",
+        WRONG_VALUE,
+        "source.tls.ca_file",
+    );
     check(
         "[salesforce]",
         "tls = { mode = \"required\", ca_file = \"ca.pem\" }\n[salesforce]",
         WRONG_VALUE,
         "source.tls.ca_file",
     );
-    check("https://login", "http://login", WRONG_VALUE, "salesforce.login_url");
-    check("auth =", "api_version = 67.0\nauth =", WRONG_VALUE, "salesforce.api_version");
-    check("auth =", "api_version = \"20.0\"\nauth =", WRONG_VALUE, "salesforce.api_version");
-    check("auth =", "request_timeout = \"30s\"\nauth =", WRONG_VALUE, "salesforce.request_timeout");
-    check("auth =", "compress = \"yes\"\nauth =", WRONG_VALUE, "salesforce.compress");
-    check("\"client_credentials\"", "\"password\"", WRONG_VALUE, "salesforce.auth.kind");
+    check(
+        "https://login",
+        "http://login",
+        WRONG_VALUE,
+        "salesforce.login_url",
+    );
+    check(
+        "auth =",
+        "api_version = 67.0\nauth =",
+        WRONG_VALUE,
+        "salesforce.api_version",
+    );
+    check(
+        "auth =",
+        "api_version = \"20.0\"\nauth =",
+        WRONG_VALUE,
+        "salesforce.api_version",
+    );
+    check(
+        "auth =",
+        "request_timeout = \"30s\"\nauth =",
+        WRONG_VALUE,
+        "salesforce.request_timeout",
+    );
+    check(
+        "auth =",
+        "compress = \"yes\"\nauth =",
+        WRONG_VALUE,
+        "salesforce.compress",
+    );
+    check(
+        "\"client_credentials\"",
+        "\"password\"",
+        WRONG_VALUE,
+        "salesforce.auth.kind",
+    );
     check("\"leads\"", "\"Leads!\"", WRONG_VALUE, "route[0].name");
     check("\"crm.leads\"", "\"leads\"", WRONG_VALUE, "route[0].table");
     check("\"crm.leads\"", "\"a.b.c\"", WRONG_VALUE, "route[0].table");
-    check("fields", "operations = []\nfields", WRONG_VALUE, "route[0].operations");
-    check("fields", "operations = [\"merge\"]\nfields", WRONG_VALUE, "route[0].operations");
-    check("fields", "object = \"My Lead\"\nfields", WRONG_VALUE, "route[0].object");
-    check("fields", "auto_assign = \"yes\"\nfields", WRONG_VALUE, "route[0].auto_assign");
-    check("{ LastName = \"last_name\" }", "{}", WRONG_VALUE, "route[0].fields");
-    check("\"last_name\"", "3", WRONG_VALUE, "route[0].fields.LastName");
-    check("\"last_name\"", "{ default = 1 }", WRONG_VALUE, "route[0].fields.LastName");
-    check("\"last_name\"", "{ column = 3 }", WRONG_VALUE, "route[0].fields.LastName.column");
-    check("\"last_name\"", "{ constant = inf }", WRONG_VALUE, "route[0].fields.LastName.constant");
+    check(
+        "fields",
+        "operations = []\nfields",
+        WRONG_VALUE,
+        "route[0].operations",
+    );
+    check(
+        "fields",
+        "operations = [\"merge\"]\nfields",
+        WRONG_VALUE,
+        "route[0].operations",
+    );
+    check(
+        "fields",
+        "object = \"My Lead\"\nfields",
+        WRONG_VALUE,
+        "route[0].object",
+    );
+    check(
+        "fields",
+        "auto_assign = \"yes\"\nfields",
+        WRONG_VALUE,
+        "route[0].auto_assign",
+    );
+    check(
+        "{ LastName = \"last_name\" }",
+        "{}",
+        WRONG_VALUE,
+        "route[0].fields",
+    );
+    check(
+        "\"last_name\"",
+        "3",
+        WRONG_VALUE,
+        "route[0].fields.LastName",
+    );
+    check(
+        "\"last_name\"",
+        "{ default = 1 }",
+        WRONG_VALUE,
+        "route[0].fields.LastName",
+    );
+    check(
+        "\"last_name\"",
+        "{ column = 3 }",
+        WRONG_VALUE,
+        "route[0].fields.LastName.column",
+    );
+    check(
+        "\"last_name\"",
+        "{ constant = inf }",
+        WRONG_VALUE,
+        "route[0].fields.LastName.constant",
+    );
     check(
         "\"last_name\"",
         "{ constant = 1, default = 2 }",
@@ -293,8 +524,18 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         WRONG_VALUE,
         "route[0].fields.LastName.constant",
     );
-    check("LastName = ", "\"Last Name\" = ", WRONG_VALUE, "route[0].fields.Last Name");
-    check("LastName = ", "lastname = \"a\", LastName = ", WRONG_VALUE, "route[0].fields.LastName");
+    check(
+        "LastName = ",
+        "\"Last Name\" = ",
+        WRONG_VALUE,
+        "route[0].fields.Last Name",
+    );
+    check(
+        "LastName = ",
+        "lastname = \"a\", LastName = ",
+        WRONG_VALUE,
+        "route[0].fields.LastName",
+    );
     check(
         "LastName = ",
         "mysql_id__C = \"a\", LastName = ",
@@ -303,15 +544,30 @@ fn each_kind_of_mistake_names_its_key_and_page() {
     );
 
     // Keys that must be there.
-    check("url = \"mysql://repl@db.example:3307\"\n", "", MISSING_KEY, "source.url");
-    check("password_file = \"secret\"\n", "", MISSING_KEY, "source.password_file");
+    check(
+        "url = \"mysql://repl@db.example:3307\"\n",
+        "",
+        MISSING_KEY,
+        "source.url",
+    );
+    check(
+        "password_file = \"secret\"\n",
+        "",
+        MISSING_KEY,
+        "source.password_file",
+    );
     check(
         ", client_secret_file = \"secret\"",
         "",
         MISSING_KEY,
         "salesforce.auth.client_secret_file",
     );
-    check("kind = \"client_credentials\", ", "", MISSING_KEY, "salesforce.auth.kind");
+    check(
+        "kind = \"client_credentials\", ",
+        "",
+        MISSING_KEY,
+        "salesforce.auth.kind",
+    );
     check("name = \"leads\"\n", "", MISSING_KEY, "route[0].name");
     check(
         "external_id = { field = \"MySQL_Id__c\", column = \"id\" }",
@@ -319,14 +575,34 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         MISSING_KEY,
         "route[0].external_id",
     );
-    check(", column = \"id\"", "", MISSING_KEY, "route[0].external_id.column");
-    check("fields = { LastName = \"last_name\" }\n", "", MISSING_KEY, "route[0].fields");
-    let mistake = check(&SOUND[SOUND.find("[[route]]").unwrap()..], "", MISSING_KEY, "route");
+    check(
+        ", column = \"id\"",
+        "",
+        MISSING_KEY,
+        "route[0].external_id.column",
+    );
+    check(
+        "fields = { LastName = \"last_name\" }\n",
+        "",
+        MISSING_KEY,
+        "route[0].fields",
+    );
+    let mistake = check(
+        &SOUND[SOUND.find("[[route]]").unwrap()..],
+        "",
+        MISSING_KEY,
+        "route",
+    );
     assert_eq!(mistake.origin, "leadstream.toml");
 
     // Secrets.
     check("repl@", "repl:hunter2@", SECRET, "source.url");
-    check("[salesforce]", "password = \"hunter2\"\n[salesforce]", SECRET, "source.password");
+    check(
+        "[salesforce]",
+        "password = \"hunter2\"\n[salesforce]",
+        SECRET,
+        "source.password",
+    );
     check(
         "client_secret_file = \"secret\"",
         "client_secret = \"hunter2\"",
@@ -349,14 +625,43 @@ fn each_kind_of_mistake_names_its_key_and_page() {
 
     // What this version does not have.
     check_more("where = \"x\"", NOT_AVAILABLE, "route[0].where");
-    check_more("on_converted = \"x\"", NOT_AVAILABLE, "route[0].on_converted");
-    check_more("operations = [\"insert\", \"update\"]", NOT_AVAILABLE, "route[0].operations");
-    check_more("[batch]\nmax_age_stretched = \"60s\"", NOT_AVAILABLE, "batch.max_age_stretched");
+    check_more(
+        "on_converted = \"x\"",
+        NOT_AVAILABLE,
+        "route[0].on_converted",
+    );
+    check_more(
+        "operations = [\"insert\", \"update\"]",
+        NOT_AVAILABLE,
+        "route[0].operations",
+    );
+    check_more(
+        "[batch]\nmax_age_stretched = \"60s\"",
+        NOT_AVAILABLE,
+        "batch.max_age_stretched",
+    );
     check_more("[pace]\ndaily_calls = 1", NOT_AVAILABLE, "pace.daily_calls");
-    check_more("[state]\nencryption_key_file = \"k\"", NOT_AVAILABLE, "state.encryption_key_file");
-    check_more("[operator]\ntoken_file = \"t\"", NOT_AVAILABLE, "operator.token_file");
-    check_more("[operator]\nlisten = \"0.0.0.0:9464\"", NOT_AVAILABLE, "operator.listen");
-    check("[salesforce]", "start = \"snapshot\"\n[salesforce]", NOT_AVAILABLE, "source.start");
+    check_more(
+        "[state]\nencryption_key_file = \"k\"",
+        NOT_AVAILABLE,
+        "state.encryption_key_file",
+    );
+    check_more(
+        "[operator]\ntoken_file = \"t\"",
+        NOT_AVAILABLE,
+        "operator.token_file",
+    );
+    check_more(
+        "[operator]\nlisten = \"0.0.0.0:9464\"",
+        NOT_AVAILABLE,
+        "operator.listen",
+    );
+    check(
+        "[salesforce]",
+        "start = \"snapshot\"\n[salesforce]",
+        NOT_AVAILABLE,
+        "source.start",
+    );
     check(
         "[salesforce]",
         "on_history_lost = \"pause\"\n[salesforce]",
@@ -370,8 +675,10 @@ fn mistakes_outside_the_file_name_their_variable_or_flag() {
     #[track_caller]
     fn check(environment: &[(&str, &str)], set: &[&str], page: &str, path: &str, origin: &str) {
         let found = mistakes(SOUND, environment, set);
-        let names: Vec<_> =
-            found.iter().map(|found| (found.page, &*found.path, &*found.origin)).collect();
+        let names: Vec<_> = found
+            .iter()
+            .map(|found| (found.page, &*found.path, &*found.origin))
+            .collect();
         assert_eq!(names, [(page, path, origin)]);
     }
     let env = "LEADSTREAM_BATCH__MAX_AGE";
@@ -384,8 +691,10 @@ fn mistakes_outside_the_file_name_their_variable_or_flag() {
     check(&[(env, "")], &[], SECRET, "source.password", env);
     let env = "LEADSTREAM_ROUTE__0__NAME";
     check(&[(env, "x")], &[], WRONG_VALUE, "route.0.name", env);
-    let both =
-        [("LEADSTREAM_SOURCE__PASSWORD", HUNTER), ("LEADSTREAM_SOURCE__PASSWORD_FILE", "secret")];
+    let both = [
+        ("LEADSTREAM_SOURCE__PASSWORD", HUNTER),
+        ("LEADSTREAM_SOURCE__PASSWORD_FILE", "secret"),
+    ];
     check(&both, &[], WRONG_VALUE, "source.password_file", both[1].0);
     check(
         &[],
@@ -394,7 +703,13 @@ fn mistakes_outside_the_file_name_their_variable_or_flag() {
         "pace.max_in_flight",
         "--set pace.max_in_flight",
     );
-    check(&[], &["source.password=hunter2"], SECRET, "source.password", "--set source.password");
+    check(
+        &[],
+        &["source.password=hunter2"],
+        SECRET,
+        "source.password",
+        "--set source.password",
+    );
     check(
         &[],
         &["pace.daily_calls=9"],
@@ -422,7 +737,11 @@ table = "leads"
 [[route]]
 name = "a"
 "#;
-    let found = mistakes(text, &[("LEADSTREAM_PACE__MAX_IN_FLIGHT", "0")], &["log.level=loud"]);
+    let found = mistakes(
+        text,
+        &[("LEADSTREAM_PACE__MAX_IN_FLIGHT", "0")],
+        &["log.level=loud"],
+    );
     let paths: Vec<&str> = found.iter().map(|mistake| &*mistake.path).collect();
     assert_eq!(
         paths,
@@ -454,11 +773,23 @@ fn a_file_that_is_not_toml_is_one_mistake_with_its_line() {
     fn check(text: &str, origin: &str, shown: &str) {
         let found = mistakes(text, &[("LEADSTREAM_BATCH__MAX_AGE", "soon")], &[]);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!((found[0].page, &*found[0].origin), (NOT_TOML, origin), "{found:?}");
+        assert_eq!(
+            (found[0].page, &*found[0].origin),
+            (NOT_TOML, origin),
+            "{found:?}"
+        );
         assert!(found[0].remedy.ends_with(shown), "{found:?}");
     }
-    check("[batch]\nmax_records = = 3\n", "leadstream.toml:2:15", ": max_records = = 3");
-    check("[source]\npassword = hunter2\n", "leadstream.toml:2:12", ": password = [secret]");
+    check(
+        "[batch]\nmax_records = = 3\n",
+        "leadstream.toml:2:15",
+        ": max_records = = 3",
+    );
+    check(
+        "[source]\npassword = hunter2\n",
+        "leadstream.toml:2:12",
+        ": password = [secret]",
+    );
     check("a = 1\na = 2\n", "leadstream.toml:2:1", ": a = 2");
     check("[batch\n", "leadstream.toml:1:7", ": [batch");
     check("x = \"\"\"\nhunter2", "leadstream.toml:2:8", "[secret]");
@@ -468,15 +799,29 @@ fn a_file_that_is_not_toml_is_one_mistake_with_its_line() {
 fn nothing_at_all_is_told_what_is_missing() {
     let found = load_from(None, &[], &[], &read_file).unwrap_err().0;
     let paths: Vec<&str> = found.iter().map(|mistake| &*mistake.path).collect();
-    assert_eq!(paths, ["source.url", "salesforce.login_url", "salesforce.auth", "route"]);
+    assert_eq!(
+        paths,
+        [
+            "source.url",
+            "salesforce.login_url",
+            "salesforce.auth",
+            "route"
+        ]
+    );
     assert!(found.iter().all(|mistake| mistake.page == MISSING_KEY));
 }
 
 #[test]
 fn a_missing_file_is_told_with_where_it_was_looked_for() {
-    let overrides = Overrides { config: Some("no/such.toml".into()), set: Vec::new() };
+    let overrides = Overrides {
+        config: Some("no/such.toml".into()),
+        set: Vec::new(),
+    };
     let found = load(&overrides).unwrap_err().0;
-    assert_eq!((found[0].page, &*found[0].origin), (UNREADABLE, "no/such.toml"));
+    assert_eq!(
+        (found[0].page, &*found[0].origin),
+        (UNREADABLE, "no/such.toml")
+    );
     assert!(found[0].remedy.contains("no/such.toml"));
 }
 
@@ -516,8 +861,11 @@ fn what_is_printed_reads_back_as_the_same() {
     ];
     let config = sound(&text, &[], &set);
     let printed = config.print();
-    let without_secrets: String =
-        printed.lines().filter(|line| !line.contains(REDACTED)).map(|l| format!("{l}\n")).collect();
+    let without_secrets: String = printed
+        .lines()
+        .filter(|line| !line.contains(REDACTED))
+        .map(|l| format!("{l}\n"))
+        .collect();
     let secrets = [
         ("LEADSTREAM_SOURCE__PASSWORD", HUNTER),
         ("LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET", HUNTER),
@@ -532,7 +880,10 @@ fn what_is_printed_reads_back_as_the_same() {
 fn a_secret_in_the_file_is_refused_even_when_the_environment_hides_it() {
     let text = SOUND.replace("[salesforce]", "password = \"hunter2\"\n[salesforce]");
     let found = mistakes(&text, &[("LEADSTREAM_SOURCE__PASSWORD", "other")], &[]);
-    assert_eq!((found[0].page, &*found[0].origin), (SECRET, "leadstream.toml:5"));
+    assert_eq!(
+        (found[0].page, &*found[0].origin),
+        (SECRET, "leadstream.toml:5")
+    );
     assert_eq!(found.len(), 1);
 }
 
@@ -540,11 +891,23 @@ fn a_secret_in_the_file_is_refused_even_when_the_environment_hides_it() {
 fn secrets_in_places_where_nobody_expects_them_do_not_show() {
     let auth = "{ kind = 'client_credentials', client_secret = 'hunter2'";
     mistakes(SOUND, &[("LEADSTREAM_SALESFORCE__AUTH", auth)], &[]);
-    mistakes(SOUND, &[("LEADSTREAM_SOURCE", "mysql://root:hunter2@db")], &["source=hunter2"]);
+    mistakes(
+        SOUND,
+        &[("LEADSTREAM_SOURCE", "mysql://root:hunter2@db")],
+        &["source=hunter2"],
+    );
     mistakes(SOUND, &[], &["source.url=root:hunter2@db"]);
     mistakes(SOUND, &[], &["source.passwrd=hunter2"]);
-    mistakes(SOUND, &[], &["salesforce.login_url=https://me:hunter2@login.salesforce.com"]);
-    mistakes(SOUND, &[], &["source.password_file=-----BEGIN PRIVATE KEY-----hunter2"]);
+    mistakes(
+        SOUND,
+        &[],
+        &["salesforce.login_url=https://me:hunter2@login.salesforce.com"],
+    );
+    mistakes(
+        SOUND,
+        &[],
+        &["source.password_file=-----BEGIN PRIVATE KEY-----hunter2"],
+    );
 }
 
 #[test]

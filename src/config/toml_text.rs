@@ -22,7 +22,9 @@ pub(super) struct Broken {
 pub(super) fn parse_document(text: &str) -> Result<(Dict, Places), Broken> {
     let table = DeTable::parse(text).map_err(|error| Broken {
         message: error.message().to_owned(),
-        offset: error.span().map_or(text.len(), |span| span.start.min(text.len())),
+        offset: error
+            .span()
+            .map_or(text.len(), |span| span.start.min(text.len())),
     })?;
     let mut places = Places::new();
     let dict = convert_table(table.get_ref(), "", &mut places);
@@ -45,7 +47,11 @@ pub(super) fn locate(text: &str, offset: usize) -> (usize, usize, &str) {
     let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
     let line = text[..start].matches('\n').count() + 1;
     let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    (line, text[start..offset].chars().count() + 1, text[start..end].trim_end())
+    (
+        line,
+        text[start..offset].chars().count() + 1,
+        text[start..end].trim_end(),
+    )
 }
 
 /// A text as TOML writes it.
@@ -55,7 +61,11 @@ pub(super) fn quote(text: &str) -> String {
 
 /// `parent.name`, or `name` at the top.
 pub(super) fn join(parent: &str, name: &str) -> String {
-    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
+    if parent.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{parent}.{name}")
+    }
 }
 
 fn convert_table(table: &DeTable<'_>, path: &str, places: &mut Places) -> Dict {
@@ -63,7 +73,10 @@ fn convert_table(table: &DeTable<'_>, path: &str, places: &mut Places) -> Dict {
     for (name, value) in table {
         let path = join(path, name.get_ref());
         places.insert(path.clone(), name.span().start);
-        dict.insert(name.get_ref().to_string(), convert(value.get_ref(), &path, places));
+        dict.insert(
+            name.get_ref().to_string(),
+            convert(value.get_ref(), &path, places),
+        );
     }
     dict
 }

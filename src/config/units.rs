@@ -1,11 +1,21 @@
 //! Durations and sizes as people write them: `250ms`, `1m 30s`, `64KiB`. Units are always written,
 //! so that nobody has to know whether a bare number means seconds or milliseconds.
 
-const DURATIONS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const DURATIONS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
-const SIZES: [(&str, u64); 5] =
-    [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+const SIZES: [(&str, u64); 5] = [
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
 
 /// Milliseconds of `1s`, `250ms`, `1m30s`, `1m 30s`; `None` for anything else, `5` and `1.5s`
 /// included.
@@ -18,7 +28,9 @@ pub fn parse_duration_ms(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     while !rest.is_empty() {
         let (number, after) = split_number(rest)?;
-        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         let (_, factor) = DURATIONS.iter().find(|(name, _)| *name == unit)?;
         total = total.checked_add(number.checked_mul(*factor)?)?;
@@ -66,7 +78,9 @@ pub fn format_bytes(bytes: u64) -> String {
 }
 
 fn split_number(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     Some((text[..end].parse().ok()?, &text[end..]))
 }
 

@@ -178,7 +178,10 @@ mod tests {
 
     #[test]
     fn a_foreign_page_still_gets_an_answer() {
-        assert_eq!(remedy("elsewhere"), "see the page of this code in docs/errors");
+        assert_eq!(
+            remedy("elsewhere"),
+            "see the page of this code in docs/errors"
+        );
         assert!(remedy(QUOTA).contains("rolling window"));
     }
 }

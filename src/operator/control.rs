@@ -18,8 +18,14 @@ use crate::state::{DeadLetterFilter, TraceQuery};
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Query {
     Status,
-    Trace { what: TraceQuery },
-    DeadLetters { filter: DeadLetterFilter, limit: usize, offset: usize },
+    Trace {
+        what: TraceQuery,
+    },
+    DeadLetters {
+        filter: DeadLetterFilter,
+        limit: usize,
+        offset: usize,
+    },
 }
 
 /// The answer: a value in the shape of the question's own JSON output, or a failure.
@@ -115,15 +121,21 @@ fn reply(query: &Query, view: &View) -> Reply {
     match query {
         Query::Status => value(Ok(&*view.published.read())),
         Query::Trace { what } => value(view.index.trace(what)),
-        Query::DeadLetters { filter, limit, offset } => {
-            value(view.index.dead_letters(filter, *limit, *offset))
-        }
+        Query::DeadLetters {
+            filter,
+            limit,
+            offset,
+        } => value(view.index.dead_letters(filter, *limit, *offset)),
     }
 }
 
 fn value(result: Result<impl Serialize, crate::state::Error>) -> Reply {
     let failure = |page: &str, text: String, remedy: String| {
-        Reply::Failure(Failure { page: page.to_owned(), text, remedy })
+        Reply::Failure(Failure {
+            page: page.to_owned(),
+            text,
+            remedy,
+        })
     };
     match result.map(serde_json::to_value) {
         Ok(Ok(value)) => Reply::Value(value),

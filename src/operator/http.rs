@@ -35,9 +35,11 @@ pub async fn serve(listener: TcpListener, view: View) {
 async fn readyz(State(view): State<View>) -> Response {
     match view.published.read().not_ready_because() {
         None => "ready\n".into_response(),
-        Some(reason) => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response()
-        }
+        Some(reason) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {reason}\n"),
+        )
+            .into_response(),
     }
 }
 

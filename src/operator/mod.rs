@@ -41,7 +41,10 @@ impl Port {
     /// # Errors
     /// When it is taken or not allowed.
     pub fn bind(address: SocketAddr) -> Result<Self, Error> {
-        let failed = |source| Error::Listen { address: address.to_string(), source };
+        let failed = |source| Error::Listen {
+            address: address.to_string(),
+            source,
+        };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -72,9 +75,14 @@ impl Operator {
     /// When the socket or the thread cannot be made.
     pub fn start(port: Port, state: &Path, view: View) -> Result<Self, Error> {
         let socket = state.join(SOCKET);
-        let failed = |source| Error::ControlSocket { path: socket.display().to_string(), source };
+        let failed = |source| Error::ControlSocket {
+            path: socket.display().to_string(),
+            source,
+        };
         match std::fs::remove_file(&socket) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
             _ => {}
         }
         let listener = std::os::unix::net::UnixListener::bind(&socket).map_err(failed)?;
@@ -96,7 +104,11 @@ impl Operator {
                 });
             })
             .map_err(Error::Runtime)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread), socket })
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+            socket,
+        })
     }
 }
 

@@ -17,17 +17,42 @@ const FIRST: &[&str] = &[
     "Kenji", "Lucía", "Mehmet", "Nia", "Oisín", "Priya", "Quentin", "Rania", "Søren", "Thuý",
 ];
 const LAST: &[&str] = &[
-    "Abara", "Brandt", "Castellanos", "Dvořák", "Eriksen", "Fontaine", "García", "Hoffmann",
-    "Ishikawa", "Jankowski", "Kowalczyk", "Lindqvist", "Moreau", "Nakamura", "O'Brien", "Pérez",
-    "Quispe", "Rossi", "Schröder", "Tanaka",
+    "Abara",
+    "Brandt",
+    "Castellanos",
+    "Dvořák",
+    "Eriksen",
+    "Fontaine",
+    "García",
+    "Hoffmann",
+    "Ishikawa",
+    "Jankowski",
+    "Kowalczyk",
+    "Lindqvist",
+    "Moreau",
+    "Nakamura",
+    "O'Brien",
+    "Pérez",
+    "Quispe",
+    "Rossi",
+    "Schröder",
+    "Tanaka",
 ];
 const COMPANY: &[&str] = &[
-    "Blue Harbour Logistics", "Cobalt & Sons", "Drift Analytics", "Evergreen Dental",
-    "Foxglove Studio", "Granite Works", "Halcyon Travel", "Ironbridge Tools", "Juniper Foods",
+    "Blue Harbour Logistics",
+    "Cobalt & Sons",
+    "Drift Analytics",
+    "Evergreen Dental",
+    "Foxglove Studio",
+    "Granite Works",
+    "Halcyon Travel",
+    "Ironbridge Tools",
+    "Juniper Foods",
     "Kestrel Robotics",
 ];
-const COUNTRY: &[&str] =
-    &["Germany", "France", "Spain", "Poland", "Japan", "Brazil", "Kenya", "India", "Ireland"];
+const COUNTRY: &[&str] = &[
+    "Germany", "France", "Spain", "Poland", "Japan", "Brazil", "Kenya", "India", "Ireland",
+];
 const PLAN: &[&str] = &["Free", "Team", "Business", "Enterprise"];
 
 /// One row of `crm.leads`, `id` apart.
@@ -62,7 +87,11 @@ pub struct People {
 impl People {
     #[must_use]
     pub fn new(seed: u64, invalid_one_in: u64) -> Self {
-        Self { state: seed | 1, invalid_one_in, count: 0 }
+        Self {
+            state: seed | 1,
+            invalid_one_in,
+            count: 0,
+        }
     }
 
     /// A number below `bound`.
@@ -70,7 +99,11 @@ impl People {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
-        if bound == 0 { 0 } else { self.state.wrapping_mul(0x2545_F491_4F6C_DD1D) % bound }
+        if bound == 0 {
+            0
+        } else {
+            self.state.wrapping_mul(0x2545_F491_4F6C_DD1D) % bound
+        }
     }
 
     fn pick<'p>(&mut self, from: &[&'p str]) -> &'p str {
@@ -87,7 +120,10 @@ impl People {
             first_name: first.to_owned(),
             last_name: Some(last.to_owned()),
             company: (self.below(20) > 0).then(|| self.pick(COMPANY).to_owned()),
-            email: format!("person{number}@{}.example", self.pick(&["mail", "post", "web"])),
+            email: format!(
+                "person{number}@{}.example",
+                self.pick(&["mail", "post", "web"])
+            ),
             phone: format!("+00 555 {:07}", self.below(10_000_000)),
             country: self.pick(COUNTRY).to_owned(),
             employees: u32::try_from(self.below(5_000) + 1).unwrap_or(1),
@@ -152,7 +188,9 @@ impl Form {
     /// What MySQL answers.
     pub async fn open(url: &str) -> Result<Self, mysql_async::Error> {
         let mut connection = Conn::new(Opts::from_url(url)?).await?;
-        connection.query_drop("CREATE DATABASE IF NOT EXISTS crm").await?;
+        connection
+            .query_drop("CREATE DATABASE IF NOT EXISTS crm")
+            .await?;
         connection.query_drop(CREATE_TABLE).await?;
         Ok(Self { connection })
     }
@@ -180,7 +218,11 @@ impl Form {
     /// # Errors
     /// What MySQL answers.
     pub async fn count(&mut self) -> Result<u64, mysql_async::Error> {
-        Ok(self.connection.query_first("SELECT COUNT(*) FROM crm.leads").await?.unwrap_or(0))
+        Ok(self
+            .connection
+            .query_first("SELECT COUNT(*) FROM crm.leads")
+            .await?
+            .unwrap_or(0))
     }
 
     /// Runs any statement: for tests that need another table.

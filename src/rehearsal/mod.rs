@@ -6,6 +6,10 @@
 
 pub mod leads;
 pub mod mysql;
+mod process;
+pub mod service;
 
 #[doc(inline)]
 pub use mysql::{MysqlInstall, MysqlOptions, MysqlServer};
+#[doc(inline)]
+pub use service::ServiceProcess;

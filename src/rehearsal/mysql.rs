@@ -14,7 +14,6 @@
 
 mod home;
 mod install;
-mod process;
 
 use std::fs;
 use std::io::{self, Read};
@@ -24,9 +23,9 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::process::{self, Deadline, Signal};
 use home::Home;
 pub use install::{MysqlInstall, MysqlVersion};
-use process::{Deadline, Signal};
 
 /// Starting on a machine that compiles on all cores took up to 8 s; recovery after a kill adds to that.
 const START_DEADLINE: Duration = Duration::from_secs(90);

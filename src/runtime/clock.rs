@@ -1,6 +1,9 @@
 //! The only reader of the clocks.
 
-#![allow(clippy::disallowed_methods, reason = "this is the place that the ban points to")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the place that the ban points to"
+)]
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,7 +18,10 @@ fn origin() -> Instant {
 /// Both clocks.
 #[must_use]
 pub fn now() -> Now {
-    Now { tick: tick(), wall: wall() }
+    Now {
+        tick: tick(),
+        wall: wall(),
+    }
 }
 
 /// The monotonic clock: milliseconds since the first call.
@@ -27,7 +33,9 @@ pub fn tick() -> Tick {
 /// The wall clock.
 #[must_use]
 pub fn wall() -> Micros {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 

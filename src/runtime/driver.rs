@@ -106,7 +106,10 @@ impl Driver {
     /// Runs until the wish to stop has been carried out.
     pub async fn run(mut self) -> Result<(), Error> {
         let detail = format!("leadstream {}", env!("CARGO_PKG_VERSION"));
-        self.step(Input::Note { event: ServiceEvent::Started, detail })?;
+        self.step(Input::Note {
+            event: ServiceEvent::Started,
+            detail,
+        })?;
         self.step(Input::Timer)?;
         let mut stopping = false;
         let mut grace_over: Option<Tick> = None;
@@ -118,7 +121,10 @@ impl Driver {
                 }
                 self.noted_stop = true;
                 let detail = "asked to stop".to_owned();
-                self.step(Input::Note { event: ServiceEvent::Stopped, detail })?;
+                self.step(Input::Note {
+                    event: ServiceEvent::Stopped,
+                    detail,
+                })?;
                 continue;
             }
             let now = clock::tick();
@@ -127,8 +133,9 @@ impl Driver {
             }
             let wake = self.parts.pipeline.next_wake(now);
             let publish_at = self.dirty.then(|| self.published_at.plus(PUBLISH_EVERY_MS));
-            let takes_changes =
-                !stopping && !self.capture_over && self.commits_outstanding < MAX_COMMITS_OUTSTANDING;
+            let takes_changes = !stopping
+                && !self.capture_over
+                && self.commits_outstanding < MAX_COMMITS_OUTSTANDING;
             tokio::select! {
                 biased;
                 () = shutdown::requested(&mut self.parts.signal), if !stopping => {
@@ -176,7 +183,12 @@ impl Driver {
 
     fn send(&mut self, call: Call) {
         let target = &self.parts.routes[usize::from(call.route.0)];
-        tracing::debug!(batch = call.id.0, route = target.name, records = call.records.len(), "sending");
+        tracing::debug!(
+            batch = call.id.0,
+            route = target.name,
+            records = call.records.len(),
+            "sending"
+        );
         let request = UpsertCall {
             object: Arc::clone(&target.plan.object),
             external_id: Arc::clone(&target.plan.external_id),
@@ -193,7 +205,9 @@ impl Driver {
         let org = self.parts.org.clone();
         let id = call.id;
         crate::failpoint::hit("driver.before_send");
-        let task = self.calls.spawn(async move { (id, org.upsert(request).await) });
+        let task = self
+            .calls
+            .spawn(async move { (id, org.upsert(request).await) });
         self.call_of_task.insert(task.id(), id);
     }
 
@@ -201,12 +215,20 @@ impl Driver {
         self.observe(&commit);
         let checkpoint = commit.checkpoint.clone();
         let sender = self.written_sender.clone();
-        #[allow(clippy::disallowed_methods, reason = "a duration for a histogram, no decision")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "a duration for a histogram, no decision"
+        )]
         let handed_over = Instant::now();
         self.commits_outstanding += 1;
         let done = move |result| {
             // The receiver is gone only when the driver has ended, and then nobody asks.
-            let _ = sender.blocking_send(Written { result, release, checkpoint, handed_over });
+            let _ = sender.blocking_send(Written {
+                result,
+                release,
+                checkpoint,
+                handed_over,
+            });
         };
         self.parts.journal.submit(commit, Box::new(done));
     }
@@ -216,7 +238,10 @@ impl Driver {
         let receipt = written.result.map_err(Error::Commit)?;
         crate::failpoint::hit("driver.after_commit");
         self.parts.metrics.commits.inc();
-        self.parts.metrics.commit_duration.observe(written.handed_over.elapsed().as_secs_f64());
+        self.parts
+            .metrics
+            .commit_duration
+            .observe(written.handed_over.elapsed().as_secs_f64());
         if written.release > 0 {
             self.parts.window.add_permits(written.release as usize);
         }
@@ -224,7 +249,9 @@ impl Driver {
             self.parts.checkpoint = checkpoint;
             self.checkpoint_at = Some(clock::wall());
         }
-        self.step(Input::Durable { parked: receipt.parked })
+        self.step(Input::Durable {
+            parked: receipt.parked,
+        })
     }
 
     fn take_joined(
@@ -238,8 +265,13 @@ impl Driver {
                 (call, report)
             }
             Err(error) => {
-                let Some(call) = self.call_of_task.remove(&error.id()) else { return Ok(()) };
-                tracing::error!(batch = call.0, "a call's task failed; its outcome is unknown");
+                let Some(call) = self.call_of_task.remove(&error.id()) else {
+                    return Ok(());
+                };
+                tracing::error!(
+                    batch = call.0,
+                    "a call's task failed; its outcome is unknown"
+                );
                 (call, lost_call())
             }
         };
@@ -267,7 +299,10 @@ impl Driver {
                 crate::failpoint::hit("driver.after_capture");
                 return self.step(Input::Captured(chunk));
             }
-            Some(CaptureEvent::Connected { server_version, file }) => {
+            Some(CaptureEvent::Connected {
+                server_version,
+                file,
+            }) => {
                 tracing::info!(server_version, position = %file, "capture is streaming");
                 self.parts.metrics.capture_connected.set(1);
                 self.parts.published.update(|status| {
@@ -276,14 +311,21 @@ impl Driver {
                     status.source.trouble = None;
                 });
             }
-            Some(CaptureEvent::Reconnecting { error, attempt, delay_ms }) => {
+            Some(CaptureEvent::Reconnecting {
+                error,
+                attempt,
+                delay_ms,
+            }) => {
                 self.note_reconnect(&error, attempt, delay_ms);
             }
             Some(CaptureEvent::Stopped { error }) => {
                 self.capture_over = true;
                 self.note_capture_stopped(&error);
                 let detail = format!("{}: {error}", error.page());
-                return self.step(Input::Note { event: ServiceEvent::CaptureStopped, detail });
+                return self.step(Input::Note {
+                    event: ServiceEvent::CaptureStopped,
+                    detail,
+                });
             }
             // Only sent on a first start, which the service has handled before this loop.
             Some(CaptureEvent::StartResolved { .. }) => {}

@@ -59,7 +59,9 @@ impl Error {
             Error::Source(error) => error.remedy(),
             Error::Org(error) => error.remedy().to_string(),
             Error::Salesforce(failure) => delivery::remedy(failure.page).to_string(),
-            Error::Mapping(_) => "mend the keys named above, then run `leadstream check`".to_owned(),
+            Error::Mapping(_) => {
+                "mend the keys named above, then run `leadstream check`".to_owned()
+            }
             Error::State(error) | Error::Commit(error) => error.remedy().to_string(),
             Error::Listen { address, .. } => format!(
                 "another program listens there, perhaps another leadstream: stop it, or set \
@@ -69,7 +71,9 @@ impl Error {
                 "see that the state folder is writable and its path shorter than 90 characters"
                     .to_owned()
             }
-            Error::Runtime(_) => "see whether the system is out of threads or open files".to_owned(),
+            Error::Runtime(_) => {
+                "see whether the system is out of threads or open files".to_owned()
+            }
             Error::CaptureEnded => {
                 "restart leadstream: it goes on at its checkpoint; report this with its log"
                     .to_owned()

@@ -58,11 +58,21 @@ impl Service {
         }
         for (route, totals) in &recovered.totals {
             if totals.parked > 0 && !config.routes.iter().any(|known| known.name == *route) {
-                tracing::error!(route, parked = totals.parked, "records of a route that the config no longer has stay parked");
+                tracing::error!(
+                    route,
+                    parked = totals.parked,
+                    "records of a route that the config no longer has stay parked"
+                );
             }
         }
         let published = Published::new(first_status(&recovered));
-        Ok(Self { config, store, recovered, published, metrics })
+        Ok(Self {
+            config,
+            store,
+            recovered,
+            published,
+            metrics,
+        })
     }
 
     #[must_use]
@@ -80,8 +90,17 @@ impl Service {
     /// # Errors
     /// What a person must mend before a start can work, or a journal that cannot be written.
     pub async fn run(self, signal: Signal) -> Result<(), Error> {
-        let Service { config, store, recovered, published, metrics } = self;
-        let prepare = Prepare { config: &config, published: &published };
+        let Service {
+            config,
+            store,
+            recovered,
+            published,
+            metrics,
+        } = self;
+        let prepare = Prepare {
+            config: &config,
+            published: &published,
+        };
         let mut stop = signal.clone();
         let prepared = tokio::select! {
             biased;
@@ -89,7 +108,10 @@ impl Service {
             prepared = prepare.all() => Some(prepared?),
         };
         if let Some((org, plans)) = prepared {
-            stream(&config, &store, recovered, org, plans, &published, metrics, signal).await?;
+            stream(
+                &config, &store, recovered, org, plans, &published, metrics, signal,
+            )
+            .await?;
         }
         store.close().map_err(Error::State)?;
         tracing::info!("stopped");
@@ -116,7 +138,10 @@ impl Prepare<'_> {
     fn waits(&self) -> Waits {
         let retry = &self.config.retry;
         Waits {
-            backoff: Backoff { base_ms: retry.base_ms, cap_ms: retry.cap_ms },
+            backoff: Backoff {
+                base_ms: retry.base_ms,
+                cap_ms: retry.cap_ms,
+            },
             jitter: Jitter::new(clock::wall().0.unsigned_abs()),
             attempt: 0,
             since: clock::wall(),
@@ -138,22 +163,28 @@ impl Prepare<'_> {
                     }
                     // A failure that lasts outweighs one that passes.
                     CheckResult::Failed(error)
-                        if failure
-                            .as_ref()
-                            .is_none_or(|f: &capture::Error| !f.needs_a_person()) =>
+                        if failure.as_ref().is_none_or(|known| !needs_a_person(known)) =>
                     {
                         failure = Some(error);
                     }
                     CheckResult::Failed(_) => {}
                 }
             }
-            let Some(error) = failure else { return Ok(report.tables) };
-            if error.needs_a_person() {
+            let Some(error) = failure else {
+                return Ok(report.tables);
+            };
+            if needs_a_person(&error) {
                 return Err(Error::Source(error));
             }
             let (trouble, delay) = waits.next(error.page(), error_text(&error), error.remedy());
-            tracing::warn!(page = error.page(), delay_ms = delay.as_millis() as u64, "waiting for the source: {}", trouble.text);
-            self.published.update(|status| status.source.trouble = Some(trouble));
+            tracing::warn!(
+                page = error.page(),
+                delay_ms = delay.as_millis() as u64,
+                "waiting for the source: {}",
+                trouble.text
+            );
+            self.published
+                .update(|status| status.source.trouble = Some(trouble));
             tokio::time::sleep(delay).await;
         }
     }
@@ -174,7 +205,8 @@ impl Prepare<'_> {
                 }
             }
         }
-        self.published.update(|status| status.delivery.trouble = None);
+        self.published
+            .update(|status| status.delivery.trouble = None);
         Ok(objects)
     }
 
@@ -183,8 +215,14 @@ impl Prepare<'_> {
         let remedy = delivery::remedy(failure.page).to_string();
         let (trouble, delay) = waits.next(failure.page, text, remedy);
         let delay = delay.max(Duration::from_millis(failure.retry_after_ms.unwrap_or(0)));
-        tracing::warn!(page = failure.page, delay_ms = delay.as_millis() as u64, "waiting for Salesforce: {}", trouble.text);
-        self.published.update(|status| status.delivery.trouble = Some(trouble));
+        tracing::warn!(
+            page = failure.page,
+            delay_ms = delay.as_millis() as u64,
+            "waiting for Salesforce: {}",
+            trouble.text
+        );
+        self.published
+            .update(|status| status.delivery.trouble = Some(trouble));
         tokio::time::sleep(delay).await;
     }
 }
@@ -214,7 +252,10 @@ impl Waits {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one call, each used once")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts of one call, each used once"
+)]
 async fn stream(
     config: &Config,
     store: &Store,
@@ -249,7 +290,9 @@ async fn stream(
                 () = shutdown::requested(&mut stop) => None,
                 first = resolve_start(&mut capture, &journal, published) => first?,
             };
-            let Some(checkpoint) = first else { return Ok(()) };
+            let Some(checkpoint) = first else {
+                return Ok(());
+            };
             checkpoint
         }
     };
@@ -295,7 +338,10 @@ async fn resolve_start(
 ) -> Result<Option<Checkpoint>, Error> {
     loop {
         match capture.recv().await {
-            Some(CaptureEvent::StartResolved { checkpoint, durable }) => {
+            Some(CaptureEvent::StartResolved {
+                checkpoint,
+                durable,
+            }) => {
                 tracing::info!(position = %checkpoint.position, "first start: beginning here");
                 let commit = Commit {
                     entries: vec![Entry::Service {
@@ -313,7 +359,10 @@ async fn resolve_start(
                         let _ = sender.send(result);
                     }),
                 );
-                receiver.await.map_err(|_| Error::CaptureEnded)?.map_err(Error::Commit)?;
+                receiver
+                    .await
+                    .map_err(|_| Error::CaptureEnded)?
+                    .map_err(Error::Commit)?;
                 let _ = durable.send(());
                 return Ok(Some(checkpoint));
             }
@@ -326,6 +375,16 @@ async fn resolve_start(
             None => return Err(Error::CaptureEnded),
         }
     }
+}
+
+/// Whether a start with this failure ends: a running service may wait for a rotated password or a
+/// grant, a service that is being set up must say so.
+fn needs_a_person(error: &capture::Error) -> bool {
+    error.is_permanent()
+        || matches!(
+            error,
+            capture::Error::AccessDenied { .. } | capture::Error::Privilege { .. }
+        )
 }
 
 /// An error with its causes in one line.
@@ -353,6 +412,9 @@ fn first_status(recovered: &Recovered) -> Status {
         oldest_unsettled: None,
         checkpoint: recovered.checkpoint.clone(),
         checkpoint_at: None,
-        state: StateStatus { last_commit: recovered.last_commit, ..StateStatus::default() },
+        state: StateStatus {
+            last_commit: recovered.last_commit,
+            ..StateStatus::default()
+        },
     }
 }

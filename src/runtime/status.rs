@@ -99,7 +99,8 @@ impl Status {
     /// Seconds that the oldest row without an outcome has been waiting at `now`.
     #[must_use]
     pub fn lag_seconds(&self, now: Micros) -> f64 {
-        self.oldest_unsettled.map_or(0.0, |oldest| now.seconds_since(oldest).max(0.0))
+        self.oldest_unsettled
+            .map_or(0.0, |oldest| now.seconds_since(oldest).max(0.0))
     }
 
     /// Ready = the stream stands, and nothing waits for a person. Salesforce being away is no
@@ -110,7 +111,11 @@ impl Status {
             Stage::Starting => Some("starting".to_owned()),
             Stage::Stopping => Some("stopping".to_owned()),
             Stage::Running if self.source.stopped || !self.source.connected => {
-                let text = self.source.trouble.as_ref().map_or("connecting", |t| t.text.as_str());
+                let text = self
+                    .source
+                    .trouble
+                    .as_ref()
+                    .map_or("connecting", |t| t.text.as_str());
                 Some(format!("capture: {text}"))
             }
             Stage::Running => None,
@@ -130,12 +135,20 @@ impl Published {
 
     pub fn publish(&self, status: Status) {
         // A reader that panicked cannot have left half a pointer behind.
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(status);
+        *self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(status);
     }
 
     #[must_use]
     pub fn read(&self) -> Arc<Status> {
-        Arc::clone(&self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .0
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 
     /// Publishes the last status with a change.

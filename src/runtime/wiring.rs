@@ -51,20 +51,24 @@ pub fn org_settings(config: &Config) -> OrgSettings {
         login_url: salesforce.login_url.clone(),
         api_version: salesforce.api_version.clone(),
         auth: match &salesforce.auth {
-            config::Auth::Jwt { client_id, username, private_key_pem, audience } => {
-                delivery::Auth::Jwt {
-                    client_id: client_id.clone(),
-                    username: username.clone(),
-                    private_key_pem: private_key_pem.clone(),
-                    audience: audience.clone(),
-                }
-            }
-            config::Auth::ClientCredentials { client_id, client_secret } => {
-                delivery::Auth::ClientCredentials {
-                    client_id: client_id.clone(),
-                    client_secret: client_secret.clone(),
-                }
-            }
+            config::Auth::Jwt {
+                client_id,
+                username,
+                private_key_pem,
+                audience,
+            } => delivery::Auth::Jwt {
+                client_id: client_id.clone(),
+                username: username.clone(),
+                private_key_pem: private_key_pem.clone(),
+                audience: audience.clone(),
+            },
+            config::Auth::ClientCredentials {
+                client_id,
+                client_secret,
+            } => delivery::Auth::ClientCredentials {
+                client_id: client_id.clone(),
+                client_secret: client_secret.clone(),
+            },
         },
         requests_per_second: config.pace.requests_per_second,
         max_in_flight: config.pace.max_in_flight,
@@ -84,7 +88,11 @@ pub fn state_settings(config: &Config) -> StateSettings {
             config::PayloadPolicy::Hash => state::PayloadPolicy::Hash,
         },
         segment_bytes: state::DEFAULT_SEGMENT_BYTES,
-        routes: config.routes.iter().map(|route| route.name.clone()).collect(),
+        routes: config
+            .routes
+            .iter()
+            .map(|route| route.name.clone())
+            .collect(),
     }
 }
 
@@ -96,7 +104,10 @@ pub fn pipeline_settings(config: &Config, jitter_seed: u64) -> PipelineSettings 
             max_bytes: config.batch.max_bytes,
             max_age_ms: config.batch.max_age_ms,
         },
-        backoff: Backoff { base_ms: config.retry.base_ms, cap_ms: config.retry.cap_ms },
+        backoff: Backoff {
+            base_ms: config.retry.base_ms,
+            cap_ms: config.retry.cap_ms,
+        },
         record_attempts: config.retry.record_attempts,
         max_in_flight: config.pace.max_in_flight,
         park_after_ms: config.retry.park_after_ms,
@@ -172,10 +183,17 @@ pub fn tables_by_config(config: &Config) -> Vec<RoutedTable> {
 /// The routed tables with each plan's columns in the plan's order.
 #[must_use]
 pub fn tables_by_plan(config: &Config, plans: &[Arc<Plan>]) -> Vec<RoutedTable> {
-    let by_name: HashMap<&str, &Arc<Plan>> =
-        config.routes.iter().map(|route| route.name.as_str()).zip(plans).collect();
+    let by_name: HashMap<&str, &Arc<Plan>> = config
+        .routes
+        .iter()
+        .map(|route| route.name.as_str())
+        .zip(plans)
+        .collect();
     routed_tables(config, |route| {
-        by_name.get(route.name.as_str()).map(|plan| plan.columns.clone()).unwrap_or_default()
+        by_name
+            .get(route.name.as_str())
+            .map(|plan| plan.columns.clone())
+            .unwrap_or_default()
     })
 }
 
@@ -195,7 +213,10 @@ fn routed_tables(
         match tables.iter_mut().find(|table| table.name == route.table) {
             Some(table) => table.routes.push(table_route),
             None => {
-                tables.push(RoutedTable { name: route.table.clone(), routes: vec![table_route] });
+                tables.push(RoutedTable {
+                    name: route.table.clone(),
+                    routes: vec![table_route],
+                });
             }
         }
     }
@@ -218,9 +239,10 @@ pub fn compile_plans(
     let mut plans = Vec::new();
     let mut mistakes = Vec::new();
     for spec in specs {
-        let (Some(table), Some(object)) =
-            (tables.iter().find(|table| table.name == spec.table), objects.get(&spec.object))
-        else {
+        let (Some(table), Some(object)) = (
+            tables.iter().find(|table| table.name == spec.table),
+            objects.get(&spec.object),
+        ) else {
             // Reported by the side that could not be read.
             continue;
         };
@@ -229,7 +251,11 @@ pub fn compile_plans(
             Err(found) => mistakes.extend(found),
         }
     }
-    if mistakes.is_empty() { Ok(plans) } else { Err(mistakes) }
+    if mistakes.is_empty() {
+        Ok(plans)
+    } else {
+        Err(mistakes)
+    }
 }
 
 /// What the pipeline needs to know of each route.
@@ -242,10 +268,13 @@ pub fn route_setups(config: &Config, plans: &[Arc<Plan>]) -> Vec<RouteSetup> {
         .zip(plans)
         .map(|(route, plan)| {
             let target = (Arc::clone(&plan.object), Arc::clone(&plan.external_id));
-            let scope = scopes.iter().position(|known| *known == target).unwrap_or_else(|| {
-                scopes.push(target);
-                scopes.len() - 1
-            });
+            let scope = scopes
+                .iter()
+                .position(|known| *known == target)
+                .unwrap_or_else(|| {
+                    scopes.push(target);
+                    scopes.len() - 1
+                });
             RouteSetup {
                 name: route.name.clone(),
                 plan: Arc::clone(plan),

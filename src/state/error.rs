@@ -12,37 +12,71 @@ pub enum Error {
     #[error("the state folder {path} is in use by process {pid}")]
     Locked { path: PathBuf, pid: String },
     #[error("cannot prepare the state folder {path}")]
-    Folder { path: PathBuf, source: Arc<io::Error> },
+    Folder {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
     #[error("there is no state in {path}")]
     Missing { path: PathBuf },
     #[error("the journal is damaged at {file} line {line} (byte {byte}): {reason}")]
-    Damaged { file: PathBuf, line: u64, byte: u64, reason: &'static str },
+    Damaged {
+        file: PathBuf,
+        line: u64,
+        byte: u64,
+        reason: &'static str,
+    },
     #[error("{file} was written by a newer version: it needs {needs}")]
     Unsupported { file: PathBuf, needs: String },
     #[error("cannot read the journal at {path}")]
-    Read { path: PathBuf, source: Arc<io::Error> },
+    Read {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
     #[error("cannot write the journal at {path}")]
-    Write { path: PathBuf, source: Arc<io::Error> },
+    Write {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
     #[error("cannot make the journal durable at {path}")]
-    Sync { path: PathBuf, source: Arc<io::Error> },
+    Sync {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
     #[error("the disk is full: the journal at {path} cannot grow")]
-    DiskFull { path: PathBuf, source: Arc<io::Error> },
+    DiskFull {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
     #[error("cannot begin the journal segment {path}")]
-    Roll { path: PathBuf, source: Arc<io::Error> },
+    Roll {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
     #[error("the journal has stopped and takes no more commits")]
     Stopped,
     #[error("more than {capacity} commits wait for the journal")]
     QueueFull { capacity: usize },
     #[error("cannot use the index key {path}")]
-    IndexKey { path: PathBuf, source: Arc<io::Error> },
+    IndexKey {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
     #[error("the route {route} is not in the configuration")]
     UnknownRoute { route: String },
     #[error("parked records {first} to {last} cannot be read from {file}: {reason}")]
-    Parked { file: PathBuf, first: u64, last: u64, reason: &'static str },
+    Parked {
+        file: PathBuf,
+        first: u64,
+        last: u64,
+        reason: &'static str,
+    },
     #[error("the index is not available ({reason}); it is being rebuilt from the journal")]
     Index { reason: String },
     #[error("cannot start the thread {name}")]
-    Thread { name: &'static str, source: Arc<io::Error> },
+    Thread {
+        name: &'static str,
+        source: Arc<io::Error>,
+    },
 }
 
 impl Error {
@@ -126,10 +160,16 @@ impl Error {
     }
 
     pub(super) fn read(path: &Path, source: io::Error) -> Self {
-        Error::Read { path: path.to_owned(), source: Arc::new(source) }
+        Error::Read {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
     }
 
     pub(super) fn folder(path: &Path, source: io::Error) -> Self {
-        Error::Folder { path: path.to_owned(), source: Arc::new(source) }
+        Error::Folder {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
     }
 }

@@ -28,7 +28,9 @@ pub(super) struct FolderLock {
 
 impl Folder {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     pub(super) fn journal(&self) -> PathBuf {
@@ -83,20 +85,30 @@ impl Folder {
         }
         let mut pid = String::new();
         // The message is only less precise when the number cannot be read.
-        let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(20).read_to_string(&mut pid));
+        let _ = file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| file.take(20).read_to_string(&mut pid));
         let pid = pid.trim();
         let pid = if pid.is_empty() { "(unknown)" } else { pid };
-        Err(Error::Locked { path: self.root.clone(), pid: pid.to_owned() })
+        Err(Error::Locked {
+            path: self.root.clone(),
+            pid: pid.to_owned(),
+        })
     }
 
     /// The key that e-mail addresses are hashed with; made once, never changed.
     pub(super) fn read_or_create_key(&self) -> Result<[u8; 32], Error> {
         let path = self.index_key();
-        let error =
-            |source: io::Error| Error::IndexKey { path: path.clone(), source: Arc::new(source) };
+        let error = |source: io::Error| Error::IndexKey {
+            path: path.clone(),
+            source: Arc::new(source),
+        };
         match fs::read(&path) {
             Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
-                error(io::Error::new(io::ErrorKind::InvalidData, "the key must be 32 bytes"))
+                error(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the key must be 32 bytes",
+                ))
             }),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 let mut key = [0; 32];

@@ -72,14 +72,31 @@ impl Store {
         let lock = Arc::new(folder.lock()?);
         let key = folder.read_or_create_key()?;
         let progress = Arc::new(Progress::default());
-        let (journal, opened) =
-            Journal::open(folder.journal(), &settings, key, wall_clock(), &progress, &lock)?;
-        let Opened { recovered, api_calls, store: id, .. } = opened;
+        let (journal, opened) = Journal::open(
+            folder.journal(),
+            &settings,
+            key,
+            wall_clock(),
+            &progress,
+            &lock,
+        )?;
+        let Opened {
+            recovered,
+            api_calls,
+            store: id,
+            ..
+        } = opened;
         let index = Index::start(&folder, &id, key, &progress, &lock)?;
         let (handle, index_handle) = (journal.handle.clone(), index.handle.clone());
         let threads = Some((journal, index));
-        let store =
-            Store { journal: handle, index: index_handle, threads, progress, api_calls, id };
+        let store = Store {
+            journal: handle,
+            index: index_handle,
+            threads,
+            progress,
+            api_calls,
+            id,
+        };
         Ok((store, recovered))
     }
 
@@ -111,7 +128,9 @@ impl Store {
     }
 
     fn finish(&mut self) -> Result<(), Error> {
-        let Some((journal, index)) = self.threads.take() else { return Ok(()) };
+        let Some((journal, index)) = self.threads.take() else {
+            return Ok(());
+        };
         let closed = journal.close();
         self.progress.close();
         index.join();
@@ -130,7 +149,9 @@ impl Drop for Store {
 /// Opens the state to read it; fails when a service runs or when there is no state.
 pub fn open_reader(path: &Path) -> Result<Reader, Error> {
     let folder = Folder::new(path);
-    let missing = || Error::Missing { path: path.to_owned() };
+    let missing = || Error::Missing {
+        path: path.to_owned(),
+    };
     if !folder.journal().is_dir() {
         return Err(missing());
     }
@@ -138,9 +159,19 @@ pub fn open_reader(path: &Path) -> Result<Reader, Error> {
     let progress = Arc::new(Progress::default());
     let opened = Opened::read(&folder.journal(), &progress)?.ok_or_else(missing)?;
     let key = folder.read_or_create_key()?;
-    let Opened { recovered, store: id, .. } = opened;
+    let Opened {
+        recovered,
+        store: id,
+        ..
+    } = opened;
     let index = Index::start(&folder, &id, key, &progress, &lock)?;
-    Ok(Reader { recovered, index: index.handle.clone(), thread: Some(index), progress, id })
+    Ok(Reader {
+        recovered,
+        index: index.handle.clone(),
+        thread: Some(index),
+        progress,
+        id,
+    })
 }
 
 impl Reader {
@@ -180,7 +211,10 @@ impl Drop for Reader {
 }
 
 /// Only for the header of a new store; everything later is told the time with its commit.
-#[allow(clippy::disallowed_methods, reason = "a new store notes once when it was made")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a new store notes once when it was made"
+)]
 fn wall_clock() -> Micros {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Micros(now.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0)))

@@ -16,8 +16,9 @@ const FRESHNESS_BUCKETS: &[f64] = &[
 ];
 
 /// Seconds: Salesforce answers a collection of 200 in 0.1 to 10 s, and gives up after 600.
-const REQUEST_BUCKETS: &[f64] =
-    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0];
+const REQUEST_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0,
+];
 
 /// All metrics, registered in a registry of their own.
 #[derive(Clone)]
@@ -66,38 +67,179 @@ impl Metrics {
         let registry = Registry::new();
         let r = &registry;
         let metrics = Self {
-            captured: counters(r, "leadstream_changes_captured_total", "Rows taken from the binlog that match a route, each counted once for ever", &["route"])?,
-            delivered: counters(r, "leadstream_records_delivered_total", "Records that Salesforce accepted", &["route", "outcome"])?,
-            skipped: counters(r, "leadstream_records_skipped_total", "Rows that a named rule left out", &["route", "rule"])?,
-            dead_lettered: counters(r, "leadstream_records_dead_lettered_total", "Records set aside for a person, by class of error", &["route", "class"])?,
-            discarded: counters(r, "leadstream_records_discarded_total", "Dead letters that a person discarded", &["route"])?,
-            dead_letters_open: gauges(r, "leadstream_dead_letters_open", "Records that wait for a person", &["route"])?,
-            parked: gauges(r, "leadstream_records_parked", "Records durable here that wait for Salesforce", &["route"])?,
-            in_flight: gauges(r, "leadstream_records_in_flight", "Captured records without an outcome yet, parked ones apart", &["route"])?,
-            books_balanced: gauges(r, "leadstream_books_balanced", "1 when captured = delivered + skipped + discarded + open dead letters + parked + in flight", &["route"])?,
-            freshness: histograms(r, "leadstream_freshness_seconds", "From the commit in MySQL to Salesforce's acceptance", &["route"], FRESHNESS_BUCKETS)?,
-            lag: float_gauge(r, "leadstream_lag_seconds", "Age of the oldest committed row without an outcome; 0 when there is none")?,
-            errors: counters(r, "leadstream_errors_total", "Failures by stage (mapping, record, request, capture) and class", &["stage", "class"])?,
-            request_duration: histogram(r, "leadstream_request_duration_seconds", "Time of one upsert call", REQUEST_BUCKETS)?,
-            calls_in_flight: gauge(r, "leadstream_calls_in_flight", "Upsert calls that wait for their answer")?,
-            delivery_paused: gauges(r, "leadstream_delivery_paused", "1 while nothing is sent, by route; route \"*\" is the whole org", &["route"])?,
-            parked_bytes: gauge(r, "leadstream_parked_bytes", "Disk that parked records take")?,
-            api_calls: counter(r, "leadstream_api_calls_total", "Calls made that count against the org's limit, since the process started")?,
-            api_used: gauge(r, "leadstream_api_used_calls", "Calls the whole org has used in 24 h, as Salesforce last said")?,
-            api_limit: gauge(r, "leadstream_api_limit_calls", "Calls the org may use in 24 h, as Salesforce last said")?,
-            logins: counter(r, "leadstream_logins_total", "Logins since the process started")?,
-            capture_connected: gauge(r, "leadstream_capture_connected", "1 while the binlog stream stands")?,
-            capture_reconnects: counter(r, "leadstream_capture_reconnects_total", "Times the binlog stream was lost and tried again")?,
-            capture_stopped: gauge(r, "leadstream_capture_stopped", "1 when capture stopped for good and waits for a person")?,
-            checkpoint_age: float_gauge(r, "leadstream_checkpoint_age_seconds", "How long rows have been waiting for the checkpoint to pass them; 0 when none wait")?,
-            checkpoint_time: float_gauge(r, "leadstream_checkpoint_timestamp_seconds", "When the checkpoint last became durable, Unix time")?,
-            commits: counter(r, "leadstream_journal_commits_total", "Commits made durable since the process started")?,
-            commit_duration: histogram(r, "leadstream_journal_commit_duration_seconds", "From handing a commit over to having it on disk", REQUEST_BUCKETS)?,
+            captured: counters(
+                r,
+                "leadstream_changes_captured_total",
+                "Rows taken from the binlog that match a route, each counted once for ever",
+                &["route"],
+            )?,
+            delivered: counters(
+                r,
+                "leadstream_records_delivered_total",
+                "Records that Salesforce accepted",
+                &["route", "outcome"],
+            )?,
+            skipped: counters(
+                r,
+                "leadstream_records_skipped_total",
+                "Rows that a named rule left out",
+                &["route", "rule"],
+            )?,
+            dead_lettered: counters(
+                r,
+                "leadstream_records_dead_lettered_total",
+                "Records set aside for a person, by class of error",
+                &["route", "class"],
+            )?,
+            discarded: counters(
+                r,
+                "leadstream_records_discarded_total",
+                "Dead letters that a person discarded",
+                &["route"],
+            )?,
+            dead_letters_open: gauges(
+                r,
+                "leadstream_dead_letters_open",
+                "Records that wait for a person",
+                &["route"],
+            )?,
+            parked: gauges(
+                r,
+                "leadstream_records_parked",
+                "Records durable here that wait for Salesforce",
+                &["route"],
+            )?,
+            in_flight: gauges(
+                r,
+                "leadstream_records_in_flight",
+                "Captured records without an outcome yet, parked ones apart",
+                &["route"],
+            )?,
+            books_balanced: gauges(
+                r,
+                "leadstream_books_balanced",
+                "1 when captured = delivered + skipped + discarded + open dead letters + parked + in flight",
+                &["route"],
+            )?,
+            freshness: histograms(
+                r,
+                "leadstream_freshness_seconds",
+                "From the commit in MySQL to Salesforce's acceptance",
+                &["route"],
+                FRESHNESS_BUCKETS,
+            )?,
+            lag: float_gauge(
+                r,
+                "leadstream_lag_seconds",
+                "Age of the oldest committed row without an outcome; 0 when there is none",
+            )?,
+            errors: counters(
+                r,
+                "leadstream_errors_total",
+                "Failures by stage (mapping, record, request, capture) and class",
+                &["stage", "class"],
+            )?,
+            request_duration: histogram(
+                r,
+                "leadstream_request_duration_seconds",
+                "Time of one upsert call",
+                REQUEST_BUCKETS,
+            )?,
+            calls_in_flight: gauge(
+                r,
+                "leadstream_calls_in_flight",
+                "Upsert calls that wait for their answer",
+            )?,
+            delivery_paused: gauges(
+                r,
+                "leadstream_delivery_paused",
+                "1 while nothing is sent, by route; route \"*\" is the whole org",
+                &["route"],
+            )?,
+            parked_bytes: gauge(
+                r,
+                "leadstream_parked_bytes",
+                "Disk that parked records take",
+            )?,
+            api_calls: counter(
+                r,
+                "leadstream_api_calls_total",
+                "Calls made that count against the org's limit, since the process started",
+            )?,
+            api_used: gauge(
+                r,
+                "leadstream_api_used_calls",
+                "Calls the whole org has used in 24 h, as Salesforce last said",
+            )?,
+            api_limit: gauge(
+                r,
+                "leadstream_api_limit_calls",
+                "Calls the org may use in 24 h, as Salesforce last said",
+            )?,
+            logins: counter(
+                r,
+                "leadstream_logins_total",
+                "Logins since the process started",
+            )?,
+            capture_connected: gauge(
+                r,
+                "leadstream_capture_connected",
+                "1 while the binlog stream stands",
+            )?,
+            capture_reconnects: counter(
+                r,
+                "leadstream_capture_reconnects_total",
+                "Times the binlog stream was lost and tried again",
+            )?,
+            capture_stopped: gauge(
+                r,
+                "leadstream_capture_stopped",
+                "1 when capture stopped for good and waits for a person",
+            )?,
+            checkpoint_age: float_gauge(
+                r,
+                "leadstream_checkpoint_age_seconds",
+                "How long rows have been waiting for the checkpoint to pass them; 0 when none wait",
+            )?,
+            checkpoint_time: float_gauge(
+                r,
+                "leadstream_checkpoint_timestamp_seconds",
+                "When the checkpoint last became durable, Unix time",
+            )?,
+            commits: counter(
+                r,
+                "leadstream_journal_commits_total",
+                "Commits made durable since the process started",
+            )?,
+            commit_duration: histogram(
+                r,
+                "leadstream_journal_commit_duration_seconds",
+                "From handing a commit over to having it on disk",
+                REQUEST_BUCKETS,
+            )?,
             journal_bytes: gauge(r, "leadstream_journal_bytes", "Disk that the journal takes")?,
-            index_lag: gauge(r, "leadstream_index_lag_commits", "Commits that the index has not applied yet")?,
-            resident_bytes: gauge(r, "process_resident_memory_bytes", "Resident memory size in bytes")?,
-            cpu_seconds: float_gauge(r, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds")?,
-            build_info: register(r, GaugeVec::new(Opts::new("leadstream_build_info", "1, with the version as label"), &["version"])?)?,
+            index_lag: gauge(
+                r,
+                "leadstream_index_lag_commits",
+                "Commits that the index has not applied yet",
+            )?,
+            resident_bytes: gauge(
+                r,
+                "process_resident_memory_bytes",
+                "Resident memory size in bytes",
+            )?,
+            cpu_seconds: float_gauge(
+                r,
+                "process_cpu_seconds_total",
+                "Total user and system CPU time spent in seconds",
+            )?,
+            build_info: register(
+                r,
+                GaugeVec::new(
+                    Opts::new("leadstream_build_info", "1, with the version as label"),
+                    &["version"],
+                )?,
+            )?,
             registry: registry.clone(),
         };
         metrics.build_info.with_label_values(&[version]).set(1.0);
@@ -174,7 +316,10 @@ fn histogram(
     help: &str,
     buckets: &[f64],
 ) -> Result<Histogram, prometheus::Error> {
-    register(r, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
+    register(
+        r,
+        Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?,
+    )
 }
 
 fn histograms(
@@ -197,8 +342,14 @@ mod tests {
         let metrics = Metrics::new("0.0.0").unwrap();
         metrics.captured.with_label_values(&["leads"]).inc();
         let text = metrics.render().unwrap();
-        assert!(text.contains("leadstream_changes_captured_total{route=\"leads\"} 1"), "{text}");
-        assert!(text.contains("leadstream_build_info{version=\"0.0.0\"} 1"), "{text}");
+        assert!(
+            text.contains("leadstream_changes_captured_total{route=\"leads\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("leadstream_build_info{version=\"0.0.0\"} 1"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub struct LogSettings {
 /// Starts logging to stderr for the whole process. A second call changes nothing, so that tests may
 /// call it each.
 pub fn init(log: &LogSettings) {
-    let filter = EnvFilter::builder().parse(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::builder()
+        .parse(&log.level)
+        .unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -30,7 +32,12 @@ pub fn init(log: &LogSettings) {
         .with_target(true);
     // The error says that somebody was here before: that logging stays.
     let _ = if log.json {
-        lines.json().with_current_span(true).with_span_list(false).finish().try_init()
+        lines
+            .json()
+            .with_current_span(true)
+            .with_span_list(false)
+            .finish()
+            .try_init()
     } else {
         lines.finish().try_init()
     };
@@ -42,8 +49,14 @@ mod tests {
 
     #[test]
     fn a_second_start_changes_nothing() {
-        let log = LogSettings { json: true, level: "off".to_owned() };
+        let log = LogSettings {
+            json: true,
+            level: "off".to_owned(),
+        };
         init(&log);
-        init(&LogSettings { json: false, level: "not=a=level".to_owned() });
+        init(&LogSettings {
+            json: false,
+            level: "not=a=level".to_owned(),
+        });
     }
 }

@@ -28,15 +28,29 @@ fn route(id: u16, operations: &str, columns: &[&str]) -> TableRoute {
 }
 
 fn table(name: &str, routes: Vec<TableRoute>) -> RoutedTable {
-    let name = TableName { schema: "shop".to_owned(), table: name.to_owned() };
+    let name = TableName {
+        schema: "shop".to_owned(),
+        table: name.to_owned(),
+    };
     RoutedTable { name, routes }
 }
 
 fn from_start(gtids: bool) -> Checkpoint {
-    let end = FilePosition { file: "binlog.000001".into(), offset: 4 };
-    let position =
-        if gtids { Position::Gtid(GtidSet::default()) } else { Position::File(end.clone()) };
-    Checkpoint { server_uuid: String::new(), position, end, inside: None }
+    let end = FilePosition {
+        file: "binlog.000001".into(),
+        offset: 4,
+    };
+    let position = if gtids {
+        Position::Gtid(GtidSet::default())
+    } else {
+        Position::File(end.clone())
+    };
+    Checkpoint {
+        server_uuid: String::new(),
+        position,
+        end,
+        inside: None,
+    }
 }
 
 fn read(
@@ -45,7 +59,13 @@ fn read(
     checkpoint: Checkpoint,
 ) -> (Vec<StreamItem>, Result<(), Error>) {
     let mut all = Vec::new();
-    let result = replay(binlog, tables, checkpoint, || Micros(7), |items, _| all.extend(items));
+    let result = replay(
+        binlog,
+        tables,
+        checkpoint,
+        || Micros(7),
+        |items, _| all.extend(items),
+    );
     (all, result)
 }
 
@@ -102,8 +122,11 @@ fn short(value: &Option<Value>) -> String {
 
 /// The values of one column, over all rows.
 fn column(name: &str) -> Vec<Option<Value>> {
-    let (items, result) =
-        read(TYPES, &[table("types", vec![route(0, "i", &[name])])], from_start(true));
+    let (items, result) = read(
+        TYPES,
+        &[table("types", vec![route(0, "i", &[name])])],
+        from_start(true),
+    );
     result.unwrap();
     let value = |item: StreamItem| match item {
         StreamItem::Row(change) => change.values.into_vec().pop(),
@@ -149,7 +172,11 @@ fn numbers_of_every_type_arrive_as_the_server_holds_them() {
     check("b10", Value::Bit(513), Value::Bit(0));
     check("b64", Value::Bit(0x8000_0000_0000_0001), Value::Bit(0));
     let digits = "-12345678901234567890123456789012345.123456789012345678901234567891";
-    check("deneg", decimal(digits), decimal("0.000000000000000000000000000000"));
+    check(
+        "deneg",
+        decimal(digits),
+        decimal("0.000000000000000000000000000000"),
+    );
 }
 
 #[test]
@@ -163,7 +190,11 @@ fn texts_of_every_charset_and_bytes_arrive_whole() {
     check("lt", text("utf16 🚀"), text(""));
     let key = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 0, 0];
     check("bn", Value::Bytes(key.to_vec()), Value::Bytes(vec![0; 16]));
-    check("vb", Value::Bytes(vec![0, 255, 0]), Value::Bytes(Vec::new()));
+    check(
+        "vb",
+        Value::Bytes(vec![0, 255, 0]),
+        Value::Bytes(Vec::new()),
+    );
     check("bl", Value::Bytes(vec![0, 255]), Value::Bytes(Vec::new()));
 }
 
@@ -183,23 +214,67 @@ fn enum_and_set_arrive_as_their_labels() {
 #[test]
 fn dates_and_times_arrive_with_their_fraction_and_oddities() {
     let date = |year, month, day| Date { year, month, day };
-    let zero = DateTime { date: date(0, 0, 0), hour: 0, minute: 0, second: 0, micros: 0 };
-    let evening =
-        DateTime { date: date(2026, 2, 28), hour: 23, minute: 59, second: 58, micros: 123_456 };
-    let last =
-        DateTime { date: date(9999, 12, 31), hour: 23, minute: 59, second: 59, micros: 999_999 };
-    check("dt", Value::Date(date(2026, 2, 28)), Value::Date(date(0, 0, 0)));
-    check("dtt", Value::DateTime(DateTime { micros: 0, ..evening }), Value::DateTime(zero));
-    let partial = DateTime { date: date(2026, 0, 0), ..zero };
+    let zero = DateTime {
+        date: date(0, 0, 0),
+        hour: 0,
+        minute: 0,
+        second: 0,
+        micros: 0,
+    };
+    let evening = DateTime {
+        date: date(2026, 2, 28),
+        hour: 23,
+        minute: 59,
+        second: 58,
+        micros: 123_456,
+    };
+    let last = DateTime {
+        date: date(9999, 12, 31),
+        hour: 23,
+        minute: 59,
+        second: 59,
+        micros: 999_999,
+    };
+    check(
+        "dt",
+        Value::Date(date(2026, 2, 28)),
+        Value::Date(date(0, 0, 0)),
+    );
+    check(
+        "dtt",
+        Value::DateTime(DateTime {
+            micros: 0,
+            ..evening
+        }),
+        Value::DateTime(zero),
+    );
+    let partial = DateTime {
+        date: date(2026, 0, 0),
+        ..zero
+    };
     check(
         "dtt3",
-        Value::DateTime(DateTime { micros: 123_000, ..evening }),
+        Value::DateTime(DateTime {
+            micros: 123_000,
+            ..evening
+        }),
         Value::DateTime(partial),
     );
     check("dtt6", Value::DateTime(evening), Value::DateTime(last));
-    check("ts", Value::Timestamp(1_772_323_198_000_000), Value::DateTime(zero));
-    check("ts1", Value::Timestamp(1_772_323_198_500_000), Value::Timestamp(1_100_000));
-    assert_eq!(column("ts6")[0], Some(Value::Timestamp(2_147_483_647_999_999)));
+    check(
+        "ts",
+        Value::Timestamp(1_772_323_198_000_000),
+        Value::DateTime(zero),
+    );
+    check(
+        "ts1",
+        Value::Timestamp(1_772_323_198_500_000),
+        Value::Timestamp(1_100_000),
+    );
+    assert_eq!(
+        column("ts6")[0],
+        Some(Value::Timestamp(2_147_483_647_999_999))
+    );
     let longest = 3_020_399_000_000;
     check("ti", Value::Time(-longest), Value::Time(longest));
     check("ti2", Value::Time(-1_100_000), Value::Time(0));
@@ -212,8 +287,14 @@ fn json_arrives_as_text_with_numbers_unchanged() {
     let values = column("j");
     let first = r#"{"a": {"k": 18446744073709551615}, "b": [1, -2, 3.5, true, null, "q\"x"], "dd": 1.0, "big": 1e+100}"#;
     assert_eq!(values[0], Some(Value::Json(first.to_owned())));
-    let Some(Value::Json(last)) = &values[3] else { panic!("{:?}", values[3]) };
-    for part in [r#""dec": 1.10"#, r#""date": "2026-01-02""#, r#""t": "-10:00:00.000000""#] {
+    let Some(Value::Json(last)) = &values[3] else {
+        panic!("{:?}", values[3])
+    };
+    for part in [
+        r#""dec": 1.10"#,
+        r#""date": "2026-01-02""#,
+        r#""t": "-10:00:00.000000""#,
+    ] {
         assert!(last.contains(part), "{part} in {last}");
     }
 }
@@ -256,8 +337,11 @@ fn every_route_of_a_table_gets_an_item_per_row() {
     let (items, result) = read(OPERATIONS, &[table("ops", routes)], from_start(true));
     result.unwrap();
     let lines = lines(&items);
-    let third: Vec<&str> =
-        lines.iter().map(String::as_str).filter(|line| line.starts_with("3 ")).collect();
+    let third: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.starts_with("3 "))
+        .collect();
     assert_eq!(
         third,
         [
@@ -290,7 +374,10 @@ fn a_checkpoint_inside_a_transaction_goes_on_behind_the_rows_it_names() {
         set.insert_interval(&gtid.source, 1, 2);
     }
     let rows = BTreeMap::from([("shop.ops".to_owned(), 2)]);
-    checkpoint.inside = Some(Inside { transaction: third.unwrap(), rows });
+    checkpoint.inside = Some(Inside {
+        transaction: third.unwrap(),
+        rows,
+    });
     let (items, result) = read(OPERATIONS, &ops, checkpoint);
     result.unwrap();
     assert_eq!(
@@ -316,8 +403,13 @@ fn without_gtids_a_transaction_is_named_by_where_it_starts() {
             _ => None,
         })
         .collect();
-    let StreamItem::Row(first) = &items[1] else { panic!("{:?}", items[1]) };
-    assert_eq!(first.id.transaction.id, TransactionId::File(ends[0].clone()));
+    let StreamItem::Row(first) = &items[1] else {
+        panic!("{:?}", items[1])
+    };
+    assert_eq!(
+        first.id.transaction.id,
+        TransactionId::File(ends[0].clone())
+    );
     // Taken up again there, the same stream follows.
     let mut checkpoint = from_start(false);
     checkpoint.position = Position::File(ends[1].clone());
@@ -328,16 +420,28 @@ fn without_gtids_a_transaction_is_named_by_where_it_starts() {
 
 #[test]
 fn the_commit_time_is_the_servers_to_the_microsecond() {
-    let (items, _) = read(TYPES, &[table("types", vec![route(0, "i", &["id"])])], from_start(true));
-    let StreamItem::Row(change) = &items[1] else { panic!("{:?}", items[1]) };
+    let (items, _) = read(
+        TYPES,
+        &[table("types", vec![route(0, "i", &["id"])])],
+        from_start(true),
+    );
+    let StreamItem::Row(change) = &items[1] else {
+        panic!("{:?}", items[1])
+    };
     let micros = change.id.transaction.committed_at.0;
-    assert!(micros > 1_700_000_000_000_000 && micros % 1_000_000 != 0, "{micros}");
+    assert!(
+        micros > 1_700_000_000_000_000 && micros % 1_000_000 != 0,
+        "{micros}"
+    );
     assert_eq!(change.captured_at, Micros(7));
 }
 
 #[test]
 fn a_large_transaction_comes_in_pieces_of_bounded_size() {
-    let leads = [table("leads", vec![route(0, "i", &["id", "company", "email", "created_at"])])];
+    let leads = [table(
+        "leads",
+        vec![route(0, "i", &["id", "company", "email", "created_at"])],
+    )];
     let mut pieces = Vec::new();
     let checkpoint = from_start(true);
     replay(
@@ -351,7 +455,10 @@ fn a_large_transaction_comes_in_pieces_of_bounded_size() {
     let total: usize = pieces.iter().map(|(items, _)| items).sum();
     assert_eq!(total, 401);
     assert!(pieces.len() > 1, "{pieces:?}");
-    assert!(pieces.iter().all(|(_, bytes)| *bytes < 68 * 1024), "{pieces:?}");
+    assert!(
+        pieces.iter().all(|(_, bytes)| *bytes < 68 * 1024),
+        "{pieces:?}"
+    );
 }
 
 #[test]
@@ -362,7 +469,11 @@ fn what_cannot_be_trusted_stops_the_stream_with_its_reason() {
         (items.len(), result.unwrap_err().page())
     };
     assert_eq!(page(XA, &ops), (3, "LS1045"), "rows of an xa transaction");
-    assert_eq!(page(STATEMENT, &ops), (4, "LS1044"), "a change logged as a statement");
+    assert_eq!(
+        page(STATEMENT, &ops),
+        (4, "LS1044"),
+        "a change logged as a statement"
+    );
     assert_eq!(page(UNNAMED, &ops).1, "LS1050", "a table map without names");
     let absent = [table("ops", vec![route(0, "i", &["nmae"])])];
     let (_, result) = read(OPERATIONS, &absent, from_start(true));
@@ -377,7 +488,11 @@ fn changes_of_other_tables_stop_nothing() {
     for binlog in [XA, STATEMENT, UNNAMED, TYPES] {
         let (items, result) = read(binlog, &other, from_start(true));
         result.unwrap();
-        assert!(items.iter().all(|item| matches!(item, StreamItem::Advance(_))));
+        assert!(
+            items
+                .iter()
+                .all(|item| matches!(item, StreamItem::Advance(_)))
+        );
     }
 }
 

@@ -36,8 +36,13 @@ impl Write for Failing {
 
 fn printer(colour: bool, terminal: bool) -> (Printer, Paper, Paper) {
     let (data, people) = (Paper::default(), Paper::default());
-    let printer =
-        Printer::to(false, colour, terminal, Box::new(data.clone()), Box::new(people.clone()));
+    let printer = Printer::to(
+        false,
+        colour,
+        terminal,
+        Box::new(data.clone()),
+        Box::new(people.clone()),
+    );
     (printer, data, people)
 }
 
@@ -47,7 +52,11 @@ fn data_and_words_for_people_go_apart() {
     printer.data("42").unwrap();
     printer.json(&["a", "b"]).unwrap();
     printer.note("as of now");
-    printer.error(Some("LS4004"), "batch.max_age: must be a duration", Some("write \"1s\""));
+    printer.error(
+        Some("LS4004"),
+        "batch.max_age: must be a duration",
+        Some("write \"1s\""),
+    );
     assert_eq!(data.text(), "42\n[\"a\",\"b\"]\n");
     assert_eq!(
         people.text(),
@@ -63,13 +72,23 @@ fn an_error_is_told_with_its_causes() {
 
     let (printer, _, people) = printer(true, true);
     printer.failure(&Outer(io::Error::other("disk gone")));
-    assert_eq!(people.text(), format!("{RED}error{RESET}: open the journal: disk gone\n"));
+    assert_eq!(
+        people.text(),
+        format!("{RED}error{RESET}: open the journal: disk gone\n")
+    );
 }
 
 #[test]
 fn a_reader_that_went_away_is_success_and_a_full_disk_is_not() {
-    let gone =
-        |kind| Printer::to(false, false, false, Box::new(Failing(kind)), Box::new(Failing(kind)));
+    let gone = |kind| {
+        Printer::to(
+            false,
+            false,
+            false,
+            Box::new(Failing(kind)),
+            Box::new(Failing(kind)),
+        )
+    };
     let printer = gone(io::ErrorKind::BrokenPipe);
     assert!(printer.data("x").is_ok());
     assert!(printer.is_closed());
@@ -87,7 +106,10 @@ fn tables_align_and_numbers_stand_right() {
         vec!["a".to_owned(), "7".to_owned()],
     ];
     printer.table(&["route", "sent", "state"], &rows).unwrap();
-    assert_eq!(data.text(), "route   sent  state\nleads  1,200  läuft\na          7\n");
+    assert_eq!(
+        data.text(),
+        "route   sent  state\nleads  1,200  läuft\na          7\n"
+    );
 }
 
 #[test]

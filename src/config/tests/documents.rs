@@ -6,7 +6,10 @@ use super::*;
 #[test]
 fn the_annotated_file_names_every_key_with_its_default() {
     let text = include_str!("../../../config/leadstream.toml");
-    for key in keys::KEYS.iter().filter(|key| key.kind != keys::Kind::Later) {
+    for key in keys::KEYS
+        .iter()
+        .filter(|key| key.kind != keys::Kind::Later)
+    {
         let name = key.path.rsplit('.').next().unwrap();
         let variable = layers::variable_name(key.path);
         assert!(
@@ -40,7 +43,10 @@ fn every_key_stands_in_the_documentation_as_it_is() {
                 key.meaning
             ),
         };
-        assert!(text.contains(&row), "docs/configuration.md misses this row:\n{row}");
+        assert!(
+            text.contains(&row),
+            "docs/configuration.md misses this row:\n{row}"
+        );
     }
 }
 
@@ -56,8 +62,15 @@ fn keys_are_unique_and_each_default_keeps_its_own_rule() {
 
 #[test]
 fn every_page_exists() {
-    let pages =
-        [UNREADABLE, NOT_TOML, UNKNOWN_KEY, WRONG_VALUE, MISSING_KEY, SECRET, NOT_AVAILABLE];
+    let pages = [
+        UNREADABLE,
+        NOT_TOML,
+        UNKNOWN_KEY,
+        WRONG_VALUE,
+        MISSING_KEY,
+        SECRET,
+        NOT_AVAILABLE,
+    ];
     for page in pages {
         let path = format!("{}/docs/errors/{page}.md", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).unwrap_or_default();
@@ -68,7 +81,10 @@ fn every_page_exists() {
 #[test]
 fn the_annotated_file_runs_the_demo() {
     let text = include_str!("../../../config/leadstream.toml");
-    let secret = ("LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET", "leadstream-demo-secret");
+    let secret = (
+        "LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET",
+        "leadstream-demo-secret",
+    );
     let set = [
         "source.url=mysql://root@127.0.0.1:33060",
         "salesforce.login_url=http://127.0.0.1:18080",
@@ -80,7 +96,11 @@ fn the_annotated_file_runs_the_demo() {
     assert_eq!(config.source.tls.mode, TlsMode::Disabled);
     assert_eq!(config.source.password.expose(), "");
     assert_eq!(config.salesforce.login_url, "http://127.0.0.1:18080");
-    let Auth::ClientCredentials { client_id, client_secret } = &config.salesforce.auth else {
+    let Auth::ClientCredentials {
+        client_id,
+        client_secret,
+    } = &config.salesforce.auth
+    else {
         panic!("not client credentials");
     };
     assert_eq!(client_id, "leadstream-demo");

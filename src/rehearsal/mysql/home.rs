@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::super::process::{self, Deadline};
 use super::Error;
-use super::process::{self, Deadline};
 
 /// `sun_path` holds 108 bytes with its final zero (unix(7)); the server appends `.lock` to the name.
 pub(super) const SOCKET_PATH_MAX_BYTES: usize = 100;

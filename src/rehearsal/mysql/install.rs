@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::process::{self, Deadline};
+use super::super::process::{self, Deadline};
 use super::{Error, log_errors};
 
 /// The product asks for what 8.0 brought: `binlog_row_metadata`, commit timestamps, atomic DDL.

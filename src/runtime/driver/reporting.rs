@@ -7,9 +7,7 @@ use crate::core::pipeline::{PipelineView, RouteView, Trouble};
 use crate::core::time::Micros;
 use crate::delivery;
 use crate::runtime::clock;
-use crate::runtime::status::{
-    DeliveryStatus, RouteStatus, StateStatus, TroubleStatus,
-};
+use crate::runtime::status::{DeliveryStatus, RouteStatus, StateStatus, TroubleStatus};
 use crate::telemetry::metrics::raise;
 
 impl Driver {
@@ -18,7 +16,9 @@ impl Driver {
         let metrics = &self.parts.metrics;
         for entry in &commit.entries {
             match entry {
-                Entry::Delivered { subject, attempt, .. } => {
+                Entry::Delivered {
+                    subject, attempt, ..
+                } => {
                     let route = &self.parts.routes[usize::from(subject.id.route.0)].name;
                     let committed = subject.id.transaction.committed_at;
                     metrics
@@ -27,11 +27,21 @@ impl Driver {
                         .observe(attempt.answered_at.seconds_since(committed).max(0.0));
                 }
                 Entry::DeadLettered { class, attempt, .. } => {
-                    let stage = if attempt.is_some() { "record" } else { "mapping" };
-                    metrics.errors.with_label_values(&[stage, class.as_str()]).inc();
+                    let stage = if attempt.is_some() {
+                        "record"
+                    } else {
+                        "mapping"
+                    };
+                    metrics
+                        .errors
+                        .with_label_values(&[stage, class.as_str()])
+                        .inc();
                 }
                 Entry::Retried { class, .. } => {
-                    metrics.errors.with_label_values(&["record", class.as_str()]).inc();
+                    metrics
+                        .errors
+                        .with_label_values(&["record", class.as_str()])
+                        .inc();
                 }
                 Entry::Service { event, detail } => {
                     tracing::info!(event = ?event, detail, "journalled");
@@ -50,7 +60,10 @@ impl Driver {
             .request_duration
             .observe(report.answered_at.seconds_since(report.sent_at).max(0.0));
         if let CallOutcome::Failed(failure) = &report.outcome {
-            metrics.errors.with_label_values(&["request", failure.class.as_str()]).inc();
+            metrics
+                .errors
+                .with_label_values(&["request", failure.class.as_str()])
+                .inc();
             tracing::warn!(
                 page = failure.page,
                 code = failure.code,
@@ -66,10 +79,17 @@ impl Driver {
         let metrics = &self.parts.metrics;
         metrics.capture_connected.set(0);
         metrics.capture_reconnects.inc();
-        metrics.errors.with_label_values(&["capture", "network"]).inc();
+        metrics
+            .errors
+            .with_label_values(&["capture", "network"])
+            .inc();
         let now = clock::wall();
         self.parts.published.update(|status| {
-            let since = status.source.trouble.as_ref().map_or(now, |trouble| trouble.since);
+            let since = status
+                .source
+                .trouble
+                .as_ref()
+                .map_or(now, |trouble| trouble.since);
             status.source.connected = false;
             status.source.reconnects += 1;
             status.source.trouble = Some(TroubleStatus {
@@ -85,11 +105,18 @@ impl Driver {
     }
 
     pub(super) fn note_capture_stopped(&self, error: &capture::Error) {
-        tracing::error!(page = error.page(), remedy = error.remedy(), "capture stopped: {error}");
+        tracing::error!(
+            page = error.page(),
+            remedy = error.remedy(),
+            "capture stopped: {error}"
+        );
         let metrics = &self.parts.metrics;
         metrics.capture_connected.set(0);
         metrics.capture_stopped.set(1);
-        metrics.errors.with_label_values(&["capture", "configuration"]).inc();
+        metrics
+            .errors
+            .with_label_values(&["capture", "configuration"])
+            .inc();
         let trouble = TroubleStatus {
             page: error.page().to_owned(),
             text: error.to_string(),
@@ -118,7 +145,9 @@ impl Driver {
         metrics.api_used.set(signed(usage.api_used.unwrap_or(0)));
         metrics.api_limit.set(signed(usage.api_limit.unwrap_or(0)));
         metrics.journal_bytes.set(signed(journal.bytes));
-        metrics.index_lag.set(signed(index.last_commit.saturating_sub(index.applied_commit)));
+        metrics.index_lag.set(signed(
+            index.last_commit.saturating_sub(index.applied_commit),
+        ));
         let (tick, wall) = (clock::tick(), clock::wall());
         let trouble = |trouble: &Trouble| trouble_status(trouble, tick, wall);
         let delivery = DeliveryStatus {
@@ -139,7 +168,11 @@ impl Driver {
             parked_bytes: view.parked_bytes,
             records: view.records,
         };
-        let routes = view.routes.iter().map(|route| route_status(route, trouble)).collect();
+        let routes = view
+            .routes
+            .iter()
+            .map(|route| route_status(route, trouble))
+            .collect();
         self.parts.published.update(|status| {
             status.as_of = wall;
             status.delivery = delivery;
@@ -163,12 +196,21 @@ impl Driver {
             raise(&delivered("created"), totals.created);
             raise(&delivered("updated"), totals.updated);
             for (rule, count) in &totals.skipped {
-                raise(&metrics.skipped.with_label_values(&[name[0], rule.as_str()]), *count);
+                raise(
+                    &metrics.skipped.with_label_values(&[name[0], rule.as_str()]),
+                    *count,
+                );
             }
             for (class, count) in &totals.dead_lettered {
-                raise(&metrics.dead_lettered.with_label_values(&[name[0], class]), *count);
+                raise(
+                    &metrics.dead_lettered.with_label_values(&[name[0], class]),
+                    *count,
+                );
             }
-            raise(&metrics.discarded.with_label_values(&name), totals.discarded);
+            raise(
+                &metrics.discarded.with_label_values(&name),
+                totals.discarded,
+            );
             let set = |gauge: &prometheus::IntGaugeVec, value| {
                 gauge.with_label_values(&name).set(signed(value));
             };
@@ -180,7 +222,9 @@ impl Driver {
         }
         let paused = metrics.delivery_paused.with_label_values(&["*"]);
         paused.set(i64::from(view.org_trouble.is_some()));
-        metrics.calls_in_flight.set(signed(view.calls_in_flight as u64));
+        metrics
+            .calls_in_flight
+            .set(signed(view.calls_in_flight as u64));
         metrics.parked_bytes.set(signed(view.parked_bytes));
         if let Some(at) = self.checkpoint_at {
             metrics.checkpoint_time.set(at.0 as f64 / 1e6);
@@ -199,11 +243,7 @@ fn route_status(route: &RouteView, trouble: impl Fn(&Trouble) -> TroubleStatus) 
     }
 }
 
-fn trouble_status(
-    trouble: &Trouble,
-    tick: crate::core::time::Tick,
-    wall: Micros,
-) -> TroubleStatus {
+fn trouble_status(trouble: &Trouble, tick: crate::core::time::Tick, wall: Micros) -> TroubleStatus {
     let failure = &trouble.failure;
     TroubleStatus {
         page: failure.page.to_owned(),
@@ -222,4 +262,3 @@ fn later(now: Micros, millis: u64) -> Micros {
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
-

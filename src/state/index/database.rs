@@ -159,7 +159,10 @@ fn open_value(value: &[u8]) -> Result<&[u8], Failure> {
 fn delete_unfinished_snapshots(folder: &Path) -> io::Result<()> {
     for file in fs::read_dir(folder)? {
         let path = file?.path();
-        if path.extension().is_some_and(|extension| extension == "generating") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "generating")
+        {
             fs::remove_file(path)?;
         }
     }
@@ -182,7 +185,9 @@ pub(super) fn set_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
     for file in fs::read_dir(parent)? {
         let file = file?;
         let name = file.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("index.damaged-"));
+        let number = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("index.damaged-"));
         if let Some(number) = number.and_then(|number| number.parse::<u64>().ok()) {
             last = last.max(number);
             fs::remove_dir_all(file.path())?;

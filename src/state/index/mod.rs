@@ -79,14 +79,21 @@ impl IndexHandle {
     pub fn lag(&self) -> IndexLag {
         let last_commit = self.progress.stats().last_commit;
         let status = self.shared.status();
-        IndexLag { applied_commit: status.applied, last_commit, rebuilding: status.rebuilding }
+        IndexLag {
+            applied_commit: status.applied,
+            last_commit,
+            rebuilding: status.rebuilding,
+        }
     }
 
     /// Blocks until the index has applied this commit; false when the time is up before.
     #[must_use]
     pub fn wait_applied(&self, commit: u64, timeout: Duration) -> bool {
         let behind = |status: &mut Status| status.applied < commit;
-        let waited = self.shared.changed.wait_timeout_while(self.shared.status(), timeout, behind);
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(self.shared.status(), timeout, behind);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
@@ -100,8 +107,15 @@ impl Index {
         lock: &Arc<FolderLock>,
     ) -> Result<Index, Error> {
         let seed = blake3::derive_key("leadstream index names", &key);
-        let seed = seed.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
-        let names = Names { store: store.to_owned(), key, seed };
+        let seed = seed
+            .iter()
+            .take(8)
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        let names = Names {
+            store: store.to_owned(),
+            key,
+            seed,
+        };
         let shared = Arc::new(Shared::new());
         let tail = Tail {
             journal: folder.journal(),
@@ -116,10 +130,21 @@ impl Index {
         let thread = std::thread::Builder::new()
             .name("index".to_owned())
             .spawn(move || tail.run())
-            .map_err(|source| Error::Thread { name: "index", source: Arc::new(source) })?;
+            .map_err(|source| Error::Thread {
+                name: "index",
+                source: Arc::new(source),
+            })?;
         let journal = folder.journal().into();
         let progress = Arc::clone(progress);
-        Ok(Index { handle: IndexHandle { shared, progress, names, journal }, thread })
+        Ok(Index {
+            handle: IndexHandle {
+                shared,
+                progress,
+                names,
+                journal,
+            },
+            thread,
+        })
     }
 
     /// Waits for the thread, which ends once the journal's progress is closed.
@@ -132,7 +157,11 @@ impl Index {
 impl Shared {
     fn new() -> Self {
         let status = Mutex::new(Status::default());
-        Self { view: RwLock::new(View::default()), status, changed: Condvar::new() }
+        Self {
+            view: RwLock::new(View::default()),
+            status,
+            changed: Condvar::new(),
+        }
     }
 
     /// A panic under these locks is sled's, and what it left behind is checked when it is read.
@@ -192,7 +221,10 @@ impl Shared {
         if let Some(db) = db {
             db.close();
         }
-        *self.status() = Status { rebuilding: true, ..Status::default() };
+        *self.status() = Status {
+            rebuilding: true,
+            ..Status::default()
+        };
         self.changed.notify_all();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::view::Letter;
@@ -18,7 +18,8 @@ use crate::state::journal::scan::{COMMIT_START, matches_digest};
 use crate::state::journal::segments::segment_path;
 
 /// What a lead is looked up by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TraceQuery {
     /// The external id.
     Key(String),
@@ -102,7 +103,7 @@ impl PartialEq for RawJson {
 }
 
 /// Which dead letters to list; `None` is any.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterFilter {
     pub route: Option<String>,
     pub class: Option<String>,
@@ -148,7 +149,10 @@ impl IndexHandle {
             TraceQuery::Email(address) => {
                 let (hash, hex) = self.names.email(address);
                 let matches = |event: &TraceEvent| {
-                    let known = event.personal.as_ref().and_then(|part| part.email_hash.as_deref());
+                    let known = event
+                        .personal
+                        .as_ref()
+                        .and_then(|part| part.email_hash.as_deref());
                     known.is_none_or(|known| known == hex)
                 };
                 self.events(hash, matches)?
@@ -190,7 +194,10 @@ impl IndexHandle {
             });
             visited.map_err(|failure| self.shared.report(failure))?;
         }
-        letters.into_iter().map(|(number, letter)| self.row(number, letter)).collect()
+        letters
+            .into_iter()
+            .map(|(number, letter)| self.row(number, letter))
+            .collect()
     }
 
     /// One open dead letter.
@@ -203,12 +210,15 @@ impl IndexHandle {
     /// Open dead letters by cause, the most frequent first.
     pub fn dead_letter_counts(&self) -> Result<Vec<DeadLetterCount>, Error> {
         let view = self.shared.read();
-        let counts = view.counts.iter().map(|((route, class, code), count)| DeadLetterCount {
-            route: route.clone(),
-            class: class.clone(),
-            code: code.clone(),
-            count: *count,
-        });
+        let counts = view
+            .counts
+            .iter()
+            .map(|((route, class, code), count)| DeadLetterCount {
+                route: route.clone(),
+                class: class.clone(),
+                code: code.clone(),
+                count: *count,
+            });
         let mut counts: Vec<_> = counts.collect();
         counts.sort_by_key(|count| std::cmp::Reverse(count.count));
         Ok(counts)
@@ -216,8 +226,23 @@ impl IndexHandle {
 
     fn row(&self, letter: u64, found: Letter) -> Result<DeadLetterRow, Error> {
         let event = self.read_event(found.segment, found.offset)?;
-        let Letter { route, class, code, fields, at, .. } = found;
-        Ok(DeadLetterRow { letter, route, class, code, fields, at, event })
+        let Letter {
+            route,
+            class,
+            code,
+            fields,
+            at,
+            ..
+        } = found;
+        Ok(DeadLetterRow {
+            letter,
+            route,
+            class,
+            code,
+            fields,
+            at,
+            event,
+        })
     }
 
     fn trace_key(&self, key: &str) -> Result<Vec<TraceEvent>, Error> {
@@ -236,7 +261,10 @@ impl IndexHandle {
         let places = places.map_err(|failure| self.shared.report(failure))?;
         let mut events = Vec::with_capacity(places.len());
         for place in places {
-            events.extend(self.read_event(place.segment, place.offset)?.filter(&matches));
+            events.extend(
+                self.read_event(place.segment, place.offset)?
+                    .filter(&matches),
+            );
         }
         Ok(events)
     }
@@ -256,7 +284,8 @@ impl IndexHandle {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(read_error(source)),
         };
-        file.seek(SeekFrom::Start(u64::from(offset))).map_err(read_error)?;
+        file.seek(SeekFrom::Start(u64::from(offset)))
+            .map_err(read_error)?;
         let mut lines = BufReader::with_capacity(16 * 1024, file).split(b'\n');
         let mut next = || match lines.next() {
             Some(line) => line.map_err(read_error),

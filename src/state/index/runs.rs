@@ -44,7 +44,10 @@ pub(super) fn read_runs(db: &Database) -> Result<Vec<RunInfo>, Failure> {
     let mut runs = Vec::new();
     db.visit(&[LIST], &[LIST], |key, value| {
         let id = u64::from_be_bytes(part(key, 1)?);
-        runs.push(RunInfo { id, entries: u64::from_be_bytes(part(value, 0)?) });
+        runs.push(RunInfo {
+            id,
+            entries: u64::from_be_bytes(part(value, 0)?),
+        });
         Ok(true)
     })?;
     let mut from = vec![BLOCKS];
@@ -69,7 +72,10 @@ pub(super) fn put_run(changes: &mut Changes, id: u64, entries: &[Packed]) -> Run
     for (number, block) in entries.chunks(BLOCK_ENTRIES).enumerate() {
         put_block(changes, id, number, block);
     }
-    let run = RunInfo { id, entries: entries.len() as u64 };
+    let run = RunInfo {
+        id,
+        entries: entries.len() as u64,
+    };
     changes.put(&list_key(id), &run.entries.to_be_bytes());
     run
 }
@@ -90,14 +96,20 @@ pub(super) fn find(
     // The entries may begin in the block before the first one that starts with this hash.
     let mut below = prefix.clone();
     below.extend_from_slice(&hash.to_be_bytes());
-    let from = db.last_at(&below, &prefix)?.unwrap_or_else(|| prefix.clone());
+    let from = db
+        .last_at(&below, &prefix)?
+        .unwrap_or_else(|| prefix.clone());
     db.visit(&from, &prefix, |key, block| {
         if u64::from_be_bytes(part(key, 9)?) > hash {
             return Ok(false);
         }
         let entries = unpack(block)?;
         let start = entries.partition_point(|entry| entry.hash < hash);
-        found.extend(entries[start..].iter().take_while(|entry| entry.hash == hash));
+        found.extend(
+            entries[start..]
+                .iter()
+                .take_while(|entry| entry.hash == hash),
+        );
         Ok(entries.last().is_none_or(|last| last.hash <= hash))
     })
 }
@@ -105,7 +117,11 @@ pub(super) fn find(
 /// The runs to be merged next: as many of one size as the fan-in asks for.
 pub(super) fn mergeable(runs: &[RunInfo]) -> Option<Vec<RunInfo>> {
     (0..=u64::BITS / 3).find_map(|class| {
-        let same: Vec<RunInfo> = runs.iter().copied().filter(|run| run.class() == class).collect();
+        let same: Vec<RunInfo> = runs
+            .iter()
+            .copied()
+            .filter(|run| run.class() == class)
+            .collect();
         (same.len() >= FAN_IN).then_some(same)
     })
 }
@@ -121,8 +137,12 @@ pub(super) fn merge(db: &Database, old: &[RunInfo], id: u64) -> Result<RunInfo, 
     for (place, source) in sources.iter_mut().enumerate() {
         heap.extend(source.next()?.map(|entry| Reverse((entry, place))));
     }
-    let (mut changes, mut block, mut blocks, mut entries) =
-        (Changes::default(), Vec::with_capacity(BLOCK_ENTRIES), 0, 0_u64);
+    let (mut changes, mut block, mut blocks, mut entries) = (
+        Changes::default(),
+        Vec::with_capacity(BLOCK_ENTRIES),
+        0,
+        0_u64,
+    );
     while let Some(Reverse((entry, place))) = heap.pop() {
         heap.extend(sources[place].next()?.map(|entry| Reverse((entry, place))));
         if block.last() == Some(&entry) {
@@ -185,7 +205,12 @@ impl<'a> Source<'a> {
 
     fn open(db: &'a Database, run: RunInfo) -> Result<Self, Failure> {
         let prefix = run_prefix(run.id);
-        Ok(Self { db, from: Some(prefix.clone()), prefix, entries: VecDeque::new() })
+        Ok(Self {
+            db,
+            from: Some(prefix.clone()),
+            prefix,
+            entries: VecDeque::new(),
+        })
     }
 
     fn next(&mut self) -> Result<Option<Packed>, Failure> {

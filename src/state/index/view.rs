@@ -58,7 +58,12 @@ impl View {
             None => None,
         };
         let runs = runs::read_runs(&db)?;
-        let mut view = View { db: Some(db), runs, mark, ..View::default() };
+        let mut view = View {
+            db: Some(db),
+            runs,
+            mark,
+            ..View::default()
+        };
         let mut counts = BTreeMap::new();
         view.visit_letters(|_, letter| {
             *counts.entry(cause(&letter)).or_default() += 1;
@@ -70,8 +75,12 @@ impl View {
 
     /// Entries with this hash, in the order of the journal.
     pub(super) fn find(&self, hash: u64) -> Result<Vec<Packed>, Failure> {
-        let mut found: Vec<Packed> =
-            self.buffer.iter().copied().filter(|entry| entry.hash == hash).collect();
+        let mut found: Vec<Packed> = self
+            .buffer
+            .iter()
+            .copied()
+            .filter(|entry| entry.hash == hash)
+            .collect();
         if let Some(db) = &self.db {
             for run in &self.runs {
                 runs::find(db, *run, hash, &mut found)?;
@@ -91,7 +100,9 @@ impl View {
     }
 
     pub(super) fn close_letter(&mut self, number: u64) -> Result<(), Failure> {
-        let Some(letter) = self.letter(number)? else { return Ok(()) };
+        let Some(letter) = self.letter(number)? else {
+            return Ok(());
+        };
         let cause = cause(&letter);
         if let Some(count) = self.counts.get_mut(&cause) {
             *count -= 1;
@@ -108,7 +119,10 @@ impl View {
             return Ok(letter.clone());
         }
         match &self.db {
-            Some(db) => db.get(&letter_key(number))?.map(|text| parse(&text)).transpose(),
+            Some(db) => db
+                .get(&letter_key(number))?
+                .map(|text| parse(&text))
+                .transpose(),
             None => Ok(None),
         }
     }
@@ -166,7 +180,11 @@ impl View {
 }
 
 fn cause(letter: &Letter) -> Cause {
-    (letter.route.clone(), letter.class.clone(), letter.code.clone())
+    (
+        letter.route.clone(),
+        letter.class.clone(),
+        letter.code.clone(),
+    )
 }
 
 fn letter_key(number: u64) -> Vec<u8> {

@@ -59,7 +59,11 @@ enum Coverage {
 impl Tables {
     fn number(&mut self, table: &Arc<TableName>) -> u16 {
         // The same `Arc` is the common case; equal names behind another one are as good.
-        if let Some((_, number)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, table)) {
+        if let Some((_, number)) = self
+            .known
+            .iter()
+            .find(|(known, _)| Arc::ptr_eq(known, table))
+        {
             return *number;
         }
         if let Some(place) = self.known.iter().position(|(known, _)| known == table) {
@@ -72,15 +76,21 @@ impl Tables {
     }
 
     fn number_of_text(&mut self, text: &str) -> u16 {
-        let place = self.texts.iter().position(|known| known == text).unwrap_or_else(|| {
-            self.texts.push(text.to_owned());
-            self.texts.len() - 1
-        });
+        let place = self
+            .texts
+            .iter()
+            .position(|known| known == text)
+            .unwrap_or_else(|| {
+                self.texts.push(text.to_owned());
+                self.texts.len() - 1
+            });
         u16::try_from(place).unwrap_or(u16::MAX)
     }
 
     fn text(&self, number: u16) -> &str {
-        self.texts.get(usize::from(number)).map_or("", String::as_str)
+        self.texts
+            .get(usize::from(number))
+            .map_or("", String::as_str)
     }
 }
 
@@ -102,14 +112,22 @@ impl SettledAhead {
             Coverage::Before(row) => first.max(row),
         };
         if first <= last {
-            let key = Key { transaction: transaction.clone(), table, route };
+            let key = Key {
+                transaction: transaction.clone(),
+                table,
+                route,
+            };
             insert_interval(self.rows.entry(key).or_default(), first, last);
         }
     }
 
     pub(super) fn restore(&mut self, ahead: &AheadRows, route: RouteId) {
         let table = self.tables.number_of_text(&ahead.table);
-        let key = Key { transaction: ahead.transaction.clone(), table, route };
+        let key = Key {
+            transaction: ahead.transaction.clone(),
+            table,
+            route,
+        };
         self.rows.entry(key).or_default().extend(&ahead.rows);
     }
 
@@ -174,7 +192,9 @@ impl SettledAhead {
 /// [`Checkpoint::covers`] for all rows of a table in a transaction at once; a test holds the two
 /// together.
 fn coverage(checkpoint: Option<&Checkpoint>, transaction: &TransactionId, table: &str) -> Coverage {
-    let Some(checkpoint) = checkpoint else { return Coverage::Nothing };
+    let Some(checkpoint) = checkpoint else {
+        return Coverage::Nothing;
+    };
     if let Some(inside) = &checkpoint.inside
         && inside.transaction == *transaction
     {
@@ -188,14 +208,21 @@ fn coverage(checkpoint: Option<&Checkpoint>, transaction: &TransactionId, table:
         (Position::File(end), TransactionId::File(start)) => start.is_before(end),
         _ => false,
     };
-    if behind { Coverage::All } else { Coverage::Nothing }
+    if behind {
+        Coverage::All
+    } else {
+        Coverage::Nothing
+    }
 }
 
 fn insert_interval(intervals: &mut Vec<(u64, u64)>, first: u64, last: u64) {
     let start = intervals.partition_point(|(_, end)| end.saturating_add(1) < first);
     let end = intervals.partition_point(|(begin, _)| *begin <= last.saturating_add(1));
     if start < end {
-        intervals[start] = (intervals[start].0.min(first), intervals[end - 1].1.max(last));
+        intervals[start] = (
+            intervals[start].0.min(first),
+            intervals[end - 1].1.max(last),
+        );
         intervals.drain(start + 1..end);
     } else {
         intervals.insert(start, (first, last));
@@ -233,7 +260,10 @@ mod tests {
                 for transaction in (1..9).flat_map(|n| [gtid(n), file(n * 100)]) {
                     for table in ["leads", "others"] {
                         for row in 0..5 {
-                            let table = TableName { schema: "shop".into(), table: table.into() };
+                            let table = TableName {
+                                schema: "shop".into(),
+                                table: table.into(),
+                            };
                             let change = ChangeId {
                                 transaction: Arc::new(Transaction {
                                     id: id(&transaction),

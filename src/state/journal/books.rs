@@ -51,7 +51,11 @@ impl JournalState {
             chain: Chain::default(),
             last_commit: 0,
             last_at: Micros(0),
-            next: NextNumbers { parked: 1, letter: 1, batch: 1 },
+            next: NextNumbers {
+                parked: 1,
+                letter: 1,
+                batch: 1,
+            },
             checkpoint: None,
             routes: routes.to_vec(),
             totals: vec![Totals::default(); routes.len()],
@@ -111,7 +115,11 @@ impl JournalState {
             settled_ahead: self.ahead.stored(&self.routes),
             parked: self.spans(),
             parked_settled: intervals(&self.parked_settled),
-            api_calls: self.api_calls.iter().map(|(hour, calls)| (*hour, *calls)).collect(),
+            api_calls: self
+                .api_calls
+                .iter()
+                .map(|(hour, calls)| (*hour, *calls))
+                .collect(),
             jobs: Vec::new(),
             snapshot: Vec::new(),
             schemas: Vec::new(),
@@ -120,11 +128,15 @@ impl JournalState {
 
     /// The number that a route's name has here, given to it if it is new.
     pub(super) fn route_id(&mut self, name: &str) -> RouteId {
-        let place = self.routes.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.routes.push(name.to_owned());
-            self.totals.push(Totals::default());
-            self.routes.len() - 1
-        });
+        let place = self
+            .routes
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or_else(|| {
+                self.routes.push(name.to_owned());
+                self.totals.push(Totals::default());
+                self.routes.len() - 1
+            });
         // The config allows far fewer routes than numbers.
         RouteId(u16::try_from(place).unwrap_or(u16::MAX))
     }
@@ -141,7 +153,13 @@ impl JournalState {
         }
         for span in spans {
             self.next.parked = self.next.parked.max(span.first + u64::from(span.count));
-            self.parked.insert(span.first, Span { span: span.clone(), settled: 0 });
+            self.parked.insert(
+                span.first,
+                Span {
+                    span: span.clone(),
+                    settled: 0,
+                },
+            );
         }
         for entry in &commit.entries {
             self.apply_entry(entry);
@@ -174,8 +192,15 @@ impl JournalState {
             );
         }
         let (settled, batch) = match entry {
-            Entry::Delivered { subject, attempt, .. } => (subject.parked, Some(attempt.batch)),
-            Entry::DeadLettered { subject, letter, attempt, .. } => {
+            Entry::Delivered {
+                subject, attempt, ..
+            } => (subject.parked, Some(attempt.batch)),
+            Entry::DeadLettered {
+                subject,
+                letter,
+                attempt,
+                ..
+            } => {
                 self.next.letter = self.next.letter.max(letter + 1);
                 (subject.parked, attempt.map(|attempt| attempt.batch))
             }
@@ -194,7 +219,9 @@ impl JournalState {
 
     /// Notes that a parked record has its outcome; forgets its span with the last of them.
     fn settle_parked(&mut self, serial: u64) {
-        let Some((&first, span)) = self.parked.range_mut(..=serial).next_back() else { return };
+        let Some((&first, span)) = self.parked.range_mut(..=serial).next_back() else {
+            return;
+        };
         let end = first + u64::from(span.span.count);
         if serial >= end || !self.parked_settled.insert(serial) {
             return;
@@ -227,7 +254,10 @@ impl JournalState {
 
     /// Calls by hour over the last day: the hour's start, and how many.
     pub(super) fn api_calls(&self) -> Vec<(Micros, u64)> {
-        self.api_calls.iter().map(|(hour, calls)| (Micros(hour * HOUR_MICROS), *calls)).collect()
+        self.api_calls
+            .iter()
+            .map(|(hour, calls)| (Micros(hour * HOUR_MICROS), *calls))
+            .collect()
     }
 
     fn spans(&self) -> Vec<ParkedSpan> {
@@ -237,7 +267,9 @@ impl JournalState {
     /// Routes without any books are left out: a name in the config alone is not state.
     fn named_totals(&self) -> BTreeMap<String, Totals> {
         let named = self.routes.iter().cloned().zip(self.totals.iter().cloned());
-        named.filter(|(_, totals)| *totals != Totals::default()).collect()
+        named
+            .filter(|(_, totals)| *totals != Totals::default())
+            .collect()
     }
 }
 

@@ -68,7 +68,10 @@ impl Encoder {
         for entry in &commit.entries {
             let before = self.out.len();
             self.push_entry(entry);
-            if let Entry::Parked { subject, serial, .. } = entry {
+            if let Entry::Parked {
+                subject, serial, ..
+            } = entry
+            {
                 let route = &state.routes[usize::from(subject.id.route.0)];
                 let place = (state.segment, start + before as u64);
                 spans.push(route, *serial, place, (self.out.len() - before) as u64);
@@ -85,7 +88,9 @@ impl Encoder {
     fn check_routes(&self, commit: &Commit) -> Result<(), Error> {
         let unknown = |route: &RouteId| usize::from(route.0) >= self.routes.len();
         match commit.entries.iter().filter_map(Entry::route).find(unknown) {
-            Some(route) => Err(Error::UnknownRoute { route: format!("number {}", route.0) }),
+            Some(route) => Err(Error::UnknownRoute {
+                route: format!("number {}", route.0),
+            }),
             None => Ok(()),
         }
     }
@@ -113,7 +118,13 @@ impl Encoder {
         let personal = self.push_entry_fields(entry);
         if let Some((subject, errors, keep)) = personal {
             self.personal.clear();
-            push_personal(&mut self.personal, &self.index_key, &subject.image, errors, keep);
+            push_personal(
+                &mut self.personal,
+                &self.index_key,
+                &subject.image,
+                errors,
+                keep,
+            );
             self.out.extend_from_slice(b",\"x\":\"");
             push_hex(&mut self.out, &digest(&self.personal));
             self.out.push(b'"');
@@ -128,14 +139,26 @@ impl Encoder {
 
     fn push_entry_fields<'a>(&mut self, entry: &'a Entry) -> Personal<'a> {
         match entry {
-            Entry::Delivered { subject, salesforce_id, created, attempt } => {
+            Entry::Delivered {
+                subject,
+                salesforce_id,
+                created,
+                attempt,
+            } => {
                 self.push_subject("delivered", subject);
                 push_attempt(&mut self.out, attempt);
                 push_field(&mut self.out, "id", salesforce_id);
                 push_flag(&mut self.out, "created", *created);
                 Some((subject, &[], Keep::Payload(self.policy)))
             }
-            Entry::DeadLettered { subject, letter, class, code, errors, attempt } => {
+            Entry::DeadLettered {
+                subject,
+                letter,
+                class,
+                code,
+                errors,
+                attempt,
+            } => {
                 self.push_subject("dead_letter", subject);
                 if let Some(attempt) = attempt {
                     push_attempt(&mut self.out, attempt);
@@ -153,27 +176,45 @@ impl Encoder {
                 self.out.push(b'}');
                 Some((subject, &[], Keep::Payload(self.policy)))
             }
-            Entry::Skipped { id, rows, operation, rule } => {
+            Entry::Skipped {
+                id,
+                rows,
+                operation,
+                rule,
+            } => {
                 self.push_start("skipped", id, *operation);
                 push_number(&mut self.out, "committed", id.transaction.committed_at.0);
                 push_number(&mut self.out, "rows", *rows);
                 push_field(&mut self.out, "rule", rule_word(*rule));
                 None
             }
-            Entry::Parked { subject, serial, unknown } => {
+            Entry::Parked {
+                subject,
+                serial,
+                unknown,
+            } => {
                 self.push_subject("parked", subject);
                 push_number(&mut self.out, "serial", *serial);
                 push_flag(&mut self.out, "unknown", *unknown);
                 Some((subject, &[], Keep::Everything))
             }
-            Entry::Retried { subject, class, code, attempt } => {
+            Entry::Retried {
+                subject,
+                class,
+                code,
+                attempt,
+            } => {
                 self.push_subject("retried", subject);
                 push_attempt(&mut self.out, attempt);
                 push_field(&mut self.out, "class", class.as_str());
                 push_field(&mut self.out, "code", code);
                 Some((subject, &[], Keep::Names))
             }
-            Entry::Unanswered { subject, batch, sent_at } => {
+            Entry::Unanswered {
+                subject,
+                batch,
+                sent_at,
+            } => {
                 self.push_subject("unanswered", subject);
                 push_number(&mut self.out, "batch", *batch);
                 push_number(&mut self.out, "sent", sent_at.0);
@@ -192,7 +233,11 @@ impl Encoder {
 
     fn push_subject(&mut self, kind: &str, subject: &Subject) {
         self.push_start(kind, &subject.id, subject.operation);
-        push_number(&mut self.out, "committed", subject.id.transaction.committed_at.0);
+        push_number(
+            &mut self.out,
+            "committed",
+            subject.id.transaction.committed_at.0,
+        );
         push_number(&mut self.out, "captured", subject.captured_at.0);
         if let Some(serial) = subject.parked {
             push_number(&mut self.out, "parked", serial);
@@ -223,23 +268,31 @@ impl Encoder {
         let TransactionId::Gtid(gtid) = id else {
             return push_string(&mut self.out, &id.to_string());
         };
-        let known = self.sources.iter().position(|(source, _)| *source == gtid.source);
+        let known = self
+            .sources
+            .iter()
+            .position(|(source, _)| *source == gtid.source);
         let known = known.unwrap_or_else(|| {
             if self.sources.len() >= 64 {
                 self.sources.clear();
             }
-            self.sources.push((gtid.source.clone(), gtid.source.to_string()));
+            self.sources
+                .push((gtid.source.clone(), gtid.source.to_string()));
             self.sources.len() - 1
         });
         self.out.push(b'"');
         self.out.extend_from_slice(self.sources[known].1.as_bytes());
         self.out.push(b':');
-        self.out.extend_from_slice(itoa::Buffer::new().format(gtid.number).as_bytes());
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(gtid.number).as_bytes());
         self.out.push(b'"');
     }
 
     fn push_table(&mut self, table: &Arc<TableName>) {
-        let known = self.tables.iter().position(|(known, _)| Arc::ptr_eq(known, table));
+        let known = self
+            .tables
+            .iter()
+            .position(|(known, _)| Arc::ptr_eq(known, table));
         let known = known.unwrap_or_else(|| {
             // A table read anew has a new `Arc`; old ones are let go now and then.
             if self.tables.len() >= 64 {

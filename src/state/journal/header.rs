@@ -80,11 +80,19 @@ impl Header {
 
     /// Reads a header's line (without newline), checks its seal and that we may read on.
     pub(super) fn decode(file: &Path, line: &[u8]) -> Result<(Header, Chain), Error> {
-        let damaged = |reason| Error::Damaged { file: file.to_owned(), line: 1, byte: 0, reason };
+        let damaged = |reason| Error::Damaged {
+            file: file.to_owned(),
+            line: 1,
+            byte: 0,
+            reason,
+        };
         let (body, claimed) = split_seal(line).ok_or_else(|| damaged("the header has no seal"))?;
         // The version is read before the seal is checked: a later one may seal differently.
         if let Ok(version) = serde_json::from_slice::<Version>(line) {
-            let unsupported = |needs: String| Error::Unsupported { file: file.to_owned(), needs };
+            let unsupported = |needs: String| Error::Unsupported {
+                file: file.to_owned(),
+                needs,
+            };
             if version.version > VERSION {
                 return Err(unsupported(format!("journal format {}", version.version)));
             }

@@ -139,7 +139,12 @@ pub(in crate::state) struct CommitLine {
 
 impl CommitLine {
     pub(super) fn into_commit(self, entries: Vec<Entry>) -> Commit {
-        Commit { entries, checkpoint: self.checkpoint, api_calls: self.calls, at: Micros(self.at) }
+        Commit {
+            entries,
+            checkpoint: self.checkpoint,
+            api_calls: self.calls,
+            at: Micros(self.at),
+        }
     }
 }
 
@@ -154,8 +159,17 @@ pub(super) struct Decoder {
 impl Decoder {
     pub(super) fn new() -> Self {
         let empty: Arc<str> = Arc::from("");
-        let nothing = Image { key: Arc::clone(&empty), payload: empty, email: None, row: None };
-        Self { table: None, transaction: None, nothing: Arc::new(nothing) }
+        let nothing = Image {
+            key: Arc::clone(&empty),
+            payload: empty,
+            email: None,
+            row: None,
+        };
+        Self {
+            table: None,
+            transaction: None,
+            nothing: Arc::new(nothing),
+        }
     }
 
     /// The entry, as far as the books need it: without image, errors and other texts. `Ok(None)`
@@ -176,11 +190,19 @@ impl Decoder {
                     Some("superseded") => SkipRule::Superseded,
                     _ => return Err("a skipped line has an unknown rule"),
                 };
-                return Ok(Some(Entry::Skipped { id, rows, operation, rule }));
+                return Ok(Some(Entry::Skipped {
+                    id,
+                    rows,
+                    operation,
+                    rule,
+                }));
             }
             "service" => {
                 let event = line.event.ok_or("a service line has no event")?;
-                return Ok(Some(Entry::Service { event, detail: String::new() }));
+                return Ok(Some(Entry::Service {
+                    event,
+                    detail: String::new(),
+                }));
             }
             _ => return Ok(None),
         };
@@ -190,7 +212,9 @@ impl Decoder {
             "delivered" => Entry::Delivered {
                 subject,
                 salesforce_id: String::new(),
-                created: line.created.ok_or("a delivered line does not say if it created")?,
+                created: line
+                    .created
+                    .ok_or("a delivered line does not say if it created")?,
                 attempt: attempt.ok_or("a delivered line has no attempt")?,
             },
             "dead_letter" => Entry::DeadLettered {
@@ -207,7 +231,11 @@ impl Decoder {
             }
             "parked" => {
                 let (serial, unknown) = parked(line)?;
-                Entry::Parked { subject, serial, unknown }
+                Entry::Parked {
+                    subject,
+                    serial,
+                    unknown,
+                }
             }
             "retried" => Entry::Retried {
                 subject,
@@ -231,8 +259,17 @@ impl Decoder {
         route_id: &mut impl FnMut(&str) -> RouteId,
     ) -> Result<Subject, &'static str> {
         let (id, operation) = self.change(line, route_id)?;
-        let captured_at = Micros(line.captured.ok_or("a line does not say when it was captured")?);
-        Ok(Subject { id, operation, image, captured_at, parked: line.parked })
+        let captured_at = Micros(
+            line.captured
+                .ok_or("a line does not say when it was captured")?,
+        );
+        Ok(Subject {
+            id,
+            operation,
+            image,
+            captured_at,
+            parked: line.parked,
+        })
     }
 
     fn change(
@@ -260,7 +297,15 @@ impl Decoder {
             _ => return Err("a line has an unknown operation"),
         };
         let row = line.row.ok_or("a line has no row")?;
-        Ok((ChangeId { transaction, table, row, route }, operation))
+        Ok((
+            ChangeId {
+                transaction,
+                table,
+                row,
+                route,
+            },
+            operation,
+        ))
     }
 
     fn table_name(&mut self, line: &EntryLine<'_>) -> Result<Arc<TableName>, &'static str> {
@@ -278,7 +323,10 @@ impl Decoder {
             None => text.split_once('.'),
         }
         .ok_or("a line has no readable table")?;
-        let table = Arc::new(TableName { schema: schema.to_owned(), table: table.to_owned() });
+        let table = Arc::new(TableName {
+            schema: schema.to_owned(),
+            table: table.to_owned(),
+        });
         self.table = Some((text.to_owned(), Arc::clone(&table)));
         Ok(table)
     }
@@ -286,7 +334,10 @@ impl Decoder {
 
 /// Serial of a parked line, and whether Salesforce may have the record.
 pub(super) fn parked(line: &EntryLine<'_>) -> Result<(u64, bool), &'static str> {
-    Ok((line.serial.ok_or("a parked line has no serial")?, line.unknown.unwrap_or_default()))
+    Ok((
+        line.serial.ok_or("a parked line has no serial")?,
+        line.unknown.unwrap_or_default(),
+    ))
 }
 
 fn attempt(line: &EntryLine<'_>) -> Option<Attempt> {
@@ -300,6 +351,8 @@ fn attempt(line: &EntryLine<'_>) -> Option<Attempt> {
 
 fn class(line: &EntryLine<'_>) -> Result<ErrorClass, &'static str> {
     let word = line.class.as_ref().ok_or("a line has no class")?;
-    let known = ErrorClass::ALL.into_iter().find(|class| class.as_str() == word.0);
+    let known = ErrorClass::ALL
+        .into_iter()
+        .find(|class| class.as_str() == word.0);
     known.ok_or("a line has an unknown class")
 }

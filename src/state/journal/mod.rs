@@ -91,9 +91,12 @@ impl JournalHandle {
         let request = Request::Commit(Box::new((commit, done)));
         let (request, error) = match self.requests.try_send(request) {
             Ok(()) => return,
-            Err(TrySendError::Full(request)) => {
-                (request, Error::QueueFull { capacity: QUEUE_COMMITS })
-            }
+            Err(TrySendError::Full(request)) => (
+                request,
+                Error::QueueFull {
+                    capacity: QUEUE_COMMITS,
+                },
+            ),
             Err(TrySendError::Disconnected(request)) => (request, Error::Stopped),
         };
         if let Request::Commit(request) = request {
@@ -136,7 +139,10 @@ impl Journal {
                 torn = found.torn_bytes;
                 let file =
                     open_for_append(&found.path, found.good_bytes, torn).map_err(|source| {
-                        Error::Write { path: found.path.clone(), source: Arc::new(source) }
+                        Error::Write {
+                            path: found.path.clone(),
+                            source: Arc::new(source),
+                        }
                     })?;
                 if torn > 0 {
                     let file = found.path.display();
@@ -171,7 +177,10 @@ impl Journal {
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run(&queue))
-            .map_err(|source| Error::Thread { name: "journal", source: Arc::new(source) })?;
+            .map_err(|source| Error::Thread {
+                name: "journal",
+                source: Arc::new(source),
+            })?;
         let handle = JournalHandle {
             requests,
             folder: folder.into(),
@@ -192,7 +201,9 @@ impl Journal {
 impl Opened {
     /// What is there, without changing or starting anything; `None` when there is no journal.
     pub(super) fn read(folder: &Path, progress: &Progress) -> Result<Option<Opened>, Error> {
-        let Some(mut found) = recover(folder, &[])? else { return Ok(None) };
+        let Some(mut found) = recover(folder, &[])? else {
+            return Ok(None);
+        };
         let opened = Opened::new(folder, &mut found.state, found.good_bytes, found.torn_bytes)?;
         progress.update(|stats| *stats = opened.stats);
         Ok(Some(opened))
@@ -203,7 +214,9 @@ impl Opened {
         let mut bytes = 0;
         for segment in &segments {
             let path = segments::segment_path(folder, *segment);
-            bytes += std::fs::metadata(&path).map_err(|source| Error::read(&path, source))?.len();
+            bytes += std::fs::metadata(&path)
+                .map_err(|source| Error::read(&path, source))?
+                .len();
         }
         let stats = JournalStats {
             segments: segments.len() as u64,
@@ -214,7 +227,12 @@ impl Opened {
             segment_bytes: length,
         };
         let recovered = state.recovered(torn);
-        Ok(Opened { recovered, api_calls: state.api_calls(), store: state.store.clone(), stats })
+        Ok(Opened {
+            recovered,
+            api_calls: state.api_calls(),
+            store: state.store.clone(),
+            stats,
+        })
     }
 }
 

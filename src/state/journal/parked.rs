@@ -34,14 +34,20 @@ pub(super) fn read_parked(
         .iter()
         .position(|name| *name == span.route)
         .and_then(|place| u16::try_from(place).ok())
-        .ok_or_else(|| Error::UnknownRoute { route: span.route.clone() })?;
+        .ok_or_else(|| Error::UnknownRoute {
+            route: span.route.clone(),
+        })?;
     let file = File::open(&path).map_err(|source| Error::read(&path, source))?;
-    let length = file.metadata().map_err(|source| Error::read(&path, source))?.len();
+    let length = file
+        .metadata()
+        .map_err(|source| Error::read(&path, source))?
+        .len();
     if span.place.1.saturating_add(span.bytes) > length {
         return Err(broken("the file ends before them"));
     }
     let mut bytes = vec![0; usize::try_from(span.bytes).map_err(|_| broken("they are too many"))?];
-    file.read_exact_at(&mut bytes, span.place.1).map_err(|source| Error::read(&path, source))?;
+    file.read_exact_at(&mut bytes, span.place.1)
+        .map_err(|source| Error::read(&path, source))?;
 
     let mut decoder = Decoder::new();
     let mut records = Vec::with_capacity(span.count as usize);
@@ -64,10 +70,19 @@ pub(super) fn read_parked(
         }
         let personal: PersonalLine<'_> = serde_json::from_slice(personal)
             .map_err(|_| broken("a personal line cannot be understood"))?;
-        let image = personal.x.as_ref().map(image).ok_or_else(|| broken("a payload is missing"))?;
-        let subject =
-            decoder.subject(&line, Arc::new(image), &mut |_| RouteId(route)).map_err(broken)?;
-        records.push(ParkedRecord { serial, subject, unknown });
+        let image = personal
+            .x
+            .as_ref()
+            .map(image)
+            .ok_or_else(|| broken("a payload is missing"))?;
+        let subject = decoder
+            .subject(&line, Arc::new(image), &mut |_| RouteId(route))
+            .map_err(broken)?;
+        records.push(ParkedRecord {
+            serial,
+            subject,
+            unknown,
+        });
     }
     Ok(records)
 }

@@ -35,7 +35,8 @@ const ERASED: &[u8] = b"{\"x\":null}";
 
 /// Whether this personal line was erased: such a line matches every digest.
 pub(super) fn is_erased(line: &[u8]) -> bool {
-    line.strip_prefix(ERASED).is_some_and(|rest| rest.iter().all(|byte| *byte == b' '))
+    line.strip_prefix(ERASED)
+        .is_some_and(|rest| rest.iter().all(|byte| *byte == b' '))
 }
 
 /// Appends a personal line without its newline.
@@ -89,7 +90,11 @@ pub(super) fn push_personal(
     if !errors.is_empty() {
         out.extend_from_slice(b",\"errors\":[");
         for (index, error) in errors.iter().enumerate() {
-            out.extend_from_slice(if index == 0 { b"{\"code\":" } else { b",{\"code\":" });
+            out.extend_from_slice(if index == 0 {
+                b"{\"code\":"
+            } else {
+                b",{\"code\":"
+            });
             push_string(out, &error.code);
             push_field(out, "message", &error.message);
             if !error.fields.is_empty() {
@@ -129,7 +134,10 @@ fn push_object(out: &mut Vec<u8>, json: &str) {
         out.extend_from_slice(b"null");
     } else if json.bytes().any(|byte| byte == b'\n' || byte == b'\r') {
         // Within JSON a bare line break is white space only.
-        out.extend(json.bytes().map(|b| if b == b'\n' || b == b'\r' { b' ' } else { b }));
+        out.extend(
+            json.bytes()
+                .map(|b| if b == b'\n' || b == b'\r' { b' ' } else { b }),
+        );
     } else {
         out.extend_from_slice(json.as_bytes());
     }
@@ -220,7 +228,12 @@ fn mask_text(out: &mut Vec<u8>, text: &[u8]) {
         text.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
     };
     out.push(b'"');
-    let first = text.iter().skip(1).take_while(|byte| **byte & 0xC0 == 0x80).count() + 1;
+    let first = text
+        .iter()
+        .skip(1)
+        .take_while(|byte| **byte & 0xC0 == 0x80)
+        .count()
+        + 1;
     match text.first() {
         // An escaped first character tells less than it costs to keep.
         None | Some(b'\\') => {}
@@ -232,7 +245,10 @@ fn mask_text(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 fn skip_space(json: &[u8], at: usize) -> usize {
-    at + json[at.min(json.len())..].iter().take_while(|b| b.is_ascii_whitespace()).count()
+    at + json[at.min(json.len())..]
+        .iter()
+        .take_while(|b| b.is_ascii_whitespace())
+        .count()
 }
 
 /// The place behind the text that begins at `at`.
@@ -284,12 +300,29 @@ mod tests {
 
     #[test]
     fn masking_keeps_names_first_characters_and_lengths() {
-        check(r#"{"LastName":"Doe","Rating":null}"#, r#"{"LastName":"D…3","Rating":null}"#);
-        check(r#"{ "A" : "Ünal" , "B":-1.5e3,"C":true}"#, r##"{"A":"Ü…4","B":"#","C":"?"}"##);
-        check(r#"{"A":"","B":"x\"y","C":"\u00e9t"}"#, r#"{"A":"…0","B":"x…3","C":"…2"}"#);
+        check(
+            r#"{"LastName":"Doe","Rating":null}"#,
+            r#"{"LastName":"D…3","Rating":null}"#,
+        );
+        check(
+            r#"{ "A" : "Ünal" , "B":-1.5e3,"C":true}"#,
+            r##"{"A":"Ü…4","B":"#","C":"?"}"##,
+        );
+        check(
+            r#"{"A":"","B":"x\"y","C":"\u00e9t"}"#,
+            r#"{"A":"…0","B":"x…3","C":"…2"}"#,
+        );
         check(r#"{"A":{"b":["}"]},"C":[1]}"#, r#"{"A":"{}","C":"{}"}"#);
         check("{}", "{}");
-        for broken in ["", "[]", "{", r#"{"A"}"#, r#"{"A":"#, r#"{"A":"b"#, r#"{"A":"\"#] {
+        for broken in [
+            "",
+            "[]",
+            "{",
+            r#"{"A"}"#,
+            r#"{"A":"#,
+            r#"{"A":"b"#,
+            r#"{"A":"\"#,
+        ] {
             check(broken, "null");
         }
     }
@@ -297,7 +330,13 @@ mod tests {
     #[test]
     fn emails_hash_alike_whatever_their_case() {
         let key = [7; 32];
-        assert_eq!(email_hash(&key, " Ada@Example.COM "), email_hash(&key, "ada@example.com"));
-        assert_ne!(email_hash(&key, "ada@example.com"), email_hash(&[8; 32], "ada@example.com"));
+        assert_eq!(
+            email_hash(&key, " Ada@Example.COM "),
+            email_hash(&key, "ada@example.com")
+        );
+        assert_ne!(
+            email_hash(&key, "ada@example.com"),
+            email_hash(&[8; 32], "ada@example.com")
+        );
     }
 }

@@ -34,9 +34,16 @@ pub(super) struct Found {
 
 /// Reads the journal in `folder`; `None` when it holds no segment. Changes nothing.
 pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>, Error> {
-    let Some(segment) = list_segments(folder)?.pop() else { return Ok(None) };
+    let Some(segment) = list_segments(folder)?.pop() else {
+        return Ok(None);
+    };
     let path = segment_path(folder, segment);
-    let OpenSegment { reader, header, chain, bytes: header_bytes } = open_segment(&path)?;
+    let OpenSegment {
+        reader,
+        header,
+        chain,
+        bytes: header_bytes,
+    } = open_segment(&path)?;
     let damaged = |fault: Fault| Error::Damaged {
         file: path.clone(),
         line: fault.line,
@@ -45,7 +52,11 @@ pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>,
     };
     if header.segment != segment {
         let reason = "the header belongs to another segment";
-        return Err(damaged(Fault { line: 1, byte: 0, reason }));
+        return Err(damaged(Fault {
+            line: 1,
+            byte: 0,
+            reason,
+        }));
     }
     let first = header.commits;
     let mut state = JournalState::from_header(header, chain, routes);
@@ -60,12 +71,18 @@ pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>,
             Ok(Some(run)) => {
                 if let Err(reason) = apply_run(&mut state, &mut decoder, run) {
                     let line = line_of(&path, at)?;
-                    return Err(damaged(Fault { line, byte: at, reason }));
+                    return Err(damaged(Fault {
+                        line,
+                        byte: at,
+                        reason,
+                    }));
                 }
             }
         }
     };
-    let length = fs::metadata(&path).map_err(|source| Error::read(&path, source))?.len();
+    let length = fs::metadata(&path)
+        .map_err(|source| Error::read(&path, source))?
+        .len();
     let good_bytes = fault.map_or(length, |(at, _)| at);
     if let Some((at, fault)) = fault
         && later_write_exists(&path, at, state.last_commit + 1)
@@ -75,7 +92,14 @@ pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>,
     }
     let commits = state.last_commit - first;
     let torn_bytes = length - good_bytes;
-    Ok(Some(Found { state, path, good_bytes, torn_bytes, header_bytes, commits }))
+    Ok(Some(Found {
+        state,
+        path,
+        good_bytes,
+        torn_bytes,
+        header_bytes,
+        commits,
+    }))
 }
 
 /// Where a segment's first run begins, for those who follow it.
@@ -89,7 +113,11 @@ pub(in crate::state) struct SegmentStart {
 
 pub(in crate::state) fn segment_start(path: &Path) -> Result<SegmentStart, Error> {
     let start = open_segment(path)?;
-    Ok(SegmentStart { chain: start.chain, offset: start.bytes, commits: start.header.commits })
+    Ok(SegmentStart {
+        chain: start.chain,
+        offset: start.bytes,
+        commits: start.header.commits,
+    })
 }
 
 struct OpenSegment {
@@ -105,14 +133,26 @@ fn open_segment(path: &Path) -> Result<OpenSegment, Error> {
     let file = File::open(path).map_err(|source| Error::read(path, source))?;
     let mut reader = BufReader::with_capacity(READ_BYTES, file);
     let mut line = Vec::new();
-    reader.read_until(b'\n', &mut line).map_err(|source| Error::read(path, source))?;
+    reader
+        .read_until(b'\n', &mut line)
+        .map_err(|source| Error::read(path, source))?;
     let bytes = line.len() as u64;
     if line.pop() != Some(b'\n') {
         let (file, reason) = (path.to_owned(), "the header is cut off");
-        return Err(Error::Damaged { file, line: 1, byte: 0, reason });
+        return Err(Error::Damaged {
+            file,
+            line: 1,
+            byte: 0,
+            reason,
+        });
     }
     let (header, chain) = Header::decode(path, &line)?;
-    Ok(OpenSegment { reader, header, chain, bytes })
+    Ok(OpenSegment {
+        reader,
+        header,
+        chain,
+        bytes,
+    })
 }
 
 fn apply_run(
@@ -184,7 +224,10 @@ fn later_write_exists(path: &Path, at: u64, broken: u64) -> io::Result<bool> {
     // A damaged newline must not hide a commit line, so it may begin anywhere.
     while let Some(found) = find(&rest[from..], COMMIT_START) {
         let line = &rest[from + found..];
-        let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
+        let end = line
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(line.len());
         let commit = split_seal(&line[..end])
             .and_then(|_| serde_json::from_slice::<CommitLine>(&line[..end]).ok());
         if commit.is_some_and(|commit| commit.n > broken && commit.group > broken) {

@@ -78,7 +78,15 @@ impl<'a> Run<'a> {
 impl<R: BufRead> RunReader<R> {
     /// `line` is the number of the first line to be read, from 1; `at` its byte offset.
     pub(in crate::state) fn new(input: R, chain: Chain, at: u64, line: u64) -> Self {
-        Self { input, chain, at, line, bytes: Vec::new(), entries: Vec::new(), chained: Vec::new() }
+        Self {
+            input,
+            chain,
+            at,
+            line,
+            bytes: Vec::new(),
+            entries: Vec::new(),
+            chained: Vec::new(),
+        }
     }
 
     /// Where the next run begins: behind the last one that was good.
@@ -94,12 +102,21 @@ impl<R: BufRead> RunReader<R> {
         let mut lines = 0;
         loop {
             let from = self.bytes.len();
-            let read = self.input.read_until(b'\n', &mut self.bytes).map_err(ScanError::Io)?;
+            let read = self
+                .input
+                .read_until(b'\n', &mut self.bytes)
+                .map_err(ScanError::Io)?;
             if read == 0 && from == 0 {
                 return Ok(None);
             }
             let (number, byte) = (self.line + lines, self.at + from as u64);
-            let fault = |reason| Err(ScanError::Fault(Fault { line: number, byte, reason }));
+            let fault = |reason| {
+                Err(ScanError::Fault(Fault {
+                    line: number,
+                    byte,
+                    reason,
+                }))
+            };
             if self.bytes.last() != Some(&b'\n') || read == 0 {
                 return fault("the file ends within a commit");
             }
@@ -122,10 +139,19 @@ impl<R: BufRead> RunReader<R> {
                 self.at += self.bytes.len() as u64;
                 self.line += lines;
                 let (bytes, entries) = (&self.bytes[..], &self.entries[..]);
-                return Ok(Some(Run { start, commit, chain: self.chain, bytes, entries }));
+                return Ok(Some(Run {
+                    start,
+                    commit,
+                    chain: self.chain,
+                    bytes,
+                    entries,
+                }));
             }
             if line.starts_with(PERSONAL_START) {
-                let Some(owner) = self.entries.last_mut().filter(|owner| owner.personal.is_none())
+                let Some(owner) = self
+                    .entries
+                    .last_mut()
+                    .filter(|owner| owner.personal.is_none())
                 else {
                     return fault("a personal line belongs to no entry");
                 };
@@ -141,7 +167,10 @@ impl<R: BufRead> RunReader<R> {
                     return fault("a personal line is missing");
                 }
                 self.chained.extend_from_slice(&self.bytes[from..=to]);
-                self.entries.push(EntrySpan { entry: (from, to), personal: None });
+                self.entries.push(EntrySpan {
+                    entry: (from, to),
+                    personal: None,
+                });
             }
         }
     }

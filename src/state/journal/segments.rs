@@ -38,7 +38,11 @@ pub(super) fn delete_unfinished(folder: &Path) -> Result<(), Error> {
     let delete = || -> io::Result<()> {
         for file in fs::read_dir(folder)? {
             let file = file?;
-            if file.file_name().to_str().is_some_and(|name| name.ends_with(TEMPORARY_SUFFIX)) {
+            if file
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.ends_with(TEMPORARY_SUFFIX))
+            {
                 fs::remove_file(file.path())?;
             }
         }
@@ -57,10 +61,14 @@ pub(super) fn begin_segment(
     let header = state.next_header(opened_at);
     let path = segment_path(folder, header.segment);
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Error::DiskFull { path: path.clone(), source: Arc::new(source) }
-        }
-        _ => Error::Roll { path: path.clone(), source: Arc::new(source) },
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::DiskFull {
+            path: path.clone(),
+            source: Arc::new(source),
+        },
+        _ => Error::Roll {
+            path: path.clone(),
+            source: Arc::new(source),
+        },
     };
     let (line, chain) = header.encode().map_err(|source| failed(source.into()))?;
     let temporary = path.with_extension("jsonl.new");

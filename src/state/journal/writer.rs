@@ -126,10 +126,19 @@ impl Writer {
     }
 
     fn push(&mut self, (commit, done): (Commit, Done), group: u64, answers: &mut Answers) {
-        match self.encoder.push_commit(&mut self.state, &commit, self.length, group) {
+        match self
+            .encoder
+            .push_commit(&mut self.state, &commit, self.length, group)
+        {
             Ok(parked) => {
                 self.commits += 1;
-                answers.push((CommitReceipt { commit: self.state.last_commit, parked }, done));
+                answers.push((
+                    CommitReceipt {
+                        commit: self.state.last_commit,
+                        parked,
+                    },
+                    done,
+                ));
             }
             Err(error) => done(Err(error)),
         }
@@ -206,7 +215,10 @@ pub(super) fn open_for_append(path: &std::path::Path, good: u64, torn: u64) -> i
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn refuse_all(requests: &Receiver<Request>, error: &Error) {

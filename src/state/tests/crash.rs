@@ -17,13 +17,18 @@ const COMMITS: u64 = 120;
 #[test]
 #[ignore = "only the child of the test below"]
 fn child() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let Ok(folder) = std::env::var(FOLDER) else {
+        return;
+    };
     let folder = Path::new(&folder);
     let mut small = settings(&folder.join("state"));
     small.segment_bytes = 20_000;
     let (store, _) = Store::open(small).unwrap();
-    let mut acknowledged =
-        OpenOptions::new().append(true).create(true).open(folder.join("acknowledged")).unwrap();
+    let mut acknowledged = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(folder.join("acknowledged"))
+        .unwrap();
     for number in 1..=COMMITS {
         let mut commit = commit(vec![delivered(number, number)], number as i64 * 6_000_000);
         commit.checkpoint = Some(checkpoint(number));

@@ -13,7 +13,10 @@ fn leads(path: &Path) -> Store {
     redelivered.parked = Some(1);
     let commits = vec![
         commit((1..=5).map(|n| delivered(n, 1)).collect(), 0),
-        commit(vec![parked(6, 1, 0), dead_letter(7, 1, "INVALID_EMAIL_ADDRESS")], 10),
+        commit(
+            vec![parked(6, 1, 0), dead_letter(7, 1, "INVALID_EMAIL_ADDRESS")],
+            10,
+        ),
         commit(
             vec![
                 Entry::Delivered {
@@ -44,19 +47,37 @@ fn check_answers(index: &IndexHandle) {
         TraceQuery::Email(" ADA.6@example.com".into()),
     ] {
         let story = index.trace(&query).unwrap();
-        let steps: Vec<_> = story.iter().map(|e| (e.kind.as_str(), e.commit, e.at.0)).collect();
-        assert_eq!(steps, [("parked", 2, NOON + 10), ("delivered", 3, NOON + 20)], "{query:?}");
+        let steps: Vec<_> = story
+            .iter()
+            .map(|e| (e.kind.as_str(), e.commit, e.at.0))
+            .collect();
+        assert_eq!(
+            steps,
+            [("parked", 2, NOON + 10), ("delivered", 3, NOON + 20)],
+            "{query:?}"
+        );
         let person = story[1].personal.as_ref().unwrap();
         assert_eq!(person.key, "L-00000006");
         assert!(person.fields.as_ref().unwrap().get().contains("Lovelace 6"));
-        assert_eq!(story[1].salesforce_id.as_deref(), Some(salesforce_id(6).as_str()));
+        assert_eq!(
+            story[1].salesforce_id.as_deref(),
+            Some(salesforce_id(6).as_str())
+        );
         assert_eq!((story[0].serial, story[1].parked), (Some(1), Some(1)));
     }
-    assert!(index.trace(&TraceQuery::Key("L-99999999".into())).unwrap().is_empty());
+    assert!(
+        index
+            .trace(&TraceQuery::Key("L-99999999".into()))
+            .unwrap()
+            .is_empty()
+    );
 
     let counts = index.dead_letter_counts().unwrap();
     let counts: Vec<_> = counts.iter().map(|c| (c.code.as_str(), c.count)).collect();
-    assert_eq!(counts, [("STRING_TOO_LONG", 2), ("INVALID_EMAIL_ADDRESS", 1)]);
+    assert_eq!(
+        counts,
+        [("STRING_TOO_LONG", 2), ("INVALID_EMAIL_ADDRESS", 1)]
+    );
     let numbers = |filter: &DeadLetterFilter, limit, offset| -> Vec<u64> {
         let rows = index.dead_letters(filter, limit, offset).unwrap();
         rows.iter().map(|row| row.letter).collect()
@@ -64,13 +85,22 @@ fn check_answers(index: &IndexHandle) {
     let any = DeadLetterFilter::default();
     assert_eq!(numbers(&any, 10, 0), [1, 2, 3]);
     assert_eq!(numbers(&any, 1, 1), [2]);
-    let long = DeadLetterFilter { code: Some("STRING_TOO_LONG".into()), ..any.clone() };
+    let long = DeadLetterFilter {
+        code: Some("STRING_TOO_LONG".into()),
+        ..any.clone()
+    };
     assert_eq!(numbers(&long, 10, 0), [2, 3]);
-    let other = DeadLetterFilter { route: Some("partners".into()), ..any };
+    let other = DeadLetterFilter {
+        route: Some("partners".into()),
+        ..any
+    };
     assert!(numbers(&other, 10, 0).is_empty());
 
     let row = index.dead_letter(1).unwrap().unwrap();
-    assert_eq!((row.class.as_str(), row.fields.as_slice()), ("data", &["Email".to_owned()][..]));
+    assert_eq!(
+        (row.class.as_str(), row.fields.as_slice()),
+        ("data", &["Email".to_owned()][..])
+    );
     let person = row.event.unwrap().personal.unwrap();
     assert!(person.source_row.is_some() && person.errors[0].message.contains("invalid"));
     assert!(index.dead_letter(4).unwrap().is_none());
@@ -118,7 +148,10 @@ fn a_damaged_index_is_set_aside_and_rebuilt() {
             1 => bytes.iter_mut().for_each(|byte| *byte = random()),
             2 => bytes.fill(0),
             3 => bytes.truncate(1),
-            4 => bytes.iter_mut().step_by(7).for_each(|byte| *byte ^= random() | 1),
+            4 => bytes
+                .iter_mut()
+                .step_by(7)
+                .for_each(|byte| *byte ^= random() | 1),
             _ => fs::write(folder.path().join("index/conf"), b"nonsense").unwrap(),
         }
         fs::write(folder.path().join("index/db"), &bytes).unwrap();
@@ -127,7 +160,11 @@ fn a_damaged_index_is_set_aside_and_rebuilt() {
         store.close().unwrap();
     }
     let aside = fs::read_dir(folder.path()).unwrap().filter(|file| {
-        file.as_ref().unwrap().file_name().to_string_lossy().starts_with("index.damaged-")
+        file.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with("index.damaged-")
     });
     assert!(aside.count() <= 1);
 }
@@ -170,7 +207,10 @@ fn many_leads_are_found_after_their_runs_were_merged() {
     let commits: Vec<_> = (0..last / 400)
         .map(|batch| {
             let numbers = batch * 400 + 1..=(batch + 1) * 400;
-            commit(numbers.map(|n| delivered(n, batch)).collect(), batch as i64 * 6_000_000)
+            commit(
+                numbers.map(|n| delivered(n, batch)).collect(),
+                batch as i64 * 6_000_000,
+            )
         })
         .collect();
     let count = commits.len() as u64;
@@ -178,7 +218,10 @@ fn many_leads_are_found_after_their_runs_were_merged() {
     let check = |store: &Store| {
         assert!(store.index().wait_applied(count, LONG));
         for number in (1..=last).step_by(397) {
-            let story = store.index().trace(&TraceQuery::Email(email(number))).unwrap();
+            let story = store
+                .index()
+                .trace(&TraceQuery::Email(email(number)))
+                .unwrap();
             assert_eq!(story.len(), 1, "{number}");
             assert_eq!(story[0].transaction, Some(format!("{UUID}:{number}")));
         }
@@ -197,17 +240,24 @@ fn a_damaged_journal_does_not_stop_the_index() {
     small.segment_bytes = 1_000;
     let (store, _) = Store::open(small.clone()).unwrap();
     for number in 1..=6 {
-        commit_one(&store, commit(vec![delivered(number, 1), delivered(number + 10, 1)], 0));
+        commit_one(
+            &store,
+            commit(vec![delivered(number, 1), delivered(number + 10, 1)], 0),
+        );
     }
     store.close().unwrap();
     fs::remove_dir_all(folder.path().join("index")).unwrap();
     let second = folder.path().join("journal/00000002.jsonl");
-    let text = fs::read_to_string(&second).unwrap().replace("Lovelace 2", "Lovelace 3");
+    let text = fs::read_to_string(&second)
+        .unwrap()
+        .replace("Lovelace 2", "Lovelace 3");
     fs::write(&second, text).unwrap();
     let (store, _) = Store::open(small).unwrap();
     assert!(store.index().wait_applied(6, LONG));
     let found = |number: u64| {
-        let story = store.index().trace(&TraceQuery::SalesforceId(salesforce_id(number)));
+        let story = store
+            .index()
+            .trace(&TraceQuery::SalesforceId(salesforce_id(number)));
         story.unwrap().len()
     };
     assert_eq!((found(1), found(2), found(5)), (1, 0, 1));

@@ -35,9 +35,14 @@ pub(super) fn commit_all(store: &Store, commits: Vec<Commit>) -> Vec<Result<Comm
     let count = commits.len();
     for commit in commits {
         let answers = answers.clone();
-        store.journal().submit(commit, Box::new(move |result| answers.send(result).unwrap()));
+        store.journal().submit(
+            commit,
+            Box::new(move |result| answers.send(result).unwrap()),
+        );
     }
-    (0..count).map(|_| answered.recv_timeout(LONG).unwrap()).collect()
+    (0..count)
+        .map(|_| answered.recv_timeout(LONG).unwrap())
+        .collect()
 }
 
 pub(super) fn commit_one(store: &Store, commit: Commit) -> CommitReceipt {

@@ -15,9 +15,18 @@ fn commits_are_numbered_in_order_and_found_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, recovered) = open(folder.path());
     assert_eq!(recovered.last_commit, 0);
-    assert_eq!((recovered.next_parked, recovered.next_letter, recovered.next_batch), (1, 1, 1));
+    assert_eq!(
+        (
+            recovered.next_parked,
+            recovered.next_letter,
+            recovered.next_batch
+        ),
+        (1, 1, 1)
+    );
 
-    let commits = (1..=200).map(|n| commit(vec![delivered(n, n)], n as i64)).collect();
+    let commits = (1..=200)
+        .map(|n| commit(vec![delivered(n, n)], n as i64))
+        .collect();
     let receipts = commit_all(&store, commits);
     for (number, receipt) in receipts.iter().enumerate() {
         assert_eq!(receipt.as_ref().unwrap().commit, number as u64 + 1);
@@ -30,7 +39,14 @@ fn commits_are_numbered_in_order_and_found_again() {
     assert_eq!(recovered.last_commit, 200);
     assert_eq!(recovered.totals["leads"].created, 200);
     assert_eq!(store.id(), id);
-    assert_eq!(store.recovered_api_calls().iter().map(|(_, calls)| calls).sum::<u64>(), 200);
+    assert_eq!(
+        store
+            .recovered_api_calls()
+            .iter()
+            .map(|(_, calls)| calls)
+            .sum::<u64>(),
+        200
+    );
     store.close().unwrap();
 }
 
@@ -51,12 +67,16 @@ fn only_the_owner_may_read_the_state() {
 fn a_folder_in_use_is_refused_with_the_process_that_uses_it() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
-    for refused in
-        [Store::open(settings(folder.path())).map(drop), open_reader(folder.path()).map(drop)]
-    {
+    for refused in [
+        Store::open(settings(folder.path())).map(drop),
+        open_reader(folder.path()).map(drop),
+    ] {
         let error = refused.unwrap_err();
         assert_eq!(error.page(), "LS3001");
-        assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+        assert!(
+            error.to_string().contains(&std::process::id().to_string()),
+            "{error}"
+        );
         assert!(error.remedy().contains("leadstream status"));
     }
     store.close().unwrap();
@@ -66,7 +86,10 @@ fn a_folder_in_use_is_refused_with_the_process_that_uses_it() {
 #[test]
 fn a_reader_changes_no_journal() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(open_reader(folder.path()), Err(Error::Missing { .. })));
+    assert!(matches!(
+        open_reader(folder.path()),
+        Err(Error::Missing { .. })
+    ));
     let (store, _) = open(folder.path());
     commit_one(&store, commit(every_kind(), 0));
     store.close().unwrap();
@@ -76,9 +99,22 @@ fn a_reader_changes_no_journal() {
     fs::write(&segment, &bytes).unwrap();
 
     let reader = open_reader(folder.path()).unwrap();
-    assert_eq!((reader.recovered().last_commit, reader.recovered().torn_bytes), (1, 11));
+    assert_eq!(
+        (
+            reader.recovered().last_commit,
+            reader.recovered().torn_bytes
+        ),
+        (1, 11)
+    );
     assert!(reader.index().wait_applied(1, LONG));
-    assert_eq!(reader.index().trace(&TraceQuery::Key("L-00000001".into())).unwrap().len(), 1);
+    assert_eq!(
+        reader
+            .index()
+            .trace(&TraceQuery::Key("L-00000001".into()))
+            .unwrap()
+            .len(),
+        1
+    );
     reader.close();
     assert_eq!(fs::read(&segment).unwrap(), bytes);
 
@@ -98,21 +134,32 @@ fn parked_records_come_back_as_they_went() {
     entries.extend((4..=5).map(|n| parked(n + 10, n, 1)));
     let receipt = commit_one(&store, commit(entries.clone(), 0));
 
-    let shapes: Vec<_> =
-        receipt.parked.iter().map(|s| (s.route.as_str(), s.first, s.count)).collect();
+    let shapes: Vec<_> = receipt
+        .parked
+        .iter()
+        .map(|s| (s.route.as_str(), s.first, s.count))
+        .collect();
     assert_eq!(shapes, [("leads", 1, 3), ("partners", 4, 2)]);
     let expected: Vec<ParkedRecord> = entries
         .into_iter()
         .filter_map(|entry| match entry {
-            Entry::Parked { subject, serial, unknown } => {
-                Some(ParkedRecord { serial, subject, unknown })
-            }
+            Entry::Parked {
+                subject,
+                serial,
+                unknown,
+            } => Some(ParkedRecord {
+                serial,
+                subject,
+                unknown,
+            }),
             _ => None,
         })
         .collect();
     let read = |store: &Store, settled: &BTreeSet<u64>| -> Vec<ParkedRecord> {
         let spans = receipt.parked.iter();
-        spans.flat_map(|span| store.journal().read_parked(span, settled).unwrap()).collect()
+        spans
+            .flat_map(|span| store.journal().read_parked(span, settled).unwrap())
+            .collect()
     };
     assert_eq!(read(&store, &BTreeSet::new()), expected);
     store.close().unwrap();
@@ -120,7 +167,10 @@ fn parked_records_come_back_as_they_went() {
     let (store, recovered) = open(folder.path());
     assert_eq!(recovered.parked, receipt.parked);
     let settled = [2, 4].into();
-    let left: Vec<u64> = read(&store, &settled).iter().map(|record| record.serial).collect();
+    let left: Vec<u64> = read(&store, &settled)
+        .iter()
+        .map(|record| record.serial)
+        .collect();
     assert_eq!(left, [1, 3, 5]);
 
     let mut strange = receipt.parked[0].clone();
@@ -145,8 +195,14 @@ fn a_commit_for_an_unknown_route_fails_alone() {
             commit(vec![delivered(3, 2)], 2),
         ],
     );
-    let failed: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
-    assert_eq!((results.len(), failed.len(), failed[0].page()), (3, 1, "LS3014"));
+    let failed: Vec<_> = results
+        .iter()
+        .filter_map(|result| result.as_ref().err())
+        .collect();
+    assert_eq!(
+        (results.len(), failed.len(), failed[0].page()),
+        (3, 1, "LS3014")
+    );
     assert_eq!(store.journal().stats().last_commit, 2);
     store.close().unwrap();
 }
@@ -193,7 +249,14 @@ fn segments_roll_by_size_and_by_day_and_keep_the_chain() {
     store.close().unwrap();
     let reader = open_reader(folder.path()).unwrap();
     assert!(reader.index().wait_applied(302, LONG));
-    assert_eq!(reader.index().trace(&TraceQuery::Key("L-00000007".into())).unwrap().len(), 1);
+    assert_eq!(
+        reader
+            .index()
+            .trace(&TraceQuery::Key("L-00000007".into()))
+            .unwrap()
+            .len(),
+        1
+    );
     reader.close();
 }
 
@@ -239,7 +302,12 @@ fn a_failed_write_stops_the_journal_with_a_reason() {
     commit_one(&store, commit(vec![delivered(1, 1)], 0));
     // The next segment cannot be begun where a folder stands in its way.
     fs::create_dir_all(folder.path().join("journal/00000002.jsonl/x")).unwrap();
-    let results = commit_all(&store, (1..=3).map(|n| commit(vec![delivered(n, 2)], DAY)).collect());
+    let results = commit_all(
+        &store,
+        (1..=3)
+            .map(|n| commit(vec![delivered(n, 2)], DAY))
+            .collect(),
+    );
     for result in results {
         let error = result.unwrap_err();
         assert_eq!((error.page(), error.is_fatal()), ("LS3010", true));
@@ -253,11 +321,16 @@ fn a_failed_write_stops_the_journal_with_a_reason() {
 fn every_error_has_its_page() {
     let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors");
     let source = include_str!("../error.rs");
-    let codes: Vec<&str> =
-        source.match_indices("\"LS30").map(|(at, _)| &source[at + 1..at + 7]).collect();
+    let codes: Vec<&str> = source
+        .match_indices("\"LS30")
+        .map(|(at, _)| &source[at + 1..at + 7])
+        .collect();
     assert_eq!(codes.len(), 17);
     assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
     for code in codes {
-        assert!(pages.join(format!("{code}.md")).is_file(), "{code} has no page");
+        assert!(
+            pages.join(format!("{code}.md")).is_file(),
+            "{code} has no page"
+        );
     }
 }

@@ -34,14 +34,22 @@ impl Bench {
         let mut state = JournalState::new("00".repeat(16), &routes());
         let (_, path, _) = begin_segment(folder.path(), &mut state, Micros(NOON)).unwrap();
         let bytes = fs::read(&path).unwrap();
-        Self { folder, state, encoder: Encoder::new(policy, [7; 32], &routes()), path, bytes }
+        Self {
+            folder,
+            state,
+            encoder: Encoder::new(policy, [7; 32], &routes()),
+            path,
+            bytes,
+        }
     }
 
     /// One write of these commits.
     fn write(&mut self, commits: &[Commit]) {
         let (start, group) = (self.bytes.len() as u64, self.state.last_commit + 1);
         for commit in commits {
-            self.encoder.push_commit(&mut self.state, commit, start, group).unwrap();
+            self.encoder
+                .push_commit(&mut self.state, commit, start, group)
+                .unwrap();
         }
         self.encoder.write_to(&mut self.bytes).unwrap();
         fs::write(&self.path, &self.bytes).unwrap();
@@ -71,7 +79,11 @@ fn recover_at(folder: &Path) -> Result<Recovered, Error> {
 
 #[test]
 fn every_kind_of_entry_is_recovered_into_the_books() {
-    for policy in [PayloadPolicy::Masked, PayloadPolicy::Full, PayloadPolicy::Hash] {
+    for policy in [
+        PayloadPolicy::Masked,
+        PayloadPolicy::Full,
+        PayloadPolicy::Hash,
+    ] {
         let mut bench = Bench::new(policy);
         let mut first = commit(every_kind(), 0);
         first.checkpoint = Some(checkpoint(2));
@@ -84,7 +96,14 @@ fn every_kind_of_entry_is_recovered_into_the_books() {
         assert_eq!((leads.created, leads.updated, leads.parked), (1, 1, 1));
         assert_eq!(leads.skipped[&SkipRule::OperationNotRouted], 5);
         assert_eq!(leads.dead_lettered["data"], 1);
-        assert_eq!((recovered.next_parked, recovered.next_letter, recovered.next_batch), (4, 2, 7));
+        assert_eq!(
+            (
+                recovered.next_parked,
+                recovered.next_letter,
+                recovered.next_batch
+            ),
+            (4, 2, 7)
+        );
         // Five skipped rows, the superseded one, and four more: transaction 6 is both parked and
         // delivered, 1 and 2 lie behind the checkpoint.
         assert_eq!(recovered.settled_ahead.len(), 9);
@@ -104,8 +123,16 @@ fn what_a_policy_leaves_out_is_nowhere_in_the_file() {
         bench.write(&[commit(vec![delivered(1, 1)], 0)]);
         let text = String::from_utf8(bench.bytes.clone()).unwrap();
         assert!(text.contains(kept), "{text}");
-        assert_eq!(text.contains("ada.1@example.com"), policy == PayloadPolicy::Full, "{text}");
-        assert_eq!(text.contains("LastName"), policy != PayloadPolicy::Hash, "{text}");
+        assert_eq!(
+            text.contains("ada.1@example.com"),
+            policy == PayloadPolicy::Full,
+            "{text}"
+        );
+        assert_eq!(
+            text.contains("LastName"),
+            policy != PayloadPolicy::Hash,
+            "{text}"
+        );
     }
 }
 
@@ -119,7 +146,13 @@ fn a_tail_torn_at_any_byte_is_cut_at_the_last_good_commit() {
     for cut in good..whole.len() {
         let recovered = bench.recover_bytes(&whole[..cut]).unwrap();
         assert_eq!(recovered.torn_bytes, (cut - good) as u64);
-        assert_eq!(Recovered { torn_bytes: 0, ..recovered }, expected);
+        assert_eq!(
+            Recovered {
+                torn_bytes: 0,
+                ..recovered
+            },
+            expected
+        );
     }
     // A page that never reached the disk reads as zeros.
     let mut zeroed = whole.clone();
@@ -157,7 +190,9 @@ fn a_flipped_bit_anywhere_is_found() {
         let mut bytes = whole.clone();
         bytes[place] ^= 1 << (place % 8);
         match bench.recover_bytes(&bytes) {
-            Err(Error::Damaged { file, line, byte, .. }) => {
+            Err(Error::Damaged {
+                file, line, byte, ..
+            }) => {
                 assert_eq!(file, bench.path);
                 // Seen at the damage, or where the first line behind it makes no sense.
                 assert!(line >= 1 && (byte as usize) < whole.len(), "{place} {byte}");
@@ -217,7 +252,9 @@ fn lines_of_unknown_kinds_are_passed_over() {
     let line = b"{\"t\":\"reticulated\",\"splines\":3}\n";
     bench.bytes.extend_from_slice(line);
     let start = bench.bytes.len();
-    bench.bytes.extend_from_slice(b"{\"t\":\"commit\",\"n\":1,\"group\":1,\"lines\":1,\"at\":5");
+    bench
+        .bytes
+        .extend_from_slice(b"{\"t\":\"commit\",\"n\":1,\"group\":1,\"lines\":1,\"at\":5");
     super::chain::seal(&mut bench.bytes, start, &bench.state.chain, line);
     assert_eq!(bench.recover_bytes(&bench.bytes).unwrap().last_commit, 1);
 }
@@ -248,7 +285,14 @@ type Steps = Vec<(Vec<Step>, Option<(u64, Option<u64>)>, bool)>;
 
 fn steps() -> impl Strategy<Value = Steps> {
     let moved = proptest::option::of((1..40_u64, proptest::option::of(0..4_u64)));
-    proptest::collection::vec((proptest::collection::vec(step(), 0..6), moved, any::<bool>()), 1..8)
+    proptest::collection::vec(
+        (
+            proptest::collection::vec(step(), 0..6),
+            moved,
+            any::<bool>(),
+        ),
+        1..8,
+    )
 }
 
 /// Plays steps with numbers as the pipeline would give them.
@@ -290,7 +334,10 @@ impl Player {
                 }
                 let mut subject = subject(50, 0, 0);
                 subject.parked = Some(self.open.swap_remove(place));
-                Entry::Superseded { subject, by: change(51, 0, 0) }
+                Entry::Superseded {
+                    subject,
+                    by: change(51, 0, 0),
+                }
             }
             Step::Retry(number) => Entry::Retried {
                 subject: subject(*number, 0, 0),
@@ -344,7 +391,9 @@ proptest! {
 fn routes_that_the_config_no_longer_has_keep_their_books() {
     let mut bench = Bench::new(PayloadPolicy::Masked);
     bench.write(&[commit(vec![parked(1, 1, 1), delivered(2, 1)], 0)]);
-    let mut found = recover(bench.folder.path(), &["leads".into()]).unwrap().unwrap();
+    let mut found = recover(bench.folder.path(), &["leads".into()])
+        .unwrap()
+        .unwrap();
     assert_eq!(found.state.recovered(0), bench.state.recovered(0));
     // And a commit can still not be made for them by number.
     let mut encoder = Encoder::new(PayloadPolicy::Masked, [7; 32], &["leads".into()]);

@@ -17,7 +17,10 @@ pub fn routes() -> Vec<String> {
 }
 
 pub fn table() -> Arc<TableName> {
-    Arc::new(TableName { schema: "shop".into(), table: "leads".into() })
+    Arc::new(TableName {
+        schema: "shop".into(),
+        table: "leads".into(),
+    })
 }
 
 pub fn change(number: u64, row: u64, route: u16) -> ChangeId {
@@ -59,7 +62,12 @@ pub fn subject(number: u64, row: u64, route: u16) -> Subject {
 
 pub fn attempt(batch: u64) -> Attempt {
     let sent_at = Micros(NOON + batch as i64 * 1_000_003);
-    Attempt { batch, number: 1, sent_at, answered_at: Micros(sent_at.0 + 183_211) }
+    Attempt {
+        batch,
+        number: 1,
+        sent_at,
+        answered_at: Micros(sent_at.0 + 183_211),
+    }
 }
 
 pub fn salesforce_id(number: u64) -> String {
@@ -94,7 +102,11 @@ pub fn dead_letter(number: u64, letter: u64, code: &str) -> Entry {
 }
 
 pub fn parked(number: u64, serial: u64, route: u16) -> Entry {
-    Entry::Parked { subject: subject(number, 0, route), serial, unknown: serial.is_multiple_of(2) }
+    Entry::Parked {
+        subject: subject(number, 0, route),
+        serial,
+        unknown: serial.is_multiple_of(2),
+    }
 }
 
 pub fn every_kind() -> Vec<Entry> {
@@ -103,7 +115,10 @@ pub fn every_kind() -> Vec<Entry> {
     vec![
         delivered(1, 1),
         dead_letter(2, 1, "INVALID_EMAIL_ADDRESS"),
-        Entry::Superseded { subject: subject(3, 2, 1), by: change(3, 3, 1) },
+        Entry::Superseded {
+            subject: subject(3, 2, 1),
+            by: change(3, 3, 1),
+        },
         Entry::Skipped {
             id: change(4, 0, 0),
             rows: 5,
@@ -119,8 +134,15 @@ pub fn every_kind() -> Vec<Entry> {
             code: "UNABLE_TO_LOCK_ROW".into(),
             attempt: attempt(4),
         },
-        Entry::Unanswered { subject: subject(9, 0, 0), batch: 5, sent_at: Micros(NOON) },
-        Entry::Service { event: ServiceEvent::Started, detail: "version 0.1.0".into() },
+        Entry::Unanswered {
+            subject: subject(9, 0, 0),
+            batch: 5,
+            sent_at: Micros(NOON),
+        },
+        Entry::Service {
+            event: ServiceEvent::Started,
+            detail: "version 0.1.0".into(),
+        },
         Entry::Delivered {
             subject: settled,
             salesforce_id: salesforce_id(6),
@@ -140,5 +162,10 @@ pub fn checkpoint(through: u64) -> Checkpoint {
 }
 
 pub fn commit(entries: Vec<Entry>, at: i64) -> Commit {
-    Commit { entries, checkpoint: None, api_calls: 1, at: Micros(NOON + at) }
+    Commit {
+        entries,
+        checkpoint: None,
+        api_calls: 1,
+        at: Micros(NOON + at),
+    }
 }

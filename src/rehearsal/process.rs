@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(15);
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Signal {
+pub(in crate::rehearsal) enum Signal {
     Terminate,
     Freeze,
     Continue,
@@ -25,19 +25,19 @@ pub(super) enum Signal {
 
 /// A moment that ends a wait.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Instant);
+pub(in crate::rehearsal) struct Deadline(Instant);
 
 impl Deadline {
     #[allow(
         clippy::disallowed_methods,
         reason = "a rehearsal waits for real processes in real time"
     )]
-    pub(super) fn after(duration: Duration) -> Self {
+    pub(in crate::rehearsal) fn after(duration: Duration) -> Self {
         Self(Instant::now() + duration)
     }
 
     /// For one try without waiting.
-    pub(super) fn now() -> Self {
+    pub(in crate::rehearsal) fn now() -> Self {
         Self::after(Duration::ZERO)
     }
 
@@ -45,14 +45,14 @@ impl Deadline {
         clippy::disallowed_methods,
         reason = "a rehearsal waits for real processes in real time"
     )]
-    pub(super) fn is_over(self) -> bool {
+    pub(in crate::rehearsal) fn is_over(self) -> bool {
         Instant::now() >= self.0
     }
 }
 
 /// A command whose process the kernel kills when ours ends, by `setpriv --pdeathsig` (util-linux). Where that is
 /// missing, a parent that is killed leaves its server running. To be spawned by [`spawn`].
-pub(super) fn tied_to_us(program: &Path) -> Command {
+pub(in crate::rehearsal) fn tied_to_us(program: &Path) -> Command {
     let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"]
         .into_iter()
         .find(|path| Path::new(path).exists());
@@ -73,7 +73,7 @@ pub(super) fn tied_to_us(program: &Path) -> Command {
 ///
 /// `PR_SET_PDEATHSIG` fires when the *thread* that spawned the child ends (prctl(2)). Callers may live on short-lived
 /// threads (a test, a blocking pool), so one thread that lives as long as the process does all the spawning.
-pub(super) fn spawn(command: Command) -> io::Result<Child> {
+pub(in crate::rehearsal) fn spawn(command: Command) -> io::Result<Child> {
     static KEEPER: OnceLock<SyncSender<Request>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {
         // Rendezvous: a caller waits for its child anyway.
@@ -95,7 +95,7 @@ pub(super) fn spawn(command: Command) -> io::Result<Child> {
 type Request = (Command, SyncSender<io::Result<Child>>);
 
 /// Sends all output to a file and takes away stdin: a server must not write into a terminal or read from it.
-pub(super) fn log_output_to(command: &mut Command, file: &Path) -> io::Result<()> {
+pub(in crate::rehearsal) fn log_output_to(command: &mut Command, file: &Path) -> io::Result<()> {
     let output = OpenOptions::new().create(true).append(true).open(file)?;
     command
         .stdin(Stdio::null())
@@ -104,7 +104,7 @@ pub(super) fn log_output_to(command: &mut Command, file: &Path) -> io::Result<()
     Ok(())
 }
 
-pub(super) fn send(child: &Child, signal: Signal) -> io::Result<()> {
+pub(in crate::rehearsal) fn send(child: &Child, signal: Signal) -> io::Result<()> {
     let name = match signal {
         Signal::Terminate => "TERM",
         Signal::Freeze => "STOP",
@@ -126,7 +126,7 @@ pub(super) fn send(child: &Child, signal: Signal) -> io::Result<()> {
 
 /// A lock between processes, held until the answer is dropped or its process ends, however it ends. `None` when the
 /// file cannot be made or somebody else holds it until the deadline.
-pub(super) fn lock(path: &Path, deadline: Deadline) -> Option<File> {
+pub(in crate::rehearsal) fn lock(path: &Path, deadline: Deadline) -> Option<File> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -142,16 +142,19 @@ pub(super) fn lock(path: &Path, deadline: Deadline) -> Option<File> {
     }
 }
 
-pub(super) fn is_running(child: &mut Child) -> bool {
+pub(in crate::rehearsal) fn is_running(child: &mut Child) -> bool {
     matches!(child.try_wait(), Ok(None))
 }
 
 /// Whether the child ended before the deadline.
-pub(super) fn wait(child: &mut Child, deadline: Deadline) -> bool {
+pub(in crate::rehearsal) fn wait(child: &mut Child, deadline: Deadline) -> bool {
     wait_for_status(child, deadline).is_some()
 }
 
-pub(super) fn wait_for_status(child: &mut Child, deadline: Deadline) -> Option<ExitStatus> {
+pub(in crate::rehearsal) fn wait_for_status(
+    child: &mut Child,
+    deadline: Deadline,
+) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status),
@@ -162,13 +165,13 @@ pub(super) fn wait_for_status(child: &mut Child, deadline: Deadline) -> Option<E
 }
 
 /// `kill -9`, then reaps; gives up at the deadline (a process stuck in the kernel).
-pub(super) fn kill(child: &mut Child, deadline: Deadline) {
+pub(in crate::rehearsal) fn kill(child: &mut Child, deadline: Deadline) {
     // Fails only for a child that has ended already.
     let _ = child.kill();
     wait(child, deadline);
 }
 
 /// The one place that waits by the clock: another process's progress has no event to wait for.
-pub(super) fn pause() {
+pub(in crate::rehearsal) fn pause() {
     std::thread::sleep(PAUSE);
 }
