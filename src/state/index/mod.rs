@@ -28,6 +28,9 @@ pub use query::{
 use tail::Tail;
 use view::View;
 
+/// sled may take long over its last words, and on damage for ever.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The read side of the index, for any thread.
 #[derive(Clone)]
 pub struct IndexHandle {
@@ -72,6 +75,7 @@ struct Status {
     synced: u64,
     rebuilding: bool,
     failed: Option<Failure>,
+    ended: bool,
 }
 
 impl IndexHandle {
@@ -111,6 +115,7 @@ impl Index {
             progress: Arc::clone(progress),
             synced_at: Micros(0),
             reported: None,
+            worked: true,
             _lock: Arc::clone(lock),
         };
         let thread = std::thread::Builder::new()
@@ -124,6 +129,14 @@ impl Index {
 
     /// Waits for the thread, which ends once the journal's progress is closed.
     pub(super) fn join(self) {
+        let shared = &self.handle.shared;
+        let going = |status: &mut Status| !status.ended;
+        let waited = shared.changed.wait_timeout_while(shared.status(), JOIN_TIMEOUT, going);
+        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+            // Nothing in there is worth a process that does not end.
+            tracing::warn!("the index did not finish in time; it catches up at the next start");
+            return;
+        }
         // A panic in there has been reported by its thread, and costs nothing but a rebuild.
         let _ = self.thread.join();
     }
@@ -161,6 +174,11 @@ impl Shared {
         status.applied = applied;
         status.rebuilding = rebuilding;
         drop(status);
+        self.changed.notify_all();
+    }
+
+    fn set_ended(&self) {
+        self.status().ended = true;
         self.changed.notify_all();
     }
 

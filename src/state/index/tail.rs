@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +25,8 @@ use crate::state::journal::{Chain, segment_start};
 const BUFFER_ENTRIES: usize = 20_000;
 /// What was applied is durable after this, so that a start has little to catch up.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
-/// Between attempts to open a database that would not.
-const REOPEN_AFTER: Duration = Duration::from_secs(10);
+/// Between attempts that fail one after the other.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 128 * 1024;
 
 pub(super) struct Tail {
@@ -38,7 +39,18 @@ pub(super) struct Tail {
     pub synced_at: Micros,
     /// The last trouble with the journal; each is reported once.
     pub reported: Option<String>,
+    /// Whether it has caught up since it began, or has not failed yet.
+    pub worked: bool,
     pub _lock: Arc<FolderLock>,
+}
+
+/// Tells that the thread has ended, however it did.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.set_ended();
+    }
 }
 
 /// Why following the journal stopped.
@@ -57,11 +69,15 @@ impl From<Failure> for Trouble {
 
 impl Tail {
     pub(super) fn run(mut self) {
+        let _ended = Ended(Arc::clone(&self.shared));
         let mut reason = None;
         loop {
-            let failure = match self.begin(reason.take()).and_then(|()| self.follow()) {
-                Ok(()) => break,
-                Err(failure) => failure,
+            let failed = reason.take();
+            let work = AssertUnwindSafe(|| self.begin(failed).and_then(|()| self.follow()));
+            let failure = match catch_unwind(work) {
+                Ok(Ok(())) => break,
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure("its thread panicked".to_owned()),
             };
             tracing::error!(
                 reason = %failure.0,
@@ -69,6 +85,10 @@ impl Tail {
                 "the index failed and is rebuilt from the journal; delivery is not affected"
             );
             self.shared.forget();
+            if !std::mem::replace(&mut self.worked, false) {
+                // It failed anew before it had caught up: the disk is full, or worse.
+                self.progress.wait_beyond(u64::MAX, RETRY_AFTER);
+            }
             if self.progress.is_closing() {
                 break;
             }
@@ -82,19 +102,12 @@ impl Tail {
 
     /// Opens the database, a new one when the old one failed or does not fit the journal.
     fn begin(&mut self, failed: Option<Failure>) -> Result<(), Failure> {
-        let fresh = failed.is_some();
-        if fresh && let Some(aside) = set_aside(&self.folder)? {
+        if failed.is_some()
+            && let Some(aside) = set_aside(&self.folder)?
+        {
             tracing::warn!(folder = %aside.display(), "set the damaged index aside");
         }
-        let mut view = match Database::open(&self.folder).and_then(View::load) {
-            Ok(view) => view,
-            Err(failure) if fresh => {
-                // Even a new one does not open: the disk is full, or worse.
-                self.progress.wait_beyond(u64::MAX, REOPEN_AFTER);
-                return Err(failure);
-            }
-            Err(failure) => return Err(failure),
-        };
+        let mut view = Database::open(&self.folder).and_then(View::load)?;
         if let Some(mark) = &view.mark
             && let Err(failure) = self.check_mark(mark)
         {
@@ -134,7 +147,10 @@ impl Tail {
         loop {
             let stats = self.progress.stats();
             match self.catch_up(&stats) {
-                Ok(()) => self.shared.set_applied(self.shared.applied(), false),
+                Ok(()) => {
+                    self.worked = true;
+                    self.shared.set_applied(self.shared.applied(), false);
+                }
                 Err(Trouble::Index(failure)) => return Err(failure),
                 Err(Trouble::Journal(error)) => self.report(&error),
             }
