@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::folder::{Folder, FolderLock};
+use super::journal::personal::email_hash;
 use super::journal::progress::Progress;
 use crate::core::time::Micros;
 use database::Failure;
@@ -223,6 +224,17 @@ impl Names {
     /// Ids come with 15 characters or with 18, of which the last three add nothing.
     fn salesforce_id(&self, id: &str) -> u64 {
         self.hash(b'i', short_id(id))
+    }
+
+    /// The hash of an address is what is indexed, so that the index holds no address.
+    fn email_hash(&self, hex: &str) -> u64 {
+        self.hash(b'e', hex)
+    }
+
+    /// What an address is indexed under, and its hash as the journal has it.
+    fn email(&self, address: &str) -> (u64, String) {
+        let hex = hex(&email_hash(&self.key, address));
+        (self.email_hash(&hex), hex)
     }
 
     fn hash(&self, kind: u8, text: &str) -> u64 {

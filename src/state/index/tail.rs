@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::database::{Database, Failure, set_aside};
 use super::runs::{self, Packed};
 use super::view::{Letter, Mark, View};
-use super::{Names, Shared, hex};
+use super::{Names, Shared};
 use crate::core::time::Micros;
 use crate::state::error::Error;
 use crate::state::folder::FolderLock;
@@ -368,16 +368,4 @@ impl Tail {
 
 fn unreadable(path: &Path, source: std::io::Error) -> Trouble {
     Trouble::Journal(Error::Read { path: path.to_owned(), source: Arc::new(source) })
-}
-
-impl Names {
-    /// The hash of an e-mail address is what is indexed, so that the index holds no address.
-    fn email_hash(&self, hex: &str) -> u64 {
-        self.hash(b'e', hex)
-    }
-
-    pub(super) fn email(&self, address: &str) -> (u64, String) {
-        let hex = hex(&crate::state::journal::personal::email_hash(&self.key, address));
-        (self.email_hash(&hex), hex)
-    }
 }
