@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::folder::{Folder, FolderLock};
+use super::journal::personal::email_hash;
 use super::journal::progress::Progress;
 use crate::core::time::Micros;
 use database::Failure;
@@ -27,6 +28,9 @@ pub use query::{
 };
 use tail::Tail;
 use view::View;
+
+/// sled may take long over its last words, and on damage for ever.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The read side of the index, for any thread.
 #[derive(Clone)]
@@ -72,6 +76,7 @@ struct Status {
     synced: u64,
     rebuilding: bool,
     failed: Option<Failure>,
+    ended: bool,
 }
 
 impl IndexHandle {
@@ -125,6 +130,7 @@ impl Index {
             progress: Arc::clone(progress),
             synced_at: Micros(0),
             reported: None,
+            worked: true,
             _lock: Arc::clone(lock),
         };
         let thread = std::thread::Builder::new()
@@ -149,6 +155,14 @@ impl Index {
 
     /// Waits for the thread, which ends once the journal's progress is closed.
     pub(super) fn join(self) {
+        let shared = &self.handle.shared;
+        let going = |status: &mut Status| !status.ended;
+        let waited = shared.changed.wait_timeout_while(shared.status(), JOIN_TIMEOUT, going);
+        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+            // Nothing in there is worth a process that does not end.
+            tracing::warn!("the index did not finish in time; it catches up at the next start");
+            return;
+        }
         // A panic in there has been reported by its thread, and costs nothing but a rebuild.
         let _ = self.thread.join();
     }
@@ -190,6 +204,11 @@ impl Shared {
         status.applied = applied;
         status.rebuilding = rebuilding;
         drop(status);
+        self.changed.notify_all();
+    }
+
+    fn set_ended(&self) {
+        self.status().ended = true;
         self.changed.notify_all();
     }
 
@@ -237,6 +256,17 @@ impl Names {
     /// Ids come with 15 characters or with 18, of which the last three add nothing.
     fn salesforce_id(&self, id: &str) -> u64 {
         self.hash(b'i', short_id(id))
+    }
+
+    /// The hash of an address is what is indexed, so that the index holds no address.
+    fn email_hash(&self, hex: &str) -> u64 {
+        self.hash(b'e', hex)
+    }
+
+    /// What an address is indexed under, and its hash as the journal has it.
+    fn email(&self, address: &str) -> (u64, String) {
+        let hex = hex(&email_hash(&self.key, address));
+        (self.email_hash(&hex), hex)
     }
 
     fn hash(&self, kind: u8, text: &str) -> u64 {

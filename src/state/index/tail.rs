@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use super::database::{Database, Failure, set_aside};
 use super::runs::{self, Packed};
 use super::view::{Letter, Mark, View};
-use super::{Names, Shared, hex};
+use super::{Names, Shared};
 use crate::core::time::Micros;
 use crate::state::error::Error;
 use crate::state::folder::FolderLock;
@@ -24,8 +25,8 @@ use crate::state::journal::{Chain, segment_start};
 const BUFFER_ENTRIES: usize = 20_000;
 /// What was applied is durable after this, so that a start has little to catch up.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
-/// Between attempts to open a database that would not.
-const REOPEN_AFTER: Duration = Duration::from_secs(10);
+/// Between attempts that fail one after the other.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 128 * 1024;
 
 pub(super) struct Tail {
@@ -38,7 +39,18 @@ pub(super) struct Tail {
     pub synced_at: Micros,
     /// The last trouble with the journal; each is reported once.
     pub reported: Option<String>,
+    /// Whether it has caught up since it began, or has not failed yet.
+    pub worked: bool,
     pub _lock: Arc<FolderLock>,
+}
+
+/// Tells that the thread has ended, however it did.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.set_ended();
+    }
 }
 
 /// Why following the journal stopped.
@@ -57,11 +69,15 @@ impl From<Failure> for Trouble {
 
 impl Tail {
     pub(super) fn run(mut self) {
+        let _ended = Ended(Arc::clone(&self.shared));
         let mut reason = None;
         loop {
-            let failure = match self.begin(reason.take()).and_then(|()| self.follow()) {
-                Ok(()) => break,
-                Err(failure) => failure,
+            let failed = reason.take();
+            let work = AssertUnwindSafe(|| self.begin(failed).and_then(|()| self.follow()));
+            let failure = match catch_unwind(work) {
+                Ok(Ok(())) => break,
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure("its thread panicked".to_owned()),
             };
             tracing::error!(
                 reason = %failure.0,
@@ -69,6 +85,10 @@ impl Tail {
                 "the index failed and is rebuilt from the journal; delivery is not affected"
             );
             self.shared.forget();
+            if !std::mem::replace(&mut self.worked, false) {
+                // It failed anew before it had caught up: the disk is full, or worse.
+                self.progress.wait_beyond(u64::MAX, RETRY_AFTER);
+            }
             if self.progress.is_closing() {
                 break;
             }
@@ -82,19 +102,12 @@ impl Tail {
 
     /// Opens the database, a new one when the old one failed or does not fit the journal.
     fn begin(&mut self, failed: Option<Failure>) -> Result<(), Failure> {
-        let fresh = failed.is_some();
-        if fresh && let Some(aside) = set_aside(&self.folder)? {
+        if failed.is_some()
+            && let Some(aside) = set_aside(&self.folder)?
+        {
             tracing::warn!(folder = %aside.display(), "set the damaged index aside");
         }
-        let mut view = match Database::open(&self.folder).and_then(View::load) {
-            Ok(view) => view,
-            Err(failure) if fresh => {
-                // Even a new one does not open: the disk is full, or worse.
-                self.progress.wait_beyond(u64::MAX, REOPEN_AFTER);
-                return Err(failure);
-            }
-            Err(failure) => return Err(failure),
-        };
+        let mut view = Database::open(&self.folder).and_then(View::load)?;
         if let Some(mark) = &view.mark
             && let Err(failure) = self.check_mark(mark)
         {
@@ -134,7 +147,10 @@ impl Tail {
         loop {
             let stats = self.progress.stats();
             match self.catch_up(&stats) {
-                Ok(()) => self.shared.set_applied(self.shared.applied(), false),
+                Ok(()) => {
+                    self.worked = true;
+                    self.shared.set_applied(self.shared.applied(), false);
+                }
                 Err(Trouble::Index(failure)) => return Err(failure),
                 Err(Trouble::Journal(error)) => self.report(&error),
             }
@@ -171,9 +187,7 @@ impl Tail {
             } else if mark.segment == 0 {
                 0
             } else {
-                std::fs::metadata(&path)
-                    .map_err(|source| unreadable(&path, source))?
-                    .len()
+                std::fs::metadata(&path).map_err(|source| unreadable(&path, source))?.len()
             };
             if mark.offset < end {
                 match self.apply_part(&path, &mark, end) {
@@ -201,13 +215,7 @@ impl Tail {
         let path = segment_path(&self.journal, segment);
         let start = segment_start(&path).map_err(Trouble::Journal)?;
         let (offset, commit, chain) = (start.offset, start.commits, start.chain);
-        let mark = Mark {
-            store: mark.store.clone(),
-            segment,
-            offset,
-            commit,
-            chain,
-        };
+        let mark = Mark { store: mark.store.clone(), segment, offset, commit, chain };
         self.shared.write().mark = Some(mark);
         let rebuilding = self.shared.is_rebuilding();
         self.shared.set_applied(commit, rebuilding);
@@ -218,8 +226,7 @@ impl Tail {
     fn apply_part(&mut self, path: &Path, mark: &Mark, end: u64) -> Result<(), Trouble> {
         let read_error = |source| unreadable(path, source);
         let mut file = File::open(path).map_err(read_error)?;
-        file.seek(SeekFrom::Start(mark.offset))
-            .map_err(read_error)?;
+        file.seek(SeekFrom::Start(mark.offset)).map_err(read_error)?;
         let reader = BufReader::with_capacity(READ_BYTES, file.take(end - mark.offset));
         // The line's number serves messages only, and is not known here.
         let mut runs = RunReader::new(reader, mark.chain, mark.offset, 1);
@@ -270,23 +277,13 @@ impl Tail {
         let (mut entries, mut letters) = (Vec::new(), Vec::new());
         for raw in run.entries() {
             // What this version cannot read, it cannot be asked about either.
-            let Ok(line) = serde_json::from_slice::<EntryLine<'_>>(raw.line) else {
-                continue;
-            };
+            let Ok(line) = serde_json::from_slice::<EntryLine<'_>>(raw.line) else { continue };
             let offset = u32::try_from(raw.offset).unwrap_or(u32::MAX);
-            let mut put = |hash| {
-                entries.push(Packed {
-                    hash,
-                    segment,
-                    offset,
-                })
-            };
+            let mut put = |hash| entries.push(Packed { hash, segment, offset });
             if let Some(id) = &line.id {
                 put(self.names.salesforce_id(&id.0));
             }
-            let personal = raw
-                .personal
-                .and_then(|text| serde_json::from_slice(text).ok());
+            let personal = raw.personal.and_then(|text| serde_json::from_slice(text).ok());
             let personal = personal.and_then(|personal: PersonalLine<'_>| personal.x);
             if let Some(personal) = &personal {
                 if !personal.k.0.is_empty() {
@@ -297,8 +294,7 @@ impl Tail {
                 }
             }
             let text = |text: &Option<Text<'_>>| {
-                text.as_ref()
-                    .map_or_else(String::new, |text| text.0.to_string())
+                text.as_ref().map_or_else(String::new, |text| text.0.to_string())
             };
             match (&*line.t.0, line.letter) {
                 ("dead_letter", Some(number)) => {
@@ -324,9 +320,7 @@ impl Tail {
     /// Makes durable what was applied, and merges runs when there are many.
     fn sync(&mut self) -> Result<(), Failure> {
         let view = self.shared.read();
-        let (Some(db), Some(mark)) = (&view.db, &view.mark) else {
-            return Ok(());
-        };
+        let (Some(db), Some(mark)) = (&view.db, &view.mark) else { return Ok(()) };
         if view.buffer.is_empty() && view.letters.is_empty() && self.shared.synced() == mark.commit
         {
             return Ok(());
@@ -347,9 +341,7 @@ impl Tail {
     fn merge(&self) -> Result<(), Failure> {
         loop {
             let view = self.shared.read();
-            let Some(old) = runs::mergeable(&view.runs) else {
-                return Ok(());
-            };
+            let Some(old) = runs::mergeable(&view.runs) else { return Ok(()) };
             let Some(db) = &view.db else { return Ok(()) };
             let merged = runs::merge(db, &old, runs::next_id(&view.runs))?;
             drop(view);
@@ -375,22 +367,5 @@ impl Tail {
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> Trouble {
-    Trouble::Journal(Error::Read {
-        path: path.to_owned(),
-        source: Arc::new(source),
-    })
-}
-
-impl Names {
-    /// The hash of an e-mail address is what is indexed, so that the index holds no address.
-    fn email_hash(&self, hex: &str) -> u64 {
-        self.hash(b'e', hex)
-    }
-
-    pub(super) fn email(&self, address: &str) -> (u64, String) {
-        let hex = hex(&crate::state::journal::personal::email_hash(
-            &self.key, address,
-        ));
-        (self.email_hash(&hex), hex)
-    }
+    Trouble::Journal(Error::Read { path: path.to_owned(), source: Arc::new(source) })
 }

@@ -4,6 +4,8 @@ pub mod sample;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{channel, sync_channel};
 
 use proptest::prelude::*;
 
@@ -12,11 +14,14 @@ use super::encode::Encoder;
 use super::personal::PayloadPolicy;
 use super::recover::recover;
 use super::segments::{begin_segment, segment_path};
+use super::writer::Writer;
+use super::{Done, Request};
 use crate::core::change::{Operation, RouteId};
 use crate::core::entry::{Commit, Entry, Recovered, SkipRule};
 use crate::core::position::Inside;
 use crate::core::time::Micros;
 use crate::state::error::Error;
+use crate::state::folder::Folder;
 use sample::*;
 
 /// A segment in the making, as the writer makes it.
@@ -259,6 +264,46 @@ fn lines_of_unknown_kinds_are_passed_over() {
     assert_eq!(bench.recover_bytes(&bench.bytes).unwrap().last_commit, 1);
 }
 
+/// What every commit is told once a write has failed on this file.
+fn first_failures(file: fs::File) -> Vec<Error> {
+    let bench = Bench::new(PayloadPolicy::Masked);
+    let writer = Writer {
+        folder: bench.folder.path().to_owned(),
+        file,
+        path: bench.path.clone(),
+        length: bench.bytes.len() as u64,
+        header_bytes: bench.bytes.len() as u64,
+        commits: 0,
+        segment_bytes: 1 << 20,
+        state: bench.state,
+        encoder: bench.encoder,
+        progress: Arc::default(),
+        _lock: Arc::new(Folder::new(bench.folder.path()).lock().unwrap()),
+    };
+    let (requests, queue) = sync_channel(8);
+    let (answers, answered) = channel();
+    for number in 1..=3 {
+        let answers = answers.clone();
+        let done: Done = Box::new(move |result| answers.send(result.unwrap_err()).unwrap());
+        let request = (commit(vec![delivered(number, 1)], 0), done);
+        requests.send(Request::Commit(Box::new(request))).unwrap();
+    }
+    drop((requests, answers));
+    writer.run(&queue);
+    answered.iter().collect()
+}
+
+#[test]
+fn a_full_disk_and_a_failed_write_end_the_journal() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let unwritable = fs::File::open("/dev/null").unwrap();
+    for (file, page) in [(full, "LS3009"), (unwritable, "LS3007")] {
+        let errors = first_failures(file);
+        assert_eq!(errors.len(), 3);
+        assert!(errors.iter().all(|error| error.page() == page && error.is_fatal()), "{errors:?}");
+    }
+}
+
 /// What a random step may be; numbers are made to fit while it is played.
 #[derive(Clone, Debug)]
 enum Step {
@@ -350,13 +395,13 @@ impl Player {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn what_is_recovered_is_what_the_writer_knew(steps in steps()) {
         let mut bench = Bench::new(PayloadPolicy::Masked);
         let mut player = Player::default();
-        let mut through = 0;
+        let (mut through, mut inside) = (0, None);
         let mut before = bench.recover().unwrap();
         for (number, (steps, moved, roll)) in steps.into_iter().enumerate() {
             if roll && number % 3 == 2 {
@@ -365,9 +410,13 @@ proptest! {
             }
             let mut commit = commit(steps.iter().filter_map(|s| player.entry(s)).collect(), 0);
             commit.checkpoint = moved.map(|(gtid, rows)| {
-                through = gtid.max(through);
+                // As the stream moves: never back, and not out of a transaction it is inside of.
+                if gtid > through {
+                    (through, inside) = (gtid, None);
+                }
+                inside = inside.max(rows);
                 let mut checkpoint = checkpoint(through);
-                checkpoint.inside = rows.map(|rows| Inside {
+                checkpoint.inside = inside.map(|rows| Inside {
                     transaction: change(through + 1, 0, 0).transaction.id.clone(),
                     rows: [("shop.leads".to_owned(), rows)].into(),
                 });
@@ -377,7 +426,7 @@ proptest! {
             bench.write(&[commit]);
             let after = bench.state.recovered(0);
             let whole = bench.bytes.clone();
-            for cut in (good..whole.len()).step_by(97) {
+            for cut in (good..whole.len()).step_by(211) {
                 let torn = bench.recover_bytes(&whole[..cut]).unwrap();
                 prop_assert_eq!(&Recovered { torn_bytes: 0, ..torn }, &before);
             }
