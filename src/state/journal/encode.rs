@@ -74,7 +74,9 @@ impl Encoder {
             {
                 let route = &state.routes[usize::from(subject.id.route.0)];
                 let place = (state.segment, start + before as u64);
-                spans.push(route, *serial, place, (self.out.len() - before) as u64);
+                let bytes = (self.out.len() - before) as u64;
+                let committed = subject.id.transaction.committed_at;
+                spans.push(route, *serial, place, bytes, committed);
             }
         }
         let line = self.out.len();

@@ -14,6 +14,7 @@ use super::header::Header;
 use super::line::{CommitLine, Decoder, EntryLine};
 use super::scan::{COMMIT_START, Fault, Run, RunReader, ScanError};
 use super::segments::{list_segments, segment_path};
+use crate::core::time::Micros;
 use crate::core::entry::ParkedSpan;
 use crate::state::error::Error;
 
@@ -177,6 +178,7 @@ fn apply_run(
                 serial,
                 (state.segment, raw.offset),
                 raw.line.len() as u64 + 1 + personal,
+                Micros(line.committed.unwrap_or_default()),
             );
         }
         entries.extend(entry);
@@ -193,7 +195,14 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    pub(super) fn push(&mut self, route: &str, serial: u64, place: (u64, u64), bytes: u64) {
+    pub(super) fn push(
+        &mut self,
+        route: &str,
+        serial: u64,
+        place: (u64, u64),
+        bytes: u64,
+        committed: Micros,
+    ) {
         match self.done.last_mut() {
             Some(span)
                 if span.route == route
@@ -202,6 +211,7 @@ impl Spans {
             {
                 span.count += 1;
                 span.bytes += bytes;
+                span.oldest = span.oldest.min(committed);
             }
             _ => self.done.push(ParkedSpan {
                 route: route.to_owned(),
@@ -209,6 +219,7 @@ impl Spans {
                 count: 1,
                 bytes,
                 place,
+                oldest: committed,
             }),
         }
     }
