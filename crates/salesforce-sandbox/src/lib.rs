@@ -1,16 +1,16 @@
 //! A Salesforce org in one process: OAuth, describe, lead upserts, limits, and faults on demand.
 //!
 //! The map:
-//! - [`sandbox`]: life cycle of one org and its listener (start, stop, refuse connections, resume).
-//! - [`config`]: what the org is made of (apps, fields, limits), as TOML or as Rust values.
-//! - [`schema`]: the Lead object: its fields, what describe says of them.
-//! - [`value`]: field values: from JSON literals, through validation, into packed storage.
-//! - [`org`]: the state of the org: leads, sessions, API usage, and the upsert rules.
-//! - [`oauth`]: the token endpoint and its grants.
-//! - [`faults`]: what shall go wrong, how often, and for whom.
-//! - [`watch`]: the request log, counters, and waiting for a condition on them.
-//! - [`http`]: requests in, replies out; the only module that knows the wire.
-//! - [`command`]: the command line of the `salesforce-sandbox` binary.
+//! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
+//! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
+//! - `schema`: the Lead object: its fields, what describe says of them.
+//! - `value`: field values: from JSON literals, through validation, into packed storage.
+//! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
+//! - `oauth`: the token endpoint and its grants.
+//! - `faults`: what shall go wrong, how often, and for whom.
+//! - `watch`: the request log, counters, and waiting for a condition on them.
+//! - `http`: requests in, replies out; the only module that knows the wire.
+//! - `command`: the command line of the `salesforce-sandbox` binary.
 //!
 //! This crate states what Salesforce does on its own authority. It shares no code with any client of it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -28,6 +28,7 @@ pub mod schema;
 mod value;
 pub mod watch;
 
+pub use command::serve_until_signal;
 pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode};
 pub use error::Error;
 pub use faults::{Action, Endpoint, Fault, FaultId, FaultStatus, Faults, Outage};

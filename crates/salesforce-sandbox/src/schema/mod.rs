@@ -1,7 +1,7 @@
 //! The Lead object: which fields exist, what each of them takes.
 //!
 //! Invariants: field numbers are stable for the life of an org; only fields visible to the integration user are
-//! in a [`Schema`], so that a hidden field is the same as one that does not exist.
+//! in a `Schema`, so that a hidden field is the same as one that does not exist.
 mod describe;
 mod standard;
 
