@@ -7,5 +7,9 @@
     reason = "a test may fail by panicking, speak on the terminal, read the clock and its environment"
 )]
 
+mod crash;
+mod failpoints;
+mod harness;
+mod outage;
 mod rehearsal;
 mod tidy;

@@ -232,6 +232,7 @@ impl<'a> Compiler<'a> {
             label: field.label.clone(),
             kind: field.kind.clone(),
             required: field.is_required(),
+            nillable: field.nillable && field.kind != FieldKind::Boolean,
             trim: spec.trim,
             source,
         })

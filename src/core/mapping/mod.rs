@@ -77,6 +77,7 @@ struct PlannedField {
     label: String,
     kind: FieldKind,
     required: bool,
+    nillable: bool,
     trim: bool,
     source: PlannedSource,
 }
@@ -227,6 +228,10 @@ impl PlannedField {
             if let Some(default) = default {
                 out.truncate(start);
                 out.push_str(default);
+            } else if !self.nillable && !self.required {
+                // A literal null where the type knows none (a boolean, above all) makes Salesforce
+                // refuse the whole request; without the field its default stands.
+                return Ok(false);
             } else if self.required {
                 return Err(Problem {
                     code: "REQUIRED_FIELD_MISSING".into(),

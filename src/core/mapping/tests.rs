@@ -392,3 +392,21 @@ fn values_convert_strictly() {
     );
     check(text("00Q"), FieldKind::Reference, Err(Fault::Type));
 }
+
+#[test]
+fn a_null_is_never_sent_to_a_field_that_knows_none() {
+    let mut object = object(&[]);
+    object.fields.push(field("Newsletter__c", FieldKind::Boolean));
+    let spec = spec(vec![
+        from_column("LastName", "name"),
+        from_column("Newsletter__c", "company"),
+    ]);
+    let plan = compile(&spec, &table(), &object).unwrap();
+    let row = vec![
+        Some(Value::UInt(1)),
+        Some(Value::Text("Doe".into())),
+        Some(Value::Null),
+    ];
+    let image = plan.map(&change(row)).unwrap();
+    assert_eq!(image.payload.as_ref(), r#"{"LastName":"Doe"}"#);
+}

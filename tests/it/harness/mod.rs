@@ -1,0 +1,272 @@
+//! A world to test in: a real MySQL, a Salesforce org, and leadstream as a process of its own that
+//! can be asked, stopped and killed; and an oracle that compares what all three hold.
+
+mod journal;
+mod oracle;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use leadstream::rehearsal::leads::{Form, Lead, People};
+use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
+use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
+use leadstream::runtime::status::Status;
+use salesforce_sandbox::{OrgConfig, Sandbox};
+
+pub use oracle::Judgement;
+
+/// Nothing in a test takes longer, on the slowest machine that builds beside it.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Which binary runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// The one that ships.
+    Release,
+    /// The test build, with failpoints compiled in.
+    Failpoints,
+}
+
+pub struct World {
+    pub mysql: MysqlServer,
+    pub org: Sandbox,
+    pub people: People,
+    pub settings: Vec<(String, String)>,
+    pub port: u16,
+    folder: tempfile::TempDir,
+    build: Build,
+    service: Option<ServiceProcess>,
+    runtime: tokio::runtime::Runtime,
+    inserted: u64,
+}
+
+impl World {
+    /// A world with the demo's table and org; leadstream is not started.
+    pub fn new(build: Build) -> Self {
+        Self::with(build, MysqlOptions::default(), OrgConfig::default())
+    }
+
+    pub fn with(build: Build, mysql: MysqlOptions, org: OrgConfig) -> Self {
+        let install = MysqlServer::locate().expect("a MySQL server: run `make setup`");
+        let mysql = MysqlServer::start(&install, mysql).expect("MySQL starts");
+        let org = Sandbox::start("127.0.0.1:0".parse().unwrap(), org).expect("the org starts");
+        let mut world = Self {
+            mysql,
+            org,
+            people: People::new(1, 0),
+            settings: Vec::new(),
+            port: free_port().unwrap(),
+            folder: tempfile::Builder::new().prefix("ls-").tempdir().unwrap(),
+            build,
+            service: None,
+            runtime: tokio::runtime::Runtime::new().unwrap(),
+            inserted: 0,
+        };
+        write_config(world.folder.path()).unwrap();
+        world.with_form(async |_| Ok(()));
+        world
+    }
+
+    /// Overrides one key for the services started from now on: `batch.max_age`, `0s`.
+    pub fn set(&mut self, key: &str, value: &str) {
+        let name = format!("LEADSTREAM_{}", key.to_uppercase().replace('.', "__"));
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value.to_owned()));
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("leadstream.toml")
+    }
+
+    pub fn program(&self) -> PathBuf {
+        let test_build = PathBuf::from(env!("CARGO_BIN_EXE_leadstream"));
+        match self.build {
+            Build::Failpoints => test_build,
+            Build::Release => {
+                let release = test_build.parent().unwrap().with_file_name("release");
+                let program = release.join("leadstream");
+                assert!(program.exists(), "{}: run `make test`", program.display());
+                program
+            }
+        }
+    }
+
+    /// The variables that a process of leadstream needs here.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut environment: Vec<(String, String)> = [
+            ("LEADSTREAM_SOURCE__URL", self.mysql.url("root")),
+            ("LEADSTREAM_SALESFORCE__LOGIN_URL", self.org.base_url()),
+            ("LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET", "leadstream-demo-secret".to_owned()),
+            ("LEADSTREAM_STATE__PATH", self.state().display().to_string()),
+            ("LEADSTREAM_OPERATOR__LISTEN", format!("127.0.0.1:{}", self.port)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        for (name, value) in &self.settings {
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.clone(), value.clone()));
+        }
+        environment
+    }
+
+    /// Starts leadstream without waiting for it.
+    pub fn spawn(&mut self) {
+        let options = ServiceOptions {
+            program: self.program(),
+            config: self.config(),
+            environment: self.environment(),
+            log: self.folder.path().join("leadstream.log"),
+        };
+        self.service = Some(ServiceProcess::start(&options).expect("leadstream can be started"));
+    }
+
+    /// Starts leadstream and waits until it streams.
+    #[track_caller]
+    pub fn start(&mut self) {
+        self.spawn();
+        self.wait_for_status("the stream to stand", |status| status.source.connected);
+    }
+
+    pub fn service(&mut self) -> &mut ServiceProcess {
+        self.service.as_mut().expect("leadstream was started")
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.service().kill();
+        self.service = None;
+    }
+
+    /// SIGTERM; its exit status.
+    #[track_caller]
+    pub fn stop(&mut self) -> ExitStatus {
+        self.service().terminate().unwrap();
+        let status = self.service().wait(PATIENCE);
+        let Some(status) = status else {
+            panic!("leadstream did not stop:\n{}", self.log());
+        };
+        self.service = None;
+        status
+    }
+
+    /// Waits until leadstream ends by itself.
+    #[track_caller]
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let Some(status) = self.service().wait(PATIENCE) else {
+            panic!("leadstream did not end:\n{}", self.log());
+        };
+        self.service = None;
+        status
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("leadstream.log")).unwrap_or_default()
+    }
+
+    pub fn status(&self) -> Option<Status> {
+        let (code, body) = get(self.port, "/api/v1/status").ok()?;
+        (code == 200).then(|| serde_json::from_str(&body).expect("the status is JSON of its shape"))
+    }
+
+    #[track_caller]
+    pub fn wait_for_status(&mut self, what: &str, done: impl Fn(&Status) -> bool) -> Status {
+        let mut last = None;
+        let found = wait_until(PATIENCE, || {
+            let running = self.service.as_mut().is_some_and(ServiceProcess::is_running);
+            assert!(running, "leadstream ended:\n{}", self.log());
+            last = self.status();
+            last.clone().filter(&done)
+        });
+        match found {
+            Some(status) => status,
+            None => panic!("waited in vain for {what}:\n{last:#?}\n{}", self.log()),
+        }
+    }
+
+    /// Waits until every inserted row has its outcome.
+    #[track_caller]
+    pub fn wait_settled(&mut self) -> Status {
+        let inserted = self.inserted;
+        self.wait_for_status("every row to have its outcome", move |status| {
+            let captured: u64 = status.routes.iter().map(|route| route.captured).sum();
+            captured >= inserted
+                && status.routes.iter().all(|r| r.in_flight == 0 && r.totals.parked == 0)
+        })
+    }
+
+    /// Works with the form that leads are entered in.
+    pub fn with_form<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Form) -> Result<T, mysql_async::Error>,
+    ) -> T {
+        let url = self.mysql.url("root");
+        self.runtime.block_on(async {
+            let mut form = Form::open(&url).await.expect("MySQL answers");
+            work(&mut form).await.expect("MySQL does as it is told")
+        })
+    }
+
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Inserts leads of the world's people, `at_once` in a transaction.
+    pub fn insert(&mut self, count: usize, at_once: usize) -> Vec<Lead> {
+        let leads: Vec<Lead> = (0..count).map(|_| self.people.next_lead()).collect();
+        self.insert_leads(&leads, at_once);
+        leads
+    }
+
+    pub fn insert_leads(&mut self, leads: &[Lead], at_once: usize) {
+        let pieces: Vec<Vec<Lead>> = leads.chunks(at_once).map(<[Lead]>::to_vec).collect();
+        self.with_form(async move |form| {
+            for piece in pieces {
+                form.submit(&piece).await?;
+            }
+            Ok(())
+        });
+        self.inserted += leads.len() as u64;
+    }
+
+    /// Stops leadstream in good order, then lets the oracle judge.
+    #[track_caller]
+    pub fn judge(&mut self) -> Judgement {
+        let status = self.wait_settled();
+        assert!(self.stop().success(), "a clean end:\n{}", self.log());
+        oracle::judge(self, &status)
+    }
+}
+
+/// For processes that are made to die.
+impl World {
+    fn is_dead(&mut self) -> bool {
+        !self.service().is_running()
+    }
+
+    /// Waits until it streams or has died.
+    pub fn wait_until_started_or_dead(&mut self) {
+        let over = wait_until(PATIENCE, || {
+            let streams = self.status().is_some_and(|status| status.source.connected);
+            (streams || self.is_dead()).then_some(())
+        });
+        assert!(over.is_some(), "neither started nor dead:\n{}", self.log());
+    }
+
+    /// Waits until what was inserted is settled or it has died.
+    pub fn wait_progress_or_dead(&mut self) {
+        let inserted = self.inserted;
+        let over = wait_until(PATIENCE, || {
+            let settled = self.status().is_some_and(|status| {
+                status.routes.iter().map(|r| r.captured - r.in_flight).sum::<u64>() >= inserted
+            });
+            (settled || self.is_dead()).then_some(())
+        });
+        assert!(over.is_some(), "neither progress nor death:\n{}", self.log());
+    }
+}

@@ -1,0 +1,109 @@
+//! The oracle: what MySQL committed, what the journal says, what Salesforce holds, compared row by
+//! row. It shares no code with the pipeline; the promise is held when it finds nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use leadstream::runtime::status::Status;
+use serde_json::Value;
+
+use super::World;
+use super::journal::{self, Journal};
+
+/// What was found when everything was as it must be; for what a single test expects beyond.
+#[derive(Debug)]
+pub struct Judgement {
+    pub rows: u64,
+    pub delivered: BTreeSet<String>,
+    /// By key: the code it was set aside with.
+    pub dead_letters: BTreeMap<String, String>,
+    pub journal: Journal,
+}
+
+/// Compares the three.
+///
+/// # Panics
+/// With the first promise that is broken.
+#[track_caller]
+pub fn judge(world: &mut World, status: &Status) -> Judgement {
+    let rows = committed_rows(world);
+    let journal = journal::read(&world.state().join("journal"));
+    let mut delivered = BTreeMap::new();
+    let mut dead_letters = BTreeMap::new();
+    for (change, steps) in &journal.finals {
+        assert_eq!(steps.len(), 1, "{change:?} has more than one outcome: {steps:?}");
+        let step = &steps[0];
+        let key = step.key.clone().unwrap_or_default();
+        match step.kind.as_str() {
+            "delivered" => {
+                let id = step.salesforce_id.clone().expect("a delivered record has an id");
+                assert_eq!(delivered.insert(key.clone(), id), None, "key {key} delivered twice");
+            }
+            "dead_letter" => {
+                dead_letters.insert(key, step.code.clone().unwrap_or_default());
+            }
+            other => panic!("{change:?} ended as {other}"),
+        }
+    }
+    assert_eq!(journal.still_parked, [0_u64; 0], "parked records were forgotten");
+
+    // Every committed row is delivered once or dead-lettered, and nothing else is.
+    let outcomes: BTreeSet<&String> = delivered.keys().chain(dead_letters.keys()).collect();
+    let committed: BTreeSet<&String> = rows.keys().collect();
+    let lost: Vec<_> = committed.difference(&outcomes).take(10).collect();
+    let invented: Vec<_> = outcomes.difference(&committed).take(10).collect();
+    assert!(lost.is_empty() && invented.is_empty(), "lost: {lost:?}, invented: {invented:?}");
+    assert_eq!(delivered.len() + dead_letters.len(), rows.len(), "one outcome a row");
+
+    compare_with_salesforce(world, &rows, &delivered);
+    compare_books(status, rows.len(), delivered.len(), dead_letters.len());
+    Judgement {
+        rows: rows.len() as u64,
+        delivered: delivered.into_keys().collect(),
+        dead_letters,
+        journal,
+    }
+}
+
+/// Each row's key with the values that can be compared as text.
+fn committed_rows(world: &mut World) -> BTreeMap<String, (String, String)> {
+    let sql = "SELECT CONCAT_WS('\u{1f}', id, IFNULL(last_name, ''), email) FROM crm.leads";
+    let texts = world.with_form(async |form| form.texts(sql).await);
+    texts
+        .iter()
+        .map(|text| {
+            let parts: Vec<&str> = text.split('\u{1f}').collect();
+            (parts[0].to_owned(), (parts[1].to_owned(), parts[2].to_owned()))
+        })
+        .collect()
+}
+
+fn compare_with_salesforce(
+    world: &World,
+    rows: &BTreeMap<String, (String, String)>,
+    delivered: &BTreeMap<String, String>,
+) {
+    let mut leads = BTreeMap::new();
+    for lead in world.org.leads() {
+        let key = lead.fields["MySQL_Id__c"].as_str().expect("a key").to_owned();
+        assert!(leads.insert(key.clone(), lead).is_none(), "two Leads with key {key}");
+    }
+    for (key, id) in delivered {
+        let lead = leads.get(key).unwrap_or_else(|| panic!("key {key} is not in Salesforce"));
+        assert_eq!(lead.id, *id, "key {key}");
+        let (last_name, email) = &rows[key];
+        let text = |name: &str| lead.fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        assert_eq!(text("LastName"), last_name, "key {key}");
+        assert_eq!(text("Email"), email, "key {key}");
+    }
+    let unknown: Vec<_> = leads.keys().filter(|key| !delivered.contains_key(*key)).collect();
+    assert!(unknown.is_empty(), "in Salesforce, but not delivered: {unknown:?}");
+    assert_eq!(world.org.stats().max_concurrent_per_key, u64::from(!leads.is_empty()), "calls at once for a key");
+}
+
+fn compare_books(status: &Status, rows: usize, delivered: usize, dead_letters: usize) {
+    let route = &status.routes[0];
+    assert!(route.balances, "the books: {route:?}");
+    assert_eq!(route.captured, rows as u64, "captured once for ever");
+    assert_eq!(route.totals.delivered(), delivered as u64, "delivered");
+    assert_eq!(route.totals.dead_letters_open, dead_letters as u64, "dead letters");
+}
