@@ -60,6 +60,8 @@ pub enum Error {
     ServerIdTaken { server_id: u32, source: Source },
     #[error("the server refused to stream its binlog")]
     DumpRefused { source: Source },
+    #[error("the position {position} lies behind the end of the file ({bytes} bytes)")]
+    FileShort { position: FilePosition, bytes: u64 },
     #[error("the start position was not made durable")]
     StartNotDurable,
 
@@ -138,6 +140,7 @@ impl Error {
             Error::ServerIdTaken { .. } => "LS1025",
             Error::DumpRefused { .. } => "LS1026",
             Error::StartNotDurable => "LS1027",
+            Error::FileShort { .. } => "LS1028",
             Error::Disconnected => "LS1030",
             Error::Silent { .. } => "LS1031",
             Error::StreamBroken { .. } => "LS1032",
@@ -194,6 +197,7 @@ impl Error {
             | Error::GtidsAhead { .. }
             | Error::OtherServer { .. }
             | Error::FileGone { .. }
+            | Error::FileShort { .. }
             | Error::GtidModeChanged { .. }
             | Error::StartNotDurable
             | Error::Checksum { .. }

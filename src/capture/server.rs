@@ -97,7 +97,7 @@ impl Server {
             Start::Now => self.now(conn, settings).await?,
             Start::Earliest => {
                 let file = files(conn, settings).await?.into_iter().next();
-                let file = file.ok_or(Error::ServerSetting {
+                let (file, _) = file.ok_or(Error::ServerSetting {
                     name: "log_bin",
                     found: "OFF".to_owned(),
                     needed: "ON",
@@ -169,10 +169,14 @@ impl Server {
                         found: self.uuid().to_owned(),
                     });
                 }
-                if files(conn, settings).await?.iter().any(|file| **file == *position.file) {
-                    return Ok(());
+                let files = files(conn, settings).await?;
+                match files.iter().find(|(file, _)| **file == *position.file) {
+                    Some((_, bytes)) if *bytes < position.offset => {
+                        Err(Error::FileShort { position: position.clone(), bytes: *bytes })
+                    }
+                    Some(_) => Ok(()),
+                    None => Err(Error::FileGone { file: position.file.to_string() }),
                 }
-                Err(Error::FileGone { file: position.file.to_string() })
             }
         }
     }
@@ -226,16 +230,22 @@ fn lacking(have: &GtidSet, wanted: &GtidSet) -> String {
     missing.to_string()
 }
 
-/// The server's binlog files, oldest first.
+/// The server's binlog files with their sizes, oldest first.
 pub(super) async fn files(
     conn: &mut Conn,
     settings: &SourceSettings,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<(String, u64)>, Error> {
     let rows: Vec<Row> = conn
         .query("SHOW BINARY LOGS")
         .await
         .map_err(|error| query_error(settings, "list the binlog files", error))?;
-    Ok(rows.into_iter().filter_map(|mut row| row.take_opt(0).and_then(Result::ok)).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|mut row| {
+            let file = row.take_opt(0).and_then(Result::ok)?;
+            Some((file, row.take_opt(1).and_then(Result::ok)?))
+        })
+        .collect())
 }
 
 #[cfg(test)]
