@@ -32,7 +32,7 @@ impl Server {
         let rows: Vec<(String, String)> = conn
             .query(
                 "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'gtid_mode', \
-                 'gtid_executed', 'gtid_purged', 'log_bin', 'binlog_format', \
+                 'gtid_purged', 'log_bin', 'binlog_format', \
                  'binlog_row_metadata', 'binlog_row_image', 'binlog_row_value_options', \
                  'binlog_checksum', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', \
                  'lower_case_table_names', 'version_comment')",
@@ -160,7 +160,7 @@ impl Server {
                 if !set.contains_set(&purged) {
                     return Err(Error::HistoryLost { missing: lacking(set, &purged) });
                 }
-                wait_for_replica(conn, settings, set, self.gtid_set("gtid_executed")?).await
+                wait_for_replica(conn, settings, set).await
             }
             Position::File(position) => {
                 if self.uuid() != progress.server_uuid {
@@ -188,31 +188,30 @@ async fn wait_for_replica(
     conn: &mut Conn,
     settings: &SourceSettings,
     ours: &GtidSet,
-    mut executed: GtidSet,
 ) -> Result<(), Error> {
-    for _ in 0..LAG_PATIENCE_SECONDS {
-        if executed.contains_set(ours) {
-            return Ok(());
-        }
-        tracing::warn!(
-            ahead = lacking(&executed, ours),
-            "the server has not executed what was read already; waiting for it"
-        );
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let what = "read gtid_executed";
+    let what = "read gtid_executed";
+    let mut seconds_left = LAG_PATIENCE_SECONDS;
+    loop {
+        // Asked anew each time: `ours` may be younger than what the server said before.
         let text: Option<String> = conn
             .query_first("SELECT @@GLOBAL.gtid_executed")
             .await
             .map_err(|error| query_error(settings, what, error))?;
-        executed = text
+        let executed: GtidSet = text
             .unwrap_or_default()
             .parse()
             .map_err(|error| Error::Query { what, source: Box::new(error) })?;
+        if executed.contains_set(ours) {
+            return Ok(());
+        }
+        let ahead = lacking(&executed, ours);
+        if seconds_left == 0 {
+            return Err(Error::GtidsAhead { ahead });
+        }
+        tracing::warn!(ahead, seconds_left, "waiting for the server to execute what was read");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        seconds_left -= 1;
     }
-    if executed.contains_set(ours) {
-        return Ok(());
-    }
-    Err(Error::GtidsAhead { ahead: lacking(&executed, ours) })
 }
 
 /// Of `wanted`, the intervals that are not wholly in `have`.

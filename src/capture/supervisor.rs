@@ -177,11 +177,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_third_panic_at_one_place_is_permanent() {
-        let name = || Err::<(), _>("truncated event").unwrap();
         let mut panics = Panics::default();
         let mut permanent = Vec::new();
         for _ in 0..3 {
-            let error = tokio::spawn(async move { name() }).await.unwrap_err();
+            let error = tokio::spawn(async { panic!("truncated event") }).await.unwrap_err();
             permanent.push(panics.note(error, None).is_permanent());
         }
         assert_eq!(permanent, [false, false, true]);
