@@ -215,3 +215,25 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_code_has_its_page_and_every_page_its_code() {
+        let codes: BTreeSet<String> = include_str!("error.rs")
+            .split('"')
+            .filter(|text| text.len() == 6 && text.starts_with("LS10"))
+            .map(str::to_owned)
+            .collect();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors");
+        let pages: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("LS10"))
+            .map(|name| name.trim_end_matches(".md").to_owned())
+            .collect();
+        assert_eq!(codes, pages);
+    }
+}
