@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mysql_async::binlog::EventFlags;
 use mysql_async::binlog::events::{
     Event, GtidEvent, QueryEvent, RotateEvent, TransactionPayloadEvent,
 };
-use mysql_async::binlog::{BinlogChecksumAlg, EventFlags};
 
+use super::envelope::{Envelope, kind};
 use super::error::Error;
 use super::pieces::{Piece, Pieces};
 use super::progress::Progress;
@@ -27,38 +28,6 @@ use crate::core::time::Micros;
 
 /// Transactions without routed rows that share one [`Advance`] at most.
 const MERGED_MAX: u32 = 1_000;
-/// A compressed transaction is unpacked in one piece by the driver; more than this is refused.
-const PAYLOAD_BYTES_MAX: u64 = 1 << 30;
-
-/// Event types by their number on the wire (`binlog_event.h`).
-mod kind {
-    pub(super) const STOP: u8 = 3;
-    pub(super) const QUERY: u8 = 2;
-    pub(super) const ROTATE: u8 = 4;
-    pub(super) const INTVAR: u8 = 5;
-    pub(super) const APPEND_BLOCK: u8 = 9;
-    pub(super) const DELETE_FILE: u8 = 11;
-    pub(super) const RAND: u8 = 13;
-    pub(super) const USER_VAR: u8 = 14;
-    pub(super) const FORMAT_DESCRIPTION: u8 = 15;
-    pub(super) const XID: u8 = 16;
-    pub(super) const BEGIN_LOAD_QUERY: u8 = 17;
-    pub(super) const EXECUTE_LOAD_QUERY: u8 = 18;
-    pub(super) const TABLE_MAP: u8 = 19;
-    pub(super) const INCIDENT: u8 = 26;
-    pub(super) const HEARTBEAT: u8 = 27;
-    pub(super) const IGNORABLE: u8 = 28;
-    pub(super) const ROWS_QUERY: u8 = 29;
-    pub(super) const GTID: u8 = 33;
-    pub(super) const ANONYMOUS_GTID: u8 = 34;
-    pub(super) const PREVIOUS_GTIDS: u8 = 35;
-    pub(super) const TRANSACTION_CONTEXT: u8 = 36;
-    pub(super) const VIEW_CHANGE: u8 = 37;
-    pub(super) const XA_PREPARE: u8 = 38;
-    pub(super) const TRANSACTION_PAYLOAD: u8 = 40;
-    pub(super) const HEARTBEAT_V2: u8 = 41;
-    pub(super) const GTID_TAGGED: u8 = 42;
-}
 
 pub(super) struct Assembler {
     pub(super) routing: Arc<Routing>,
@@ -67,10 +36,7 @@ pub(super) struct Assembler {
     pub(super) open: Option<Open>,
     pub(super) clock: fn() -> Micros,
     pub(super) progress: Progress,
-    /// Where the last event ended.
-    at: FilePosition,
-    /// Of the compressed transaction at hand: bytes of its events still to come.
-    payload_left: u64,
+    envelope: Envelope,
     merged: GtidSet,
     merged_count: u32,
     merged_end: Option<FilePosition>,
@@ -106,8 +72,7 @@ impl Assembler {
             open: None,
             clock,
             progress,
-            at,
-            payload_left: 0,
+            envelope: Envelope::new(at),
             merged: GtidSet::default(),
             merged_count: 0,
             merged_end: None,
@@ -115,7 +80,7 @@ impl Assembler {
     }
 
     pub(super) fn at(&self) -> &FilePosition {
-        &self.at
+        &self.envelope.at
     }
 
     /// Whether anything but merged advances waits to be handed on.
@@ -147,21 +112,18 @@ impl Assembler {
     pub(super) fn accept(&mut self, event: &Event) -> Result<(), Error> {
         let header = event.header();
         let kind = header.event_type_raw();
-        let inside_payload = self.enter_payload(event)?;
-        if !inside_payload {
-            self.check_sum(event)?;
-            self.move_on(kind, header.log_pos());
-        }
+        self.envelope.open(event)?;
         match kind {
             kind::GTID | kind::GTID_TAGGED | kind::ANONYMOUS_GTID => self.begin(event),
             kind::QUERY => self.query(event),
             kind::TABLE_MAP => {
-                let at = self.at.clone();
+                let at = self.envelope.at.clone();
                 self.maps.accept(event, &self.routing, &at)
             }
             20..=25 | 30..=32 | 39 => self.rows(event),
             kind::XID => self.finish(),
-            kind::XA_PREPARE => self.finish_xa(),
+            // Rows of an XA transaction were refused when they came.
+            kind::XA_PREPARE => self.finish(),
             kind::TRANSACTION_PAYLOAD => self.payload(event),
             kind::ROTATE => self.rotate(event),
             kind::FORMAT_DESCRIPTION => {
@@ -170,7 +132,7 @@ impl Assembler {
             }
             kind::EXECUTE_LOAD_QUERY => self.load_query(event),
             kind::INCIDENT => Err(Error::Incident {
-                position: self.at.clone(),
+                position: self.envelope.at.clone(),
             }),
             kind::STOP
             | kind::INTVAR
@@ -189,79 +151,15 @@ impl Assembler {
             _ if header.flags().contains(EventFlags::LOG_EVENT_IGNORABLE_F) => Ok(()),
             event => Err(Error::UnknownEvent {
                 event,
-                position: self.at.clone(),
+                position: self.envelope.at.clone(),
             }),
         }
-    }
-
-    /// Whether this event came out of a compressed transaction. What must follow one is its
-    /// events, all of them: an undecodable payload yields none, without an error of the driver's.
-    fn enter_payload(&mut self, event: &Event) -> Result<bool, Error> {
-        if self.payload_left == 0 {
-            return Ok(false);
-        }
-        let header = event.header();
-        let stands_outside = matches!(
-            header.event_type_raw(),
-            kind::GTID
-                | kind::GTID_TAGGED
-                | kind::ANONYMOUS_GTID
-                | kind::PREVIOUS_GTIDS
-                | kind::ROTATE
-                | kind::FORMAT_DESCRIPTION
-                | kind::HEARTBEAT
-                | kind::HEARTBEAT_V2
-                | kind::STOP
-                | kind::TRANSACTION_PAYLOAD
-        );
-        let left = self
-            .payload_left
-            .checked_sub(u64::from(header.event_size()));
-        match left {
-            Some(left) if !stands_outside => self.payload_left = left,
-            _ => {
-                return Err(Error::Payload {
-                    position: self.at.clone(),
-                });
-            }
-        }
-        Ok(true)
-    }
-
-    fn check_sum(&self, event: &Event) -> Result<(), Error> {
-        let algorithm = event.footer().get_checksum_alg().ok().flatten();
-        let Some(algorithm @ BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32) = algorithm else {
-            return Ok(());
-        };
-        let kind = event.header().event_type_raw();
-        let right = event
-            .checksum()
-            .is_none_or(|found| u32::from_le_bytes(found) == event.calc_checksum(algorithm));
-        if right {
-            return Ok(());
-        }
-        Err(Error::Checksum {
-            event: kind,
-            position: self.at.clone(),
-        })
-    }
-
-    /// Follows the position in 64 bits; the header carries 32, and 0 in events made for the dump.
-    fn move_on(&mut self, kind: u8, log_pos: u32) {
-        if log_pos == 0 || matches!(kind, kind::ROTATE | kind::HEARTBEAT | kind::HEARTBEAT_V2) {
-            return;
-        }
-        let mut offset = (self.at.offset & !0xFFFF_FFFF) | u64::from(log_pos);
-        if offset < self.at.offset {
-            offset += 1 << 32;
-        }
-        self.at.offset = offset;
     }
 
     fn undecodable(&self, event: &Event, reason: impl Into<String>) -> Error {
         Error::Event {
             event: event.header().event_type_raw(),
-            position: self.at.clone(),
+            position: self.envelope.at.clone(),
             reason: reason.into(),
         }
     }
@@ -270,10 +168,10 @@ impl Assembler {
         let rotate: RotateEvent<'_> = event
             .read_event()
             .map_err(|error| self.undecodable(event, error.to_string()))?;
-        if *rotate.name() != *self.at.file {
-            self.at.file = rotate.name().into();
+        if *rotate.name() != *self.envelope.at.file {
+            self.envelope.at.file = rotate.name().into();
         }
-        self.at.offset = rotate.position();
+        self.envelope.at.offset = rotate.position();
         self.maps.clear();
         Ok(())
     }
@@ -282,8 +180,9 @@ impl Assembler {
         self.close_implicit()?;
         let header = event.header();
         let start = FilePosition {
-            file: Arc::clone(&self.at.file),
+            file: Arc::clone(&self.envelope.at.file),
             offset: self
+                .envelope
                 .at
                 .offset
                 .saturating_sub(u64::from(header.event_size())),
@@ -353,7 +252,7 @@ impl Assembler {
         match &self.open {
             None => Ok(()),
             Some(open) if open.begun || open.has_routed_rows => Err(Error::TransactionBroken {
-                position: self.at.clone(),
+                position: self.envelope.at.clone(),
             }),
             Some(_) => self.finish(),
         }
@@ -380,11 +279,11 @@ impl Assembler {
             }
             Statement::RoutedChange(table) => Err(Error::StatementLogged {
                 table: self.routing.tables[table].text.clone(),
-                position: self.at.clone(),
+                position: self.envelope.at.clone(),
             }),
             Statement::Rollback | Statement::RollbackToSavepoint if has_routed_rows => {
                 Err(Error::TransactionBroken {
-                    position: self.at.clone(),
+                    position: self.envelope.at.clone(),
                 })
             }
             Statement::RollbackToSavepoint | Statement::Savepoint => Ok(()),
@@ -402,7 +301,7 @@ impl Assembler {
         match statement::classify(&text, b"", self.routing.names()) {
             Statement::RoutedChange(table) => Err(Error::StatementLogged {
                 table: self.routing.tables[table].text.clone(),
-                position: self.at.clone(),
+                position: self.envelope.at.clone(),
             }),
             _ => Ok(()),
         }
@@ -416,22 +315,11 @@ impl Assembler {
             0 => payload.payload_size(),
             bytes => bytes,
         };
-        if bytes > PAYLOAD_BYTES_MAX {
-            return Err(Error::PayloadSize {
-                position: self.at.clone(),
-                bytes,
-            });
-        }
-        self.payload_left = bytes;
+        self.envelope.expect_payload(bytes)?;
         if let Some(open) = &mut self.open {
             open.begun = true;
         }
         Ok(())
-    }
-
-    fn finish_xa(&mut self) -> Result<(), Error> {
-        // Rows of an XA transaction were refused when they came; what is left has none of ours.
-        self.finish()
     }
 
     /// The open transaction has ended here.
@@ -448,7 +336,7 @@ impl Assembler {
             open.gtid.iter().for_each(|gtid| gtids.insert(gtid));
             self.push_advance(Advance {
                 gtids,
-                end: self.at.clone(),
+                end: self.envelope.at.clone(),
             });
             if self.pieces.is_full() {
                 self.cut();
@@ -457,7 +345,7 @@ impl Assembler {
         }
         open.gtid.iter().for_each(|gtid| self.merged.insert(gtid));
         self.merged_count += 1;
-        self.merged_end = Some(self.at.clone());
+        self.merged_end = Some(self.envelope.at.clone());
         if self.merged_count >= MERGED_MAX {
             self.flush();
         }

@@ -93,6 +93,8 @@ pub enum Error {
     ServerIdTaken { server_id: u32, source: Source },
     #[error("the server refused to stream its binlog")]
     DumpRefused { source: Source },
+    #[error("the position {position} lies behind the end of the file ({bytes} bytes)")]
+    FileShort { position: FilePosition, bytes: u64 },
     #[error("the start position was not made durable")]
     StartNotDurable,
 
@@ -195,6 +197,7 @@ impl Error {
             Error::ServerIdTaken { .. } => "LS1025",
             Error::DumpRefused { .. } => "LS1026",
             Error::StartNotDurable => "LS1027",
+            Error::FileShort { .. } => "LS1028",
             Error::Disconnected => "LS1030",
             Error::Silent { .. } => "LS1031",
             Error::StreamBroken { .. } => "LS1032",
@@ -251,6 +254,7 @@ impl Error {
             | Error::GtidsAhead { .. }
             | Error::OtherServer { .. }
             | Error::FileGone { .. }
+            | Error::FileShort { .. }
             | Error::GtidModeChanged { .. }
             | Error::StartNotDurable
             | Error::Checksum { .. }
@@ -266,5 +270,27 @@ impl Error {
             | Error::NamesMissing { .. }
             | Error::TransactionBroken { .. } => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_code_has_its_page_and_every_page_its_code() {
+        let codes: BTreeSet<String> = include_str!("error.rs")
+            .split('"')
+            .filter(|text| text.len() == 6 && text.starts_with("LS10"))
+            .map(str::to_owned)
+            .collect();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors");
+        let pages: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("LS10"))
+            .map(|name| name.trim_end_matches(".md").to_owned())
+            .collect();
+        assert_eq!(codes, pages);
     }
 }

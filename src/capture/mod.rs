@@ -9,8 +9,10 @@
 
 mod assembler;
 mod charset;
+mod columns;
 mod connection;
 mod decode;
+mod envelope;
 mod error;
 mod json;
 mod pieces;

@@ -78,6 +78,11 @@ impl Error {
                  accept the loss with `leadstream checkpoint set`"
                     .to_owned()
             }
+            Error::FileShort { .. } => {
+                "the server lost the end of its binlog in a crash (sync_binlog is not 1?); compare \
+                 what it lost, and set the checkpoint with `leadstream checkpoint set`"
+                    .to_owned()
+            }
             Error::GtidModeChanged { .. } => {
                 "SET PERSIST gtid_mode = ON (by way of ON_PERMISSIVE), or start again from a file \
                  position with `leadstream checkpoint set`"

@@ -32,7 +32,7 @@ impl Server {
         let rows: Vec<(String, String)> = conn
             .query(
                 "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'gtid_mode', \
-                 'gtid_executed', 'gtid_purged', 'log_bin', 'binlog_format', \
+                 'gtid_purged', 'log_bin', 'binlog_format', \
                  'binlog_row_metadata', 'binlog_row_image', 'binlog_row_value_options', \
                  'binlog_checksum', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', \
                  'lower_case_table_names', 'version_comment')",
@@ -105,7 +105,7 @@ impl Server {
             Start::Now => self.now(conn, settings).await?,
             Start::Earliest => {
                 let file = files(conn, settings).await?.into_iter().next();
-                let file = file.ok_or(Error::ServerSetting {
+                let (file, _) = file.ok_or(Error::ServerSetting {
                     name: "log_bin",
                     found: "OFF".to_owned(),
                     needed: "ON",
@@ -202,7 +202,7 @@ impl Server {
                         missing: lacking(set, &purged),
                     });
                 }
-                wait_for_replica(conn, settings, set, self.gtid_set("gtid_executed")?).await
+                wait_for_replica(conn, settings, set).await
             }
             Position::File(position) => {
                 if self.uuid() != progress.server_uuid {
@@ -211,16 +211,17 @@ impl Server {
                         found: self.uuid().to_owned(),
                     });
                 }
-                if files(conn, settings)
-                    .await?
-                    .iter()
-                    .any(|file| **file == *position.file)
-                {
-                    return Ok(());
+                let files = files(conn, settings).await?;
+                match files.iter().find(|(file, _)| **file == *position.file) {
+                    Some((_, bytes)) if *bytes < position.offset => Err(Error::FileShort {
+                        position: position.clone(),
+                        bytes: *bytes,
+                    }),
+                    Some(_) => Ok(()),
+                    None => Err(Error::FileGone {
+                        file: position.file.to_string(),
+                    }),
                 }
-                Err(Error::FileGone {
-                    file: position.file.to_string(),
-                })
             }
         }
     }
@@ -232,36 +233,37 @@ async fn wait_for_replica(
     conn: &mut Conn,
     settings: &SourceSettings,
     ours: &GtidSet,
-    mut executed: GtidSet,
 ) -> Result<(), Error> {
-    for _ in 0..LAG_PATIENCE_SECONDS {
-        if executed.contains_set(ours) {
-            return Ok(());
-        }
-        tracing::warn!(
-            ahead = lacking(&executed, ours),
-            "the server has not executed what was read already; waiting for it"
-        );
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let what = "read gtid_executed";
+    let what = "read gtid_executed";
+    let mut seconds_left = LAG_PATIENCE_SECONDS;
+    loop {
+        // Asked anew each time: `ours` may be younger than what the server said before.
         let text: Option<String> = conn
             .query_first("SELECT @@GLOBAL.gtid_executed")
             .await
             .map_err(|error| query_error(settings, what, error))?;
-        executed = text
+        let executed: GtidSet = text
             .unwrap_or_default()
             .parse()
             .map_err(|error| Error::Query {
                 what,
                 source: Box::new(error),
             })?;
+        if executed.contains_set(ours) {
+            return Ok(());
+        }
+        let ahead = lacking(&executed, ours);
+        if seconds_left == 0 {
+            return Err(Error::GtidsAhead { ahead });
+        }
+        tracing::warn!(
+            ahead,
+            seconds_left,
+            "waiting for the server to execute what was read"
+        );
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        seconds_left -= 1;
     }
-    if executed.contains_set(ours) {
-        return Ok(());
-    }
-    Err(Error::GtidsAhead {
-        ahead: lacking(&executed, ours),
-    })
 }
 
 /// Of `wanted`, the intervals that are not wholly in `have`.
@@ -279,18 +281,21 @@ fn lacking(have: &GtidSet, wanted: &GtidSet) -> String {
     missing.to_string()
 }
 
-/// The server's binlog files, oldest first.
+/// The server's binlog files with their sizes, oldest first.
 pub(super) async fn files(
     conn: &mut Conn,
     settings: &SourceSettings,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<(String, u64)>, Error> {
     let rows: Vec<Row> = conn
         .query("SHOW BINARY LOGS")
         .await
         .map_err(|error| query_error(settings, "list the binlog files", error))?;
     Ok(rows
         .into_iter()
-        .filter_map(|mut row| row.take_opt(0).and_then(Result::ok))
+        .filter_map(|mut row| {
+            let file = row.take_opt(0).and_then(Result::ok)?;
+            Some((file, row.take_opt(1).and_then(Result::ok)?))
+        })
         .collect())
 }
 

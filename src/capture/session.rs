@@ -3,6 +3,7 @@
 //! Runs in a task of its own, because the driver panics on truncated events; what must outlive
 //! that is in [`Shared`]. Progress is noted only after the driver's side has taken the piece.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -14,6 +15,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, Sid};
 use mysql_common::packets::Tag;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::CaptureEvent;
 use super::assembler::Assembler;
@@ -28,7 +30,7 @@ use crate::core::position::{FilePosition, GtidSet, Position};
 use crate::core::time::Micros;
 
 /// How long transactions without routed rows wait for company.
-const IDLE: Duration = Duration::from_millis(200);
+const COMPANY: Duration = Duration::from_millis(200);
 /// Heartbeats missed before a connection counts as dead.
 const HEARTBEATS_MISSED: u64 = 3;
 /// While the window is full nothing is read; the server must not drop the dump for that.
@@ -87,6 +89,7 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
                     stream,
                     assembler,
                     version: Some(version),
+                    company: None,
                 }
                 .run(),
             )
@@ -223,6 +226,8 @@ struct Session {
     assembler: Assembler,
     /// Of a server that has not been announced yet.
     version: Option<String>,
+    /// Runs out when the oldest merged advance has waited long enough.
+    company: Option<Pin<Box<Sleep>>>,
 }
 
 enum Next {
@@ -238,6 +243,7 @@ impl Session {
             let event = match self.next().await {
                 Next::Event(event) => event,
                 Next::Idle => {
+                    self.company = None;
                     self.assembler.flush();
                     self.hand_on().await?;
                     continue;
@@ -280,15 +286,22 @@ impl Session {
                 None => return Next::Idle,
             }
         } else {
-            let holds_advance = self.assembler.holds_advance();
-            let wait = if holds_advance {
-                IDLE
-            } else {
-                Duration::from_millis(patience)
+            if !self.assembler.holds_advance() {
+                self.company = None;
+            } else if self.company.is_none() {
+                self.company = Some(Box::pin(sleep(COMPANY)));
+            }
+            let silence = Duration::from_millis(patience);
+            let read = match &mut self.company {
+                None => timeout(silence, stream.next()).await,
+                Some(company) => tokio::select! {
+                    biased;
+                    () = company.as_mut() => return Next::Idle,
+                    read = stream.next() => Ok(read),
+                },
             };
-            match tokio::time::timeout(wait, stream.next()).await {
+            match read {
                 Ok(read) => read,
-                Err(_) if holds_advance => return Next::Idle,
                 Err(_) => {
                     return Next::Failed(Error::Silent {
                         waited_ms: patience,

@@ -53,8 +53,7 @@ pub async fn run(
     let supervisor = Supervisor {
         context,
         attempt: 0,
-        panics: 0,
-        panicked_at: None,
+        panics: Panics::default(),
     };
     tokio::select! {
         biased;
@@ -68,8 +67,7 @@ struct Supervisor {
     context: Arc<Context>,
     /// Connections in a row that brought nothing.
     attempt: u32,
-    panics: u32,
-    panicked_at: Option<Progress>,
+    panics: Panics,
 }
 
 impl Supervisor {
@@ -83,7 +81,7 @@ impl Supervisor {
             let error = match ended {
                 Ok(Ok(error)) => error,
                 Ok(Err(Abandoned)) => return,
-                Err(error) => self.panicked(error),
+                Err(error) => self.panics.note(error, self.context.shared.progress()),
             };
             if error.is_permanent() {
                 tracing::error!(
@@ -100,12 +98,13 @@ impl Supervisor {
                     .await;
                 return;
             }
-            if self
+            let has_streamed = self
                 .context
                 .shared
                 .has_streamed
-                .swap(false, Ordering::Relaxed)
-            {
+                .swap(false, Ordering::Relaxed);
+            // Two replicas of one id each connect well, and throw the other one out.
+            if has_streamed && !matches!(error, Error::ServerIdTaken { .. }) {
                 self.attempt = 0;
             }
             self.attempt = self.attempt.saturating_add(1);
@@ -135,17 +134,20 @@ impl Supervisor {
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
     }
+}
 
-    /// The driver panics on truncated events. Once may be the network, three times at one place
-    /// is an event that cannot be read.
-    fn panicked(&mut self, error: JoinError) -> Error {
-        let progress = self.context.shared.progress();
-        self.panics = if self.panicked_at == progress {
-            self.panics + 1
-        } else {
-            1
-        };
-        self.panicked_at = progress;
+/// The driver panics on truncated events. Once may be the network, three times at one place is an
+/// event that cannot be read.
+#[derive(Default)]
+struct Panics {
+    times: u32,
+    at: Option<Progress>,
+}
+
+impl Panics {
+    fn note(&mut self, error: JoinError, at: Option<Progress>) -> Error {
+        self.times = if self.at == at { self.times + 1 } else { 1 };
+        self.at = at;
         let message = match error.try_into_panic() {
             Ok(panic) => panic
                 .downcast_ref::<&str>()
@@ -156,11 +158,11 @@ impl Supervisor {
         };
         let error = Error::Panicked {
             message,
-            times: self.panics,
+            times: self.times,
         };
         tracing::error!(
             page = error.page(),
-            times = self.panics,
+            times = self.times,
             "reading the stream panicked; a person should look at it"
         );
         error
@@ -198,6 +200,19 @@ fn made_up_server_id(settings: &SourceSettings) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_third_panic_at_one_place_is_permanent() {
+        let mut panics = Panics::default();
+        let mut permanent = Vec::new();
+        for _ in 0..3 {
+            let error = tokio::spawn(async { panic!("truncated event") })
+                .await
+                .unwrap_err();
+            permanent.push(panics.note(error, None).is_permanent());
+        }
+        assert_eq!(permanent, [false, false, true]);
+    }
 
     #[test]
     fn backoff_doubles_up_to_its_cap_and_jitter_only_shortens_it() {

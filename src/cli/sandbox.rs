@@ -24,7 +24,9 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> Result<(), Failed> {
         None => Ok(salesforce_sandbox::OrgConfig::default()),
     };
     config
-        .and_then(|config| salesforce_sandbox::command::serve_until_signal(arguments.listen, config))
+        .and_then(|config| {
+            salesforce_sandbox::command::serve_until_signal(arguments.listen, config)
+        })
         .map_err(|error| {
             printer.failure(&error);
             Failed::Said(FAILURE)

@@ -34,9 +34,15 @@ fn check(name: &str, hit: u32) {
     // Rolling and the index's sync need more than a short life; they are shown in the area's own
     // tests.
     let must_die = !name.contains("roll") && !name.contains("index");
-    assert!(died || !must_die, "{name}:{hit} was never reached:\n{}", world.log());
+    assert!(
+        died || !must_die,
+        "{name}:{hit} was never reached:\n{}",
+        world.log()
+    );
     world.kill();
-    world.settings.retain(|(key, _)| key != "LEADSTREAM_FAILPOINT");
+    world
+        .settings
+        .retain(|(key, _)| key != "LEADSTREAM_FAILPOINT");
     world.start();
     let judgement = world.judge();
     println!("{name}:{hit}: died {died}, {} rows", judgement.rows);

@@ -45,7 +45,11 @@ fn salesforce_down_parks_what_comes_and_loses_no_order() {
     world.insert(100, 10);
     world.start();
     let judgement = world.judge();
-    assert!(judgement.journal.parked_ever > 2_000, "{:?}", judgement.journal.parked_ever);
+    assert!(
+        judgement.journal.parked_ever > 2_000,
+        "{:?}",
+        judgement.journal.parked_ever
+    );
     assert_eq!(judgement.rows, 3_300);
 }
 
@@ -64,7 +68,10 @@ fn the_parked_bytes_are_bounded_and_then_capture_waits() {
     let status = world.wait_for_status("the bound to be reached", |status| {
         status.state.parked_bytes >= 1 << 20 && status.routes[0].in_flight > 0
     });
-    assert!(status.routes[0].captured < 8_010, "capture took everything: {status:?}");
+    assert!(
+        status.routes[0].captured < 8_010,
+        "capture took everything: {status:?}"
+    );
     assert!(status.state.parked_bytes < 2 << 20, "{status:?}");
     world.org.resume_listening().unwrap();
     assert_eq!(world.judge().delivered.len(), 8_010);
@@ -77,18 +84,33 @@ fn a_slow_and_forgetful_salesforce_gets_every_lead_once() {
     let on = |action| Fault::new(action).on(Endpoint::Collections);
     world.start();
     // Slow.
-    let slow = world.org.faults().add(on(Action::Delay { milliseconds: 400, after_commit: false }));
+    let slow = world.org.faults().add(on(Action::Delay {
+        milliseconds: 400,
+        after_commit: false,
+    }));
     world.insert(600, 50);
     world.wait_settled();
     world.org.faults().remove(slow);
     // Commits, and then the connection breaks, or a gateway answers in its place.
-    world.org.faults().add(on(Action::Drop { commit: true }).times(3));
+    world
+        .org
+        .faults()
+        .add(on(Action::Drop { commit: true }).times(3));
     world.insert(600, 50);
     world.wait_settled();
-    world.org.faults().add(on(Action::Html { status: 503, commit: true }).times(3));
+    world.org.faults().add(
+        on(Action::Html {
+            status: 503,
+            commit: true,
+        })
+        .times(3),
+    );
     world.insert(600, 50);
     world.wait_settled();
-    world.org.faults().add(on(Action::Drop { commit: false }).times(3));
+    world
+        .org
+        .faults()
+        .add(on(Action::Drop { commit: false }).times(3));
     world.insert(600, 50);
     assert_eq!(world.judge().delivered.len(), 2_400);
 }
@@ -101,35 +123,52 @@ fn a_token_that_dies_in_mid_batch_is_renewed_once() {
     world.wait_settled();
     let logins = world.org.stats().logins;
     world.org.faults().add(
-        Fault::new(Action::Delay { milliseconds: 100, after_commit: false })
-            .on(Endpoint::Collections),
+        Fault::new(Action::Delay {
+            milliseconds: 100,
+            after_commit: false,
+        })
+        .on(Endpoint::Collections),
     );
     world.insert(2_000, 100);
     world.org.revoke_sessions();
     let judgement = world.judge();
     assert_eq!(judgement.delivered.len(), 2_100);
     let stats = world.org.stats();
-    assert_eq!(stats.logins, logins + 1, "one login for all calls in flight");
+    assert_eq!(
+        stats.logins,
+        logins + 1,
+        "one login for all calls in flight"
+    );
     let assigned: Vec<_> = world.org.requests();
     let unprotected = assigned
         .iter()
         .filter(|request| request.path.contains("/composite/"))
         .find(|request| request.auto_assign.as_deref() != Some("FALSE"));
-    assert!(unprotected.is_none(), "a repeated call lost its header: {unprotected:?}");
+    assert!(
+        unprotected.is_none(),
+        "a repeated call lost its header: {unprotected:?}"
+    );
 }
 
 #[test]
 fn a_poison_record_is_set_aside_alone() {
     let mut world = World::new(Build::Release);
     world.org.faults().add(
-        Fault::new(Action::Poison { message: None }).on(Endpoint::Collections).keys(["77"]),
+        Fault::new(Action::Poison { message: None })
+            .on(Endpoint::Collections)
+            .keys(["77"]),
     );
     world.start();
     world.insert(200, 200);
     let judgement = world.judge();
     assert_eq!(judgement.dead_letters.keys().collect::<Vec<_>>(), ["77"]);
     assert_eq!(judgement.delivered.len(), 199);
-    let repeated = world.org.leads().into_iter().filter(|lead| lead.writes > 1).count();
+    let repeated = world
+        .org
+        .leads()
+        .into_iter()
+        .filter(|lead| lead.writes > 1)
+        .count();
     assert_eq!(repeated, 0, "the others are sent once");
 }
 
@@ -158,19 +197,32 @@ fn locked_rows_are_tried_again_and_then_set_aside() {
 fn sigterm_under_load_ends_cleanly_and_nothing_is_lost() {
     let mut world = World::new(Build::Release);
     world.org.faults().add(
-        Fault::new(Action::Delay { milliseconds: 50, after_commit: true }).on(Endpoint::Collections),
+        Fault::new(Action::Delay {
+            milliseconds: 50,
+            after_commit: true,
+        })
+        .on(Endpoint::Collections),
     );
     world.start();
     for _ in 0..3 {
         let before = world.org.stats().records_upserted;
         world.insert(3_000, 150);
-        assert!(world.org.wait_for(PATIENCE, |stats| stats.records_upserted > before + 500));
+        assert!(
+            world
+                .org
+                .wait_for(PATIENCE, |stats| stats.records_upserted > before + 500)
+        );
         assert!(world.stop().success(), "{}", world.log());
         world.start();
     }
     let judgement = world.judge();
     assert_eq!(judgement.delivered.len(), 9_000);
-    let repeated = world.org.leads().into_iter().filter(|lead| lead.writes > 1).count();
+    let repeated = world
+        .org
+        .leads()
+        .into_iter()
+        .filter(|lead| lead.writes > 1)
+        .count();
     assert_eq!(repeated, 0, "calls in flight were waited for");
 }
 
@@ -179,11 +231,17 @@ fn calls_without_an_answer_are_given_up_after_the_grace_and_repeated() {
     let mut world = World::new(Build::Release);
     world.set("operator.shutdown_grace", "200ms");
     world.org.faults().add(
-        Fault::new(Action::Hold { after_commit: true }).on(Endpoint::Collections).times(1),
+        Fault::new(Action::Hold { after_commit: true })
+            .on(Endpoint::Collections)
+            .times(1),
     );
     world.start();
     world.insert(50, 50);
-    assert!(world.org.wait_for(PATIENCE, |stats| stats.held_requests == 1));
+    assert!(
+        world
+            .org
+            .wait_for(PATIENCE, |stats| stats.held_requests == 1)
+    );
     assert!(world.stop().success(), "{}", world.log());
     world.org.faults().release_all();
     world.start();
@@ -200,7 +258,9 @@ fn a_frozen_mysql_is_noticed() {
     world.insert(10, 10);
     world.wait_settled();
     world.mysql.freeze().unwrap();
-    world.wait_for_status("the silence to be noticed", |status| !status.source.connected);
+    world.wait_for_status("the silence to be noticed", |status| {
+        !status.source.connected
+    });
     world.mysql.thaw().unwrap();
     world.insert(10, 10);
     assert_eq!(world.judge().delivered.len(), 20);
@@ -212,6 +272,10 @@ fn a_lone_lead_leaves_at_once_when_no_age_is_asked_for() {
     world.set("batch.max_age", "0s");
     world.start();
     world.insert(1, 1);
-    assert!(world.org.wait_for(Duration::from_secs(10), |stats| stats.leads == 1));
+    assert!(
+        world
+            .org
+            .wait_for(Duration::from_secs(10), |stats| stats.leads == 1)
+    );
     assert_eq!(world.judge().delivered.len(), 1);
 }

@@ -396,7 +396,9 @@ fn values_convert_strictly() {
 #[test]
 fn a_null_is_never_sent_to_a_field_that_knows_none() {
     let mut object = object(&[]);
-    object.fields.push(field("Newsletter__c", FieldKind::Boolean));
+    object
+        .fields
+        .push(field("Newsletter__c", FieldKind::Boolean));
     let spec = spec(vec![
         from_column("LastName", "name"),
         from_column("Newsletter__c", "company"),

@@ -157,7 +157,9 @@ impl Index {
     pub(super) fn join(self) {
         let shared = &self.handle.shared;
         let going = |status: &mut Status| !status.ended;
-        let waited = shared.changed.wait_timeout_while(shared.status(), JOIN_TIMEOUT, going);
+        let waited = shared
+            .changed
+            .wait_timeout_while(shared.status(), JOIN_TIMEOUT, going);
         if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
             // Nothing in there is worth a process that does not end.
             tracing::warn!("the index did not finish in time; it catches up at the next start");

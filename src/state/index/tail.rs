@@ -187,7 +187,9 @@ impl Tail {
             } else if mark.segment == 0 {
                 0
             } else {
-                std::fs::metadata(&path).map_err(|source| unreadable(&path, source))?.len()
+                std::fs::metadata(&path)
+                    .map_err(|source| unreadable(&path, source))?
+                    .len()
             };
             if mark.offset < end {
                 match self.apply_part(&path, &mark, end) {
@@ -215,7 +217,13 @@ impl Tail {
         let path = segment_path(&self.journal, segment);
         let start = segment_start(&path).map_err(Trouble::Journal)?;
         let (offset, commit, chain) = (start.offset, start.commits, start.chain);
-        let mark = Mark { store: mark.store.clone(), segment, offset, commit, chain };
+        let mark = Mark {
+            store: mark.store.clone(),
+            segment,
+            offset,
+            commit,
+            chain,
+        };
         self.shared.write().mark = Some(mark);
         let rebuilding = self.shared.is_rebuilding();
         self.shared.set_applied(commit, rebuilding);
@@ -226,7 +234,8 @@ impl Tail {
     fn apply_part(&mut self, path: &Path, mark: &Mark, end: u64) -> Result<(), Trouble> {
         let read_error = |source| unreadable(path, source);
         let mut file = File::open(path).map_err(read_error)?;
-        file.seek(SeekFrom::Start(mark.offset)).map_err(read_error)?;
+        file.seek(SeekFrom::Start(mark.offset))
+            .map_err(read_error)?;
         let reader = BufReader::with_capacity(READ_BYTES, file.take(end - mark.offset));
         // The line's number serves messages only, and is not known here.
         let mut runs = RunReader::new(reader, mark.chain, mark.offset, 1);
@@ -277,13 +286,23 @@ impl Tail {
         let (mut entries, mut letters) = (Vec::new(), Vec::new());
         for raw in run.entries() {
             // What this version cannot read, it cannot be asked about either.
-            let Ok(line) = serde_json::from_slice::<EntryLine<'_>>(raw.line) else { continue };
+            let Ok(line) = serde_json::from_slice::<EntryLine<'_>>(raw.line) else {
+                continue;
+            };
             let offset = u32::try_from(raw.offset).unwrap_or(u32::MAX);
-            let mut put = |hash| entries.push(Packed { hash, segment, offset });
+            let mut put = |hash| {
+                entries.push(Packed {
+                    hash,
+                    segment,
+                    offset,
+                })
+            };
             if let Some(id) = &line.id {
                 put(self.names.salesforce_id(&id.0));
             }
-            let personal = raw.personal.and_then(|text| serde_json::from_slice(text).ok());
+            let personal = raw
+                .personal
+                .and_then(|text| serde_json::from_slice(text).ok());
             let personal = personal.and_then(|personal: PersonalLine<'_>| personal.x);
             if let Some(personal) = &personal {
                 if !personal.k.0.is_empty() {
@@ -294,7 +313,8 @@ impl Tail {
                 }
             }
             let text = |text: &Option<Text<'_>>| {
-                text.as_ref().map_or_else(String::new, |text| text.0.to_string())
+                text.as_ref()
+                    .map_or_else(String::new, |text| text.0.to_string())
             };
             match (&*line.t.0, line.letter) {
                 ("dead_letter", Some(number)) => {
@@ -320,7 +340,9 @@ impl Tail {
     /// Makes durable what was applied, and merges runs when there are many.
     fn sync(&mut self) -> Result<(), Failure> {
         let view = self.shared.read();
-        let (Some(db), Some(mark)) = (&view.db, &view.mark) else { return Ok(()) };
+        let (Some(db), Some(mark)) = (&view.db, &view.mark) else {
+            return Ok(());
+        };
         if view.buffer.is_empty() && view.letters.is_empty() && self.shared.synced() == mark.commit
         {
             return Ok(());
@@ -341,7 +363,9 @@ impl Tail {
     fn merge(&self) -> Result<(), Failure> {
         loop {
             let view = self.shared.read();
-            let Some(old) = runs::mergeable(&view.runs) else { return Ok(()) };
+            let Some(old) = runs::mergeable(&view.runs) else {
+                return Ok(());
+            };
             let Some(db) = &view.db else { return Ok(()) };
             let merged = runs::merge(db, &old, runs::next_id(&view.runs))?;
             drop(view);
@@ -367,5 +391,8 @@ impl Tail {
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> Trouble {
-    Trouble::Journal(Error::Read { path: path.to_owned(), source: Arc::new(source) })
+    Trouble::Journal(Error::Read {
+        path: path.to_owned(),
+        source: Arc::new(source),
+    })
 }

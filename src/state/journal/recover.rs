@@ -14,8 +14,8 @@ use super::header::Header;
 use super::line::{CommitLine, Decoder, EntryLine};
 use super::scan::{COMMIT_START, Fault, Run, RunReader, ScanError};
 use super::segments::{list_segments, segment_path};
-use crate::core::time::Micros;
 use crate::core::entry::ParkedSpan;
+use crate::core::time::Micros;
 use crate::state::error::Error;
 
 const READ_BYTES: usize = 256 * 1024;

@@ -40,7 +40,10 @@ pub fn read(folder: &Path) -> Journal {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .expect("the journal's folder")
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "jsonl")
+        })
         .collect();
     files.sort();
     let mut journal = Journal::default();
@@ -79,10 +82,17 @@ fn read_segment(
             run.push((value, None));
             continue;
         }
-        let seal = text.windows(SEAL.len()).rposition(|window| window == SEAL).expect("a seal");
+        let seal = text
+            .windows(SEAL.len())
+            .rposition(|window| window == SEAL)
+            .expect("a seal");
         hashed.update(&text[..seal]);
         *chain = *hashed.finalize().as_bytes();
-        assert_eq!(value["chain"], blake3::Hash::from_bytes(*chain).to_hex().as_str(), "the chain");
+        assert_eq!(
+            value["chain"],
+            blake3::Hash::from_bytes(*chain).to_hex().as_str(),
+            "the chain"
+        );
         hashed = blake3::Hasher::new();
         hashed.update(chain);
         if number > 0 {
@@ -114,7 +124,10 @@ fn take(
         "unanswered" => journal.unanswered += 1,
         "delivered" | "dead_letter" | "superseded" => {
             if let Some(serial) = entry["parked"].as_u64() {
-                assert!(parked.remove(&serial).is_some(), "serial {serial} is settled twice");
+                assert!(
+                    parked.remove(&serial).is_some(),
+                    "serial {serial} is settled twice"
+                );
             }
             let change = (
                 text("tx").unwrap(),

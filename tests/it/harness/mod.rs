@@ -102,9 +102,15 @@ impl World {
         let mut environment: Vec<(String, String)> = [
             ("LEADSTREAM_SOURCE__URL", self.mysql.url("root")),
             ("LEADSTREAM_SALESFORCE__LOGIN_URL", self.org.base_url()),
-            ("LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET", "leadstream-demo-secret".to_owned()),
+            (
+                "LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET",
+                "leadstream-demo-secret".to_owned(),
+            ),
             ("LEADSTREAM_STATE__PATH", self.state().display().to_string()),
-            ("LEADSTREAM_OPERATOR__LISTEN", format!("127.0.0.1:{}", self.port)),
+            (
+                "LEADSTREAM_OPERATOR__LISTEN",
+                format!("127.0.0.1:{}", self.port),
+            ),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -178,7 +184,10 @@ impl World {
     pub fn wait_for_status(&mut self, what: &str, done: impl Fn(&Status) -> bool) -> Status {
         let mut last = None;
         let found = wait_until(PATIENCE, || {
-            let running = self.service.as_mut().is_some_and(ServiceProcess::is_running);
+            let running = self
+                .service
+                .as_mut()
+                .is_some_and(ServiceProcess::is_running);
             assert!(running, "leadstream ended:\n{}", self.log());
             last = self.status();
             last.clone().filter(&done)
@@ -196,7 +205,10 @@ impl World {
         self.wait_for_status("every row to have its outcome", move |status| {
             let captured: u64 = status.routes.iter().map(|route| route.captured).sum();
             captured >= inserted
-                && status.routes.iter().all(|r| r.in_flight == 0 && r.totals.parked == 0)
+                && status
+                    .routes
+                    .iter()
+                    .all(|r| r.in_flight == 0 && r.totals.parked == 0)
         })
     }
 
@@ -263,10 +275,19 @@ impl World {
         let inserted = self.inserted;
         let over = wait_until(PATIENCE, || {
             let settled = self.status().is_some_and(|status| {
-                status.routes.iter().map(|r| r.captured - r.in_flight).sum::<u64>() >= inserted
+                status
+                    .routes
+                    .iter()
+                    .map(|r| r.captured - r.in_flight)
+                    .sum::<u64>()
+                    >= inserted
             });
             (settled || self.is_dead()).then_some(())
         });
-        assert!(over.is_some(), "neither progress nor death:\n{}", self.log());
+        assert!(
+            over.is_some(),
+            "neither progress nor death:\n{}",
+            self.log()
+        );
     }
 }

@@ -30,13 +30,24 @@ pub fn judge(world: &mut World, status: &Status) -> Judgement {
     let mut delivered = BTreeMap::new();
     let mut dead_letters = BTreeMap::new();
     for (change, steps) in &journal.finals {
-        assert_eq!(steps.len(), 1, "{change:?} has more than one outcome: {steps:?}");
+        assert_eq!(
+            steps.len(),
+            1,
+            "{change:?} has more than one outcome: {steps:?}"
+        );
         let step = &steps[0];
         let key = step.key.clone().unwrap_or_default();
         match step.kind.as_str() {
             "delivered" => {
-                let id = step.salesforce_id.clone().expect("a delivered record has an id");
-                assert_eq!(delivered.insert(key.clone(), id), None, "key {key} delivered twice");
+                let id = step
+                    .salesforce_id
+                    .clone()
+                    .expect("a delivered record has an id");
+                assert_eq!(
+                    delivered.insert(key.clone(), id),
+                    None,
+                    "key {key} delivered twice"
+                );
             }
             "dead_letter" => {
                 dead_letters.insert(key, step.code.clone().unwrap_or_default());
@@ -44,15 +55,25 @@ pub fn judge(world: &mut World, status: &Status) -> Judgement {
             other => panic!("{change:?} ended as {other}"),
         }
     }
-    assert_eq!(journal.still_parked, [0_u64; 0], "parked records were forgotten");
+    assert_eq!(
+        journal.still_parked, [0_u64; 0],
+        "parked records were forgotten"
+    );
 
     // Every committed row is delivered once or dead-lettered, and nothing else is.
     let outcomes: BTreeSet<&String> = delivered.keys().chain(dead_letters.keys()).collect();
     let committed: BTreeSet<&String> = rows.keys().collect();
     let lost: Vec<_> = committed.difference(&outcomes).take(10).collect();
     let invented: Vec<_> = outcomes.difference(&committed).take(10).collect();
-    assert!(lost.is_empty() && invented.is_empty(), "lost: {lost:?}, invented: {invented:?}");
-    assert_eq!(delivered.len() + dead_letters.len(), rows.len(), "one outcome a row");
+    assert!(
+        lost.is_empty() && invented.is_empty(),
+        "lost: {lost:?}, invented: {invented:?}"
+    );
+    assert_eq!(
+        delivered.len() + dead_letters.len(),
+        rows.len(),
+        "one outcome a row"
+    );
 
     compare_with_salesforce(world, &rows, &delivered);
     compare_books(status, rows.len(), delivered.len(), dead_letters.len());
@@ -72,7 +93,10 @@ fn committed_rows(world: &mut World) -> BTreeMap<String, (String, String)> {
         .iter()
         .map(|text| {
             let parts: Vec<&str> = text.split('\u{1f}').collect();
-            (parts[0].to_owned(), (parts[1].to_owned(), parts[2].to_owned()))
+            (
+                parts[0].to_owned(),
+                (parts[1].to_owned(), parts[2].to_owned()),
+            )
         })
         .collect()
 }
@@ -84,20 +108,43 @@ fn compare_with_salesforce(
 ) {
     let mut leads = BTreeMap::new();
     for lead in world.org.leads() {
-        let key = lead.fields["MySQL_Id__c"].as_str().expect("a key").to_owned();
-        assert!(leads.insert(key.clone(), lead).is_none(), "two Leads with key {key}");
+        let key = lead.fields["MySQL_Id__c"]
+            .as_str()
+            .expect("a key")
+            .to_owned();
+        assert!(
+            leads.insert(key.clone(), lead).is_none(),
+            "two Leads with key {key}"
+        );
     }
     for (key, id) in delivered {
-        let lead = leads.get(key).unwrap_or_else(|| panic!("key {key} is not in Salesforce"));
+        let lead = leads
+            .get(key)
+            .unwrap_or_else(|| panic!("key {key} is not in Salesforce"));
         assert_eq!(lead.id, *id, "key {key}");
         let (last_name, email) = &rows[key];
-        let text = |name: &str| lead.fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| {
+            lead.fields
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         assert_eq!(text("LastName"), last_name, "key {key}");
         assert_eq!(text("Email"), email, "key {key}");
     }
-    let unknown: Vec<_> = leads.keys().filter(|key| !delivered.contains_key(*key)).collect();
-    assert!(unknown.is_empty(), "in Salesforce, but not delivered: {unknown:?}");
-    assert_eq!(world.org.stats().max_concurrent_per_key, u64::from(!leads.is_empty()), "calls at once for a key");
+    let unknown: Vec<_> = leads
+        .keys()
+        .filter(|key| !delivered.contains_key(*key))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "in Salesforce, but not delivered: {unknown:?}"
+    );
+    assert_eq!(
+        world.org.stats().max_concurrent_per_key,
+        u64::from(!leads.is_empty()),
+        "calls at once for a key"
+    );
 }
 
 fn compare_books(status: &Status, rows: usize, delivered: usize, dead_letters: usize) {
@@ -105,5 +152,8 @@ fn compare_books(status: &Status, rows: usize, delivered: usize, dead_letters: u
     assert!(route.balances, "the books: {route:?}");
     assert_eq!(route.captured, rows as u64, "captured once for ever");
     assert_eq!(route.totals.delivered(), delivered as u64, "delivered");
-    assert_eq!(route.totals.dead_letters_open, dead_letters as u64, "dead letters");
+    assert_eq!(
+        route.totals.dead_letters_open, dead_letters as u64,
+        "dead letters"
+    );
 }

@@ -300,7 +300,12 @@ fn a_full_disk_and_a_failed_write_end_the_journal() {
     for (file, page) in [(full, "LS3009"), (unwritable, "LS3007")] {
         let errors = first_failures(file);
         assert_eq!(errors.len(), 3);
-        assert!(errors.iter().all(|error| error.page() == page && error.is_fatal()), "{errors:?}");
+        assert!(
+            errors
+                .iter()
+                .all(|error| error.page() == page && error.is_fatal()),
+            "{errors:?}"
+        );
     }
 }
 

@@ -1,0 +1,251 @@
+//! One column of a table map: which of mysql_cdc's parsers reads its bytes untouched, and how
+//! they become a value.
+//!
+//! A type whose width is not certain is refused, used or not: every column behind it would be
+//! read from the wrong place.
+
+use mysql_async::binlog::events::{OptionalMetadataField, TableMapEvent};
+use mysql_async::consts::ColumnType;
+
+use super::charset::{self, Charset};
+use super::decode::Cell;
+use super::error::Error;
+use super::temporal::fraction_bytes;
+use crate::core::schema::TableName;
+
+/// mysql_cdc's codes of the types that we give columns.
+mod cdc {
+    pub(super) const TINY: u8 = 1;
+    pub(super) const DATE: u8 = 10;
+    pub(super) const BIT: u8 = 16;
+    pub(super) const ENUM: u8 = 247;
+    pub(super) const SET: u8 = 248;
+    pub(super) const BLOB: u8 = 252;
+}
+
+/// A column as the real table map describes it; its decoder is made only when it is wanted.
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    Ready(Cell),
+    Text {
+        collation: u16,
+    },
+    Labels {
+        collation: u16,
+        labels: Vec<Vec<u8>>,
+        set: bool,
+    },
+    /// BINARY(n) and VARBINARY; CHAR-like ones lose trailing zero bytes on the way.
+    Binary {
+        pad_to: usize,
+    },
+}
+
+impl Column {
+    /// Its decoder, or why it has none.
+    pub(super) fn cell(&self, table: &TableName) -> Result<Cell, Error> {
+        let charset = |collation: u16| {
+            charset::of_collation(collation).map_err(|charset| Error::Charset {
+                table: table.clone(),
+                column: self.name.clone(),
+                charset,
+            })
+        };
+        Ok(match &self.kind {
+            Kind::Ready(cell) => cell.clone(),
+            Kind::Binary { pad_to } => Cell::Bytes { pad_to: *pad_to },
+            Kind::Text { collation } => Cell::Text(charset(*collation)?),
+            Kind::Labels {
+                collation,
+                labels,
+                set,
+            } => {
+                // ENUM and SET of charset binary hold text all the same.
+                let charset = if *collation == charset::BINARY {
+                    Charset::Utf8
+                } else {
+                    charset(*collation)?
+                };
+                let labels = labels
+                    .iter()
+                    .map(|label| charset.decode(label.clone()))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|charset| Error::Charset {
+                        table: table.clone(),
+                        column: self.name.clone(),
+                        charset,
+                    })?;
+                if *set {
+                    Cell::Set(labels.into())
+                } else {
+                    Cell::Enum(labels.into())
+                }
+            }
+        })
+    }
+}
+
+pub(super) struct Width {
+    pub(super) code: u8,
+    pub(super) metadata: u16,
+    pub(super) kind: Kind,
+}
+
+/// The table of binlog-facts: which of mysql_cdc's parsers reads how many bytes of this type.
+pub(super) fn width_of(
+    kind: ColumnType,
+    meta: &[u8],
+    unsigned: bool,
+    collation: u16,
+    labels: &mut Labels,
+) -> Option<Width> {
+    use ColumnType as T;
+    let first = meta.first().copied().unwrap_or(0);
+    let second = meta.get(1).copied().unwrap_or(0);
+    let ready = |code: u8, metadata: u16, cell: Cell| {
+        Some(Width {
+            code,
+            metadata,
+            kind: Kind::Ready(cell),
+        })
+    };
+    let integer = |bytes: u8| ready(kind as u8, 0, Cell::Int { bytes, unsigned });
+    let packed = |whole: u8, cell: fn(u8) -> Cell| {
+        (first <= 6)
+            .then(|| {
+                ready(
+                    cdc::SET,
+                    u16::from(whole + fraction_bytes(first)),
+                    cell(first),
+                )
+            })
+            .flatten()
+    };
+    let text = |prefix: u16, pad_to: usize| {
+        let kind = if collation == charset::BINARY {
+            Kind::Binary { pad_to }
+        } else {
+            Kind::Text { collation }
+        };
+        Some(Width {
+            code: cdc::BLOB,
+            metadata: prefix,
+            kind,
+        })
+    };
+    let prefix_of = |max_bytes: usize| if max_bytes < 256 { 1 } else { 2 };
+    match kind {
+        T::MYSQL_TYPE_TINY => integer(1),
+        T::MYSQL_TYPE_SHORT => integer(2),
+        T::MYSQL_TYPE_INT24 => integer(3),
+        T::MYSQL_TYPE_LONG => integer(4),
+        T::MYSQL_TYPE_LONGLONG => integer(8),
+        T::MYSQL_TYPE_FLOAT if first == 4 => ready(kind as u8, 4, Cell::Float),
+        T::MYSQL_TYPE_DOUBLE if first == 8 => ready(kind as u8, 8, Cell::Double),
+        T::MYSQL_TYPE_NEWDECIMAL => (second <= first && first > 0)
+            .then(|| {
+                ready(
+                    kind as u8,
+                    u16::from_le_bytes([first, second]),
+                    Cell::Decimal,
+                )
+            })
+            .flatten(),
+        T::MYSQL_TYPE_YEAR => ready(cdc::TINY, 0, Cell::Year),
+        T::MYSQL_TYPE_DATE | T::MYSQL_TYPE_NEWDATE => ready(cdc::DATE, 0, Cell::Date),
+        T::MYSQL_TYPE_TIMESTAMP2 => packed(4, Cell::Timestamp),
+        T::MYSQL_TYPE_DATETIME2 => packed(5, Cell::DateTime),
+        T::MYSQL_TYPE_TIME2 => packed(3, Cell::Time),
+        T::MYSQL_TYPE_BIT => ready(cdc::BIT, u16::from_le_bytes([first, second]), Cell::Bit),
+        T::MYSQL_TYPE_VARCHAR => text(
+            prefix_of(usize::from(u16::from_le_bytes([first, second]))),
+            0,
+        ),
+        T::MYSQL_TYPE_STRING => {
+            // Two bits of the length hide in the type byte (MySQL bug 37426).
+            let length = usize::from(second) | (usize::from(first & 0x30) ^ 0x30) << 4;
+            text(prefix_of(length), length)
+        }
+        T::MYSQL_TYPE_BLOB if (1..=4).contains(&first) => text(u16::from(first), 0),
+        T::MYSQL_TYPE_GEOMETRY | T::MYSQL_TYPE_VECTOR if (1..=4).contains(&first) => {
+            ready(cdc::BLOB, u16::from(first), Cell::Bytes { pad_to: 0 })
+        }
+        T::MYSQL_TYPE_JSON if (1..=4).contains(&first) => {
+            ready(cdc::BLOB, u16::from(first), Cell::Json)
+        }
+        T::MYSQL_TYPE_ENUM if (1..=2).contains(&second) => {
+            let kind = Kind::Labels {
+                collation,
+                labels: labels.enums.next()?,
+                set: false,
+            };
+            Some(Width {
+                code: cdc::ENUM,
+                metadata: u16::from(second),
+                kind,
+            })
+        }
+        T::MYSQL_TYPE_SET if (1..=8).contains(&second) => {
+            let kind = Kind::Labels {
+                collation,
+                labels: labels.sets.next()?,
+                set: true,
+            };
+            Some(Width {
+                code: cdc::SET,
+                metadata: u16::from(second),
+                kind,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The labels of all ENUM and of all SET columns, in column order.
+pub(super) struct Labels {
+    enums: std::vec::IntoIter<Vec<Vec<u8>>>,
+    sets: std::vec::IntoIter<Vec<Vec<u8>>>,
+}
+
+impl Labels {
+    pub(super) fn read(map: &TableMapEvent<'_>) -> Result<Self, String> {
+        let (mut enums, mut sets) = (Vec::new(), Vec::new());
+        for field in map.iter_optional_meta() {
+            match field.map_err(|error| error.to_string())? {
+                OptionalMetadataField::EnumStrValue(values) => {
+                    for values in values.iter_values() {
+                        let values = values.map_err(|error| error.to_string())?;
+                        enums.push(
+                            values
+                                .values()
+                                .iter()
+                                .map(|v| v.value_raw().to_vec())
+                                .collect(),
+                        );
+                    }
+                }
+                OptionalMetadataField::SetStrValue(values) => {
+                    for values in values.iter_values() {
+                        let values = values.map_err(|error| error.to_string())?;
+                        sets.push(
+                            values
+                                .values()
+                                .iter()
+                                .map(|v| v.value_raw().to_vec())
+                                .collect(),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Self {
+            enums: enums.into_iter(),
+            sets: sets.into_iter(),
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! What every event is held against before it is read: its checksum, its place, and whether it
+//! belongs to the compressed transaction at hand.
+
+use mysql_async::binlog::BinlogChecksumAlg;
+use mysql_async::binlog::events::Event;
+
+use super::error::Error;
+use crate::core::position::FilePosition;
+
+/// A compressed transaction is unpacked in one piece by the driver; more than this is refused.
+const PAYLOAD_BYTES_MAX: u64 = 1 << 30;
+
+/// Event types by their number on the wire (`binlog_event.h`).
+pub(super) mod kind {
+    pub(in crate::capture) const STOP: u8 = 3;
+    pub(in crate::capture) const QUERY: u8 = 2;
+    pub(in crate::capture) const ROTATE: u8 = 4;
+    pub(in crate::capture) const INTVAR: u8 = 5;
+    pub(in crate::capture) const APPEND_BLOCK: u8 = 9;
+    pub(in crate::capture) const DELETE_FILE: u8 = 11;
+    pub(in crate::capture) const RAND: u8 = 13;
+    pub(in crate::capture) const USER_VAR: u8 = 14;
+    pub(in crate::capture) const FORMAT_DESCRIPTION: u8 = 15;
+    pub(in crate::capture) const XID: u8 = 16;
+    pub(in crate::capture) const BEGIN_LOAD_QUERY: u8 = 17;
+    pub(in crate::capture) const EXECUTE_LOAD_QUERY: u8 = 18;
+    pub(in crate::capture) const TABLE_MAP: u8 = 19;
+    pub(in crate::capture) const INCIDENT: u8 = 26;
+    pub(in crate::capture) const HEARTBEAT: u8 = 27;
+    pub(in crate::capture) const IGNORABLE: u8 = 28;
+    pub(in crate::capture) const ROWS_QUERY: u8 = 29;
+    pub(in crate::capture) const GTID: u8 = 33;
+    pub(in crate::capture) const ANONYMOUS_GTID: u8 = 34;
+    pub(in crate::capture) const PREVIOUS_GTIDS: u8 = 35;
+    pub(in crate::capture) const TRANSACTION_CONTEXT: u8 = 36;
+    pub(in crate::capture) const VIEW_CHANGE: u8 = 37;
+    pub(in crate::capture) const XA_PREPARE: u8 = 38;
+    pub(in crate::capture) const TRANSACTION_PAYLOAD: u8 = 40;
+    pub(in crate::capture) const HEARTBEAT_V2: u8 = 41;
+    pub(in crate::capture) const GTID_TAGGED: u8 = 42;
+}
+
+pub(super) struct Envelope {
+    /// Where the last event ended.
+    pub(super) at: FilePosition,
+    /// Of the compressed transaction at hand: bytes of its events still to come.
+    payload_left: u64,
+}
+
+impl Envelope {
+    pub(super) fn new(at: FilePosition) -> Self {
+        Self {
+            at,
+            payload_left: 0,
+        }
+    }
+
+    /// Checks an event and follows its position.
+    pub(super) fn open(&mut self, event: &Event) -> Result<(), Error> {
+        if !self.enter_payload(event)? {
+            self.check_sum(event)?;
+            self.move_on(event.header().event_type_raw(), event.header().log_pos());
+        }
+        Ok(())
+    }
+
+    /// The events of a compressed transaction of that size follow.
+    pub(super) fn expect_payload(&mut self, bytes: u64) -> Result<(), Error> {
+        if bytes > PAYLOAD_BYTES_MAX {
+            return Err(Error::PayloadSize {
+                position: self.at.clone(),
+                bytes,
+            });
+        }
+        self.payload_left = bytes;
+        Ok(())
+    }
+
+    /// Whether this event came out of a compressed transaction. What must follow one is its
+    /// events, all of them: an undecodable payload yields none, without an error of the driver's.
+    fn enter_payload(&mut self, event: &Event) -> Result<bool, Error> {
+        if self.payload_left == 0 {
+            return Ok(false);
+        }
+        let header = event.header();
+        let stands_outside = matches!(
+            header.event_type_raw(),
+            kind::GTID
+                | kind::GTID_TAGGED
+                | kind::ANONYMOUS_GTID
+                | kind::PREVIOUS_GTIDS
+                | kind::ROTATE
+                | kind::FORMAT_DESCRIPTION
+                | kind::HEARTBEAT
+                | kind::HEARTBEAT_V2
+                | kind::STOP
+                | kind::TRANSACTION_PAYLOAD
+        );
+        let left = self
+            .payload_left
+            .checked_sub(u64::from(header.event_size()));
+        match left {
+            Some(left) if !stands_outside => self.payload_left = left,
+            _ => {
+                return Err(Error::Payload {
+                    position: self.at.clone(),
+                });
+            }
+        }
+        Ok(true)
+    }
+
+    fn check_sum(&self, event: &Event) -> Result<(), Error> {
+        let algorithm = event.footer().get_checksum_alg().ok().flatten();
+        let Some(algorithm @ BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32) = algorithm else {
+            return Ok(());
+        };
+        let kind = event.header().event_type_raw();
+        let right = event
+            .checksum()
+            .is_none_or(|found| u32::from_le_bytes(found) == event.calc_checksum(algorithm));
+        if right {
+            return Ok(());
+        }
+        Err(Error::Checksum {
+            event: kind,
+            position: self.at.clone(),
+        })
+    }
+
+    /// Follows the position in 64 bits; the header carries 32, and 0 in events made for the dump.
+    fn move_on(&mut self, kind: u8, log_pos: u32) {
+        if log_pos == 0 || matches!(kind, kind::ROTATE | kind::HEARTBEAT | kind::HEARTBEAT_V2) {
+            return;
+        }
+        let mut offset = (self.at.offset & !0xFFFF_FFFF) | u64::from(log_pos);
+        if offset < self.at.offset {
+            offset += 1 << 32;
+        }
+        self.at.offset = offset;
+    }
+}
