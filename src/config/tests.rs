@@ -1,3 +1,5 @@
+//! The configuration's rules: each kind of mistake with its path and page, layers, secrets.
+
 use std::io;
 use std::path::Path;
 

@@ -68,6 +68,8 @@ pub struct Planner {
     retries: VecDeque<Retry>,
     /// The route to look at first, so that none starves.
     turn: usize,
+    /// Nothing more can come before something leaves: waiting for company is in vain.
+    pressed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +114,7 @@ impl Planner {
             keys: HashMap::new(),
             retries: VecDeque::new(),
             turn: 0,
+            pressed: false,
         }
     }
 
@@ -196,6 +199,11 @@ impl Planner {
         }
     }
 
+    /// Tells whether the capture window is so full that no batch should wait for company.
+    pub fn set_pressed(&mut self, pressed: bool) {
+        self.pressed = pressed;
+    }
+
     /// Whether any record of this key is in here, in flight or not.
     #[must_use]
     pub fn holds(&self, scope: u16, key: &Arc<str>) -> bool {
@@ -251,7 +259,8 @@ impl Planner {
         let Some(first) = queue.handles.front() else {
             return false;
         };
-        queue.handles.len() >= self.limits.max_records
+        self.pressed
+            || queue.handles.len() >= self.limits.max_records
             || queue.bytes >= self.limits.max_bytes
             || now.since(self.record(*first).since) >= self.limits.max_age_ms
     }
@@ -376,7 +385,12 @@ impl Planner {
         let ages = self.queues.iter().enumerate().filter_map(|(index, queue)| {
             let first = queue.handles.front()?;
             let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-            let due = self.record(*first).since.plus(self.limits.max_age_ms);
+            let age_ms = if self.pressed {
+                0
+            } else {
+                self.limits.max_age_ms
+            };
+            let due = self.record(*first).since.plus(age_ms);
             Some(due.max(admits_from(route)?))
         });
         let retries = self

@@ -112,6 +112,7 @@ pub fn pipeline_settings(config: &Config, jitter_seed: u64) -> PipelineSettings 
         max_in_flight: config.pace.max_in_flight,
         park_after_ms: config.retry.park_after_ms,
         max_parked_bytes: config.state.max_parked_bytes,
+        window_bytes: config.source.window_bytes,
         jitter_seed,
     }
 }

@@ -1,3 +1,5 @@
+//! What is printed where, byte by byte.
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The configuration's documents are true to the code.
+
 use std::collections::BTreeMap;
 
 use super::*;

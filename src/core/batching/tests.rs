@@ -191,3 +191,13 @@ fn draining_takes_what_is_not_in_flight_and_keeps_what_waits_behind_it() {
     );
     assert!(planner.is_empty());
 }
+
+#[test]
+fn nothing_waits_for_company_that_cannot_come() {
+    let mut planner = planner(1);
+    planner.admit(record(0, "a", 0, 10));
+    assert_eq!(planner.take_batch(Tick(10), |_| true), None);
+    planner.set_pressed(true);
+    assert_eq!(planner.next_due(|_| Some(Tick(0))), Some(Tick(10)));
+    assert!(planner.take_batch(Tick(10), |_| true).is_some());
+}

@@ -56,6 +56,7 @@ impl Pipeline {
         match route.plan.map(&change) {
             Ok(image) => {
                 route.in_flight += 1;
+                self.charged += u64::from(charge);
                 let key = route.plan.comparable_key(&image.key);
                 let scope = route.scope;
                 let record = Record {
@@ -143,6 +144,7 @@ impl Pipeline {
             self.ledger.settle(slot);
         }
         self.release += record.charge;
+        self.charged -= u64::from(record.charge);
     }
 
     pub(super) fn take_parked(&mut self, span: ParkedSpan, records: Vec<ParkedRecord>, now: Now) {
@@ -239,6 +241,7 @@ impl Pipeline {
                 self.ledger.settle(slot);
             }
             self.release += record.charge;
+            self.charged -= u64::from(record.charge);
             self.entries.push(Entry::Parked {
                 subject: record.subject,
                 serial,

@@ -39,6 +39,8 @@ pub struct PipelineSettings {
     /// Salesforce unreachable for so long: what waits is parked.
     pub park_after_ms: u64,
     pub max_parked_bytes: u64,
+    /// What capture may have outstanding: half of it unsettled, and batches leave without waiting.
+    pub window_bytes: u32,
     pub jitter_seed: u64,
 }
 
@@ -133,6 +135,8 @@ pub struct Pipeline {
     entries: Vec<Entry>,
     release: u32,
     release_now: u32,
+    /// Bytes of the window that unsettled records hold.
+    charged: u64,
     api_calls: u64,
     commits_outstanding: usize,
     committed_at: Tick,
@@ -216,6 +220,7 @@ impl Pipeline {
             entries: Vec::new(),
             release: 0,
             release_now: 0,
+            charged: 0,
             api_calls: 0,
             commits_outstanding: 0,
             committed_at: Tick(0),
@@ -268,6 +273,8 @@ impl Pipeline {
             self.park_what_waits(now, &mut effects);
             self.read_parked(now.tick, &mut effects);
             self.release_held();
+            self.planner
+                .set_pressed(self.charged >= u64::from(self.settings.window_bytes) / 2);
             self.dispatch(now, &mut effects);
         }
         let quiet_commit = self.ledger.has_moved()

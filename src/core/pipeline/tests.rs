@@ -131,6 +131,7 @@ fn settings(seed: u64) -> PipelineSettings {
         max_in_flight: 3,
         park_after_ms: 100,
         max_parked_bytes: 3_000,
+        window_bytes: 2_000,
         jitter_seed: seed,
     }
 }
