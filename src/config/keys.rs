@@ -255,7 +255,7 @@ pub const KEYS: &[Key] = &[
     key("state.payload", Choice(&["masked", "full", "hash"]), Default("\"masked\""), "what the audit trail keeps of delivered values; a dead letter always keeps what its replay needs"),
     later("state.audit_retention", "how long journal segments are kept"),
     later("state.encryption_key_file", "key that encrypts the journal"),
-    key("operator", Table, Optional, "the operator's HTTP port: health, metrics, console"),
+    key("operator", Table, Optional, "the operator's HTTP port: health, metrics, status"),
     key("operator.listen", Text("a loopback address and port such as 127.0.0.1:9464"), Default("\"127.0.0.1:9464\""), "where it listens; port 0 takes any free one"),
     later("operator.token_file", "token for what shows personal data"),
     later("operator.tls", "certificate of the port"),

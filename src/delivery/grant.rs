@@ -217,24 +217,25 @@ fn without_reason(answer: &Answer) -> RequestFailure {
 }
 
 fn meaning(code: &str, description: &str) -> Whole {
-    let configuration = |page| whole(ErrorClass::Configuration, Disposition::Pause, page);
+    // Of class Auth, because it concerns the org as a whole and no route's mapping.
+    let refused = |page| whole(ErrorClass::Auth, Disposition::Pause, page);
     let says = |text: &str| description.contains(text);
     match code {
-        "invalid_grant" if says("approved this consumer") => configuration(pages::NOT_APPROVED),
-        "invalid_grant" if says("audience") => configuration(pages::AUDIENCE),
+        "invalid_grant" if says("approved this consumer") => refused(pages::NOT_APPROVED),
+        "invalid_grant" if says("audience") => refused(pages::AUDIENCE),
         "invalid_grant" if says("expired authorization code") => {
             whole(ErrorClass::Auth, Disposition::Pause, pages::CLOCK_SKEW)
         }
-        "invalid_grant" if says("invalid assertion") => configuration(pages::KEY_MISMATCH),
+        "invalid_grant" if says("invalid assertion") => refused(pages::KEY_MISMATCH),
         "invalid_grant" if says("not supported on this domain") => {
-            configuration(pages::WRONG_DOMAIN)
+            refused(pages::WRONG_DOMAIN)
         }
-        "invalid_grant" if says("no client credentials user") => configuration(pages::NO_RUN_AS),
-        "invalid_grant" if says("authentication failure") => configuration(pages::USER_REFUSED),
-        "invalid_app_access" => configuration(pages::NOT_APPROVED),
-        "invalid_client_id" => configuration(pages::UNKNOWN_CLIENT),
-        "invalid_client" => configuration(pages::WRONG_SECRET),
-        "inactive_user" | "inactive_org" => configuration(pages::USER_REFUSED),
+        "invalid_grant" if says("no client credentials user") => refused(pages::NO_RUN_AS),
+        "invalid_grant" if says("authentication failure") => refused(pages::USER_REFUSED),
+        "invalid_app_access" => refused(pages::NOT_APPROVED),
+        "invalid_client_id" => refused(pages::UNKNOWN_CLIENT),
+        "invalid_client" => refused(pages::WRONG_SECRET),
+        "inactive_user" | "inactive_org" => refused(pages::USER_REFUSED),
         "rate_limit_exceeded" | "server_error" | "unknown_error" => {
             whole(ErrorClass::Auth, Disposition::Backoff, pages::LOGIN_BUSY)
         }
