@@ -2,8 +2,14 @@
 
 use super::error::Error;
 
-const SKIP: &str = "once it is clear what the transaction changed, start again behind it with \
-                    `leadstream checkpoint set`, and bring what was left out with `leadstream reconcile`";
+/// Past what cannot be read there is no command yet; a fresh start is safe, because records that are
+/// sent again update the same leads.
+const SKIP: &str = "once it is clear what the transaction changed, FLUSH BINARY LOGS, move the state \
+                    folder away (keep it: it is the audit trail), start with source.start = \"now\" \
+                    and insert again what was left out";
+
+const START_OVER: &str = "move the state folder away (keep it: it is the audit trail) and start with \
+                          source.start = \"earliest\": records that are sent again update the same leads";
 
 impl Error {
     /// What a person should do, in one or two sentences.
@@ -61,32 +67,24 @@ impl Error {
                 table.schema, table.table
             ),
             Error::HistoryLost { missing } => format!(
-                "keep binlogs longer (binlog_expire_logs_seconds) and start over with a snapshot, or \
-                 accept the loss with `leadstream checkpoint set`; missing: {missing}"
+                "keep binlogs longer (binlog_expire_logs_seconds), {START_OVER}; missing: {missing}"
             ),
             Error::GtidsAhead { ahead } => format!(
                 "the server went back in time (restored, or a replica that lost transactions was \
-                 promoted); compare both and use `leadstream checkpoint set`; ahead: {ahead}"
+                 promoted); compare both, then {START_OVER}; ahead: {ahead}"
             ),
-            Error::OtherServer { .. } => {
-                "connect to the server that the checkpoint was taken on, or find the same place on \
-                 this one and use `leadstream checkpoint set`"
-                    .to_owned()
-            }
+            Error::OtherServer { .. } => format!(
+                "connect to the server that the checkpoint was taken on, or {START_OVER}"
+            ),
             Error::FileGone { .. } => {
-                "keep binlogs longer (binlog_expire_logs_seconds) and start over with a snapshot, or \
-                 accept the loss with `leadstream checkpoint set`"
-                    .to_owned()
+                format!("keep binlogs longer (binlog_expire_logs_seconds), {START_OVER}")
             }
-            Error::FileShort { .. } => {
+            Error::FileShort { .. } => format!(
                 "the server lost the end of its binlog in a crash (sync_binlog is not 1?); compare \
-                 what it lost, and set the checkpoint with `leadstream checkpoint set`"
-                    .to_owned()
-            }
+                 what it lost, then {START_OVER}"
+            ),
             Error::GtidModeChanged { .. } => {
-                "SET PERSIST gtid_mode = ON (by way of ON_PERMISSIVE), or start again from a file \
-                 position with `leadstream checkpoint set`"
-                    .to_owned()
+                format!("SET PERSIST gtid_mode = ON (by way of ON_PERMISSIVE), or {START_OVER}")
             }
             Error::ServerIdTaken { server_id, .. } => format!(
                 "give every replica its own id: change source.server_id ({server_id} is used twice), \

@@ -227,9 +227,7 @@ fn meaning(code: &str, description: &str) -> Whole {
             whole(ErrorClass::Auth, Disposition::Pause, pages::CLOCK_SKEW)
         }
         "invalid_grant" if says("invalid assertion") => refused(pages::KEY_MISMATCH),
-        "invalid_grant" if says("not supported on this domain") => {
-            refused(pages::WRONG_DOMAIN)
-        }
+        "invalid_grant" if says("not supported on this domain") => refused(pages::WRONG_DOMAIN),
         "invalid_grant" if says("no client credentials user") => refused(pages::NO_RUN_AS),
         "invalid_grant" if says("authentication failure") => refused(pages::USER_REFUSED),
         "invalid_app_access" => refused(pages::NOT_APPROVED),
