@@ -192,7 +192,7 @@ pub const KEYS: &[Key] = &[
     key("source.password", Secret, Optional, "MySQL password, as LEADSTREAM_SOURCE__PASSWORD"),
     key("source.password_file", Path("the path of a readable file"), Optional, "file with the MySQL password; a line end at its end is cut off"),
     key("source.tls", Table, Optional, "encryption towards MySQL"),
-    key("source.tls.mode", Choice(&["disabled", "required", "verify_ca", "verify_identity"]), Default("\"verify_identity\""), "disabled: clear text; required: encrypted, server not verified; verify_ca: its authority verified; verify_identity: its host name too"),
+    key("source.tls.mode", Choice(&["disabled", "required", "verify_identity"]), Default("\"verify_identity\""), "disabled: clear text; required: encrypted, server not verified; verify_identity: its certificate must be trusted and name the host"),
     key("source.tls.ca_file", Path("the path of a readable PEM file"), Optional, "authorities that may sign the server's certificate; without it the public ones"),
     key("source.server_id", Integer { min: 1, max: 4_294_967_295 }, Optional, "our id among the server's replicas, unique there; without it one is derived"),
     key("source.start", Choice(&["now", "earliest"]), Default("\"now\""), "where the very first start begins: at new changes, or at the oldest binlog that the server still has"),

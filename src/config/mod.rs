@@ -78,7 +78,6 @@ pub enum TlsMode {
     Disabled,
     /// Encrypted, the server not verified.
     Required,
-    VerifyCa,
     /// The authority and the host name are verified.
     VerifyIdentity,
 }

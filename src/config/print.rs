@@ -147,7 +147,6 @@ fn print_source(page: &mut Page, source: &Source) {
     let mode = match source.tls.mode {
         TlsMode::Disabled => "disabled",
         TlsMode::Required => "required",
-        TlsMode::VerifyCa => "verify_ca",
         TlsMode::VerifyIdentity => "verify_identity",
     };
     page.text("source", "tls.mode", mode);

@@ -9,10 +9,9 @@ use super::reader::{Reader, Table};
 use super::secrets::read_secret;
 use super::{Source, Start, Tls, TlsMode};
 
-const TLS_MODES: [(&str, TlsMode); 4] = [
+const TLS_MODES: [(&str, TlsMode); 3] = [
     ("disabled", TlsMode::Disabled),
     ("required", TlsMode::Required),
-    ("verify_ca", TlsMode::VerifyCa),
     ("verify_identity", TlsMode::VerifyIdentity),
 ];
 
@@ -86,7 +85,7 @@ fn check_url<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<MysqlUrl>
 
 fn check_tls<'a>(reader: &mut Reader<'a>, source: &Table<'a>) -> Option<Tls> {
     let table = reader.table(source, "tls");
-    let mode = reader.choice(&table, "mode", &TLS_MODES, &[]);
+    let mode = reader.choice(&table, "mode", &TLS_MODES, &["verify_ca"]);
     let ca_file = reader.optional_path(&table, "ca_file");
     if let (Some(mode), Some(Some(path))) = (mode, &ca_file) {
         if matches!(mode, TlsMode::Disabled | TlsMode::Required) {
@@ -95,7 +94,7 @@ fn check_tls<'a>(reader: &mut Reader<'a>, source: &Table<'a>) -> Option<Tls> {
                 "ca_file",
                 WRONG_VALUE,
                 "has no effect: this mode does not verify the server",
-                "set mode = \"verify_identity\" or \"verify_ca\", or leave ca_file out",
+                "set mode = \"verify_identity\", or leave ca_file out",
             );
         }
         let rule = match (reader.read_file)(path) {

@@ -178,7 +178,7 @@ fn later_layers_win() {
         ("LEADSTREAM_SOURCE__PASSWORD", "from the environment"),
         (
             "LEADSTREAM_SOURCE__TLS",
-            "{ mode = \"verify_ca\", ca_file = \"ca.pem\" }",
+            "{ mode = \"verify_identity\", ca_file = \"ca.pem\" }",
         ),
         // Not ours: no double underscore.
         ("LEADSTREAM_PORT", "tcp://10.0.0.1:80"),
@@ -858,7 +858,7 @@ fn what_is_printed_reads_back_as_the_same() {
         "batch.max_bytes=70000",
         "source.url=mysql://a%40b@[::1]",
         "source.server_id=9",
-        "source.tls={ mode = 'verify_ca', ca_file = 'ca.pem' }",
+        "source.tls={ mode = 'verify_identity', ca_file = 'ca.pem' }",
         "log.level=info,leadstream=debug",
     ];
     let config = sound(&text, &[], &set);

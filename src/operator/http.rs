@@ -57,7 +57,8 @@ async fn metrics(State(view): State<View>) -> Response {
     view.metrics.checkpoint_age.set(age);
     if let Some(process) = process_usage() {
         view.metrics.resident_bytes.set(process.resident_bytes);
-        view.metrics.cpu_seconds.set(process.cpu_seconds);
+        let cpu = &view.metrics.cpu_seconds;
+        cpu.inc_by((process.cpu_seconds - cpu.get()).max(0.0));
     }
     match view.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),

@@ -289,7 +289,7 @@ impl Driver {
         match read {
             Ok(Ok((span, records))) => self.step(Input::ParkedRead { span, records }),
             Ok(Err(error)) => Err(Error::State(error)),
-            Err(_) => Err(Error::CaptureEnded),
+            Err(_) => Err(Error::ReadEnded),
         }
     }
 

@@ -34,6 +34,8 @@ pub enum Error {
     Runtime(#[source] std::io::Error),
     #[error("capture ended without a word")]
     CaptureEnded,
+    #[error("parked records could not be read back")]
+    ReadEnded,
 }
 
 impl Error {
@@ -48,7 +50,7 @@ impl Error {
             Error::State(error) | Error::Commit(error) => error.page(),
             Error::Listen { .. } => "LS6001",
             Error::ControlSocket { .. } => "LS6002",
-            Error::Runtime(_) | Error::CaptureEnded => "LS6003",
+            Error::Runtime(_) | Error::CaptureEnded | Error::ReadEnded => "LS6003",
         }
     }
 
@@ -74,7 +76,7 @@ impl Error {
             Error::Runtime(_) => {
                 "see whether the system is out of threads or open files".to_owned()
             }
-            Error::CaptureEnded => {
+            Error::CaptureEnded | Error::ReadEnded => {
                 "restart leadstream: it goes on at its checkpoint; report this with its log"
                     .to_owned()
             }

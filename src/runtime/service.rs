@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
 use crate::core::entry::{Commit, Entry, Recovered, ServiceEvent};
 use crate::core::mapping::Plan;
-use crate::core::outcome::{Disposition, RequestFailure};
+use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
 use crate::core::pipeline::Pipeline;
 use crate::core::position::Checkpoint;
 use crate::core::retry::{Backoff, Jitter};
@@ -198,7 +198,11 @@ impl Prepare<'_> {
                     Ok(describe) => {
                         objects.insert(route.object.clone(), describe);
                     }
-                    Err(failure) if failure.disposition == Disposition::Pause => {
+                    // A used-up quota comes back by itself; everything else that pauses needs a person.
+                    Err(failure)
+                        if failure.disposition == Disposition::Pause
+                            && failure.class != ErrorClass::Quota =>
+                    {
                         return Err(Error::Salesforce(failure));
                     }
                     Err(failure) => self.wait_for_salesforce(&mut waits, &failure).await,

@@ -27,7 +27,6 @@ pub fn source_settings(config: &Config) -> SourceSettings {
             mode: match source.tls.mode {
                 config::TlsMode::Disabled => capture::TlsMode::Disabled,
                 config::TlsMode::Required => capture::TlsMode::Required,
-                config::TlsMode::VerifyCa => capture::TlsMode::VerifyCa,
                 config::TlsMode::VerifyIdentity => capture::TlsMode::VerifyIdentity,
             },
             ca_file: source.tls.ca_file.clone(),

@@ -5,8 +5,8 @@
 //! class, stage; never an id, never a value.
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter,
+    IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Seconds: fine below a second for the stream, coarse up to hours for what had to wait.
@@ -54,7 +54,7 @@ pub struct Metrics {
     pub journal_bytes: IntGauge,
     pub index_lag: IntGauge,
     pub resident_bytes: IntGauge,
-    pub cpu_seconds: Gauge,
+    pub cpu_seconds: Counter,
     pub build_info: GaugeVec,
 }
 
@@ -228,7 +228,7 @@ impl Metrics {
                 "process_resident_memory_bytes",
                 "Resident memory size in bytes",
             )?,
-            cpu_seconds: float_gauge(
+            cpu_seconds: float_counter(
                 r,
                 "process_cpu_seconds_total",
                 "Total user and system CPU time spent in seconds",
@@ -282,6 +282,10 @@ fn register<C: prometheus::core::Collector + Clone + 'static>(
 
 fn counter(r: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
     register(r, IntCounter::new(name, help)?)
+}
+
+fn float_counter(r: &Registry, name: &str, help: &str) -> Result<Counter, prometheus::Error> {
+    register(r, Counter::new(name, help)?)
 }
 
 fn counters(
