@@ -5,8 +5,8 @@
 //! class, stage; never an id, never a value.
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter,
+    IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Seconds: fine below a second for the stream, coarse up to hours for what had to wait.
@@ -54,7 +54,7 @@ pub struct Metrics {
     pub journal_bytes: IntGauge,
     pub index_lag: IntGauge,
     pub resident_bytes: IntGauge,
-    pub cpu_seconds: Gauge,
+    pub cpu_seconds: Counter,
     pub build_info: GaugeVec,
 }
 
@@ -228,10 +228,12 @@ impl Metrics {
                 "process_resident_memory_bytes",
                 "Resident memory size in bytes",
             )?,
-            cpu_seconds: float_gauge(
+            cpu_seconds: register(
                 r,
-                "process_cpu_seconds_total",
-                "Total user and system CPU time spent in seconds",
+                Counter::new(
+                    "process_cpu_seconds_total",
+                    "Total user and system CPU time spent in seconds",
+                )?,
             )?,
             build_info: register(
                 r,
