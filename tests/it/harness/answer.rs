@@ -48,7 +48,7 @@ impl Answer {
     /// When one is not, or when something broke that a user must never see.
     #[track_caller]
     pub fn errors(&self) -> Vec<Said> {
-        for never in ["panicked", "RUST_BACKTRACE", "stack backtrace", " ERROR "] {
+        for never in ["panicked", "RUST_BACKTRACE", "stack backtrace", "Z ERROR "] {
             assert!(!self.stderr.contains(never), "{}", self.stderr);
         }
         let mut said = Vec::new();
