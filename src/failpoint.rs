@@ -15,6 +15,10 @@ pub const NAMES: &[&str] = &[
     "index.before_apply",
     "index.after_apply",
     "index.after_sync",
+    "driver.after_capture",
+    "driver.before_send",
+    "driver.after_answer",
+    "driver.after_commit",
 ];
 
 /// Ends the process here when this failpoint is armed and has been hit often enough.

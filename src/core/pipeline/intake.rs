@@ -158,7 +158,10 @@ impl Pipeline {
         for parked in records {
             let key = plan.comparable_key(&parked.subject.image.key);
             let record = Record {
-                subject: parked.subject,
+                subject: Subject {
+                    parked: Some(parked.serial),
+                    ..parked.subject
+                },
                 slot: None,
                 attempts: 0,
                 unknown: parked.unknown,

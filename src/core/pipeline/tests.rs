@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::core::change::{Change, ChangeId, Operation, StreamItem, Transaction};
-use crate::core::entry::Subject;
 use crate::core::mapping::tests::simple_plan;
 use crate::core::outcome::{
     Disposition, ErrorClass, RecordError, RecordResult, Rejection, RequestFailure,
@@ -323,10 +322,8 @@ impl World {
                 && wanted.contains(serial)
                 && !settled.contains(serial)
             {
-                let subject = Subject {
-                    parked: Some(*serial),
-                    ..subject.clone()
-                };
+                // The store gives the subject as it was journalled: when it had no serial yet.
+                let subject = subject.clone();
                 found.push(ParkedRecord {
                     serial: *serial,
                     subject,

@@ -42,7 +42,9 @@ fn child() {
 
 #[test]
 fn a_death_at_any_failpoint_loses_nothing_acknowledged() {
-    for name in crate::failpoint::NAMES {
+    // Those of other areas are shown on the whole service.
+    let own = |name: &&&str| name.starts_with("journal.") || name.starts_with("index.");
+    for name in crate::failpoint::NAMES.iter().filter(own) {
         for hit in [1, 2, 3] {
             let folder = tempfile::tempdir().unwrap();
             let status = Command::new(std::env::current_exe().unwrap())
