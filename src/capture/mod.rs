@@ -55,13 +55,16 @@ pub enum CaptureEvent {
         server_version: String,
         file: FilePosition,
     },
-    /// Lost, and tried again after `delay_ms`. `error` names its causes and its page.
+    /// Lost, and tried again after `delay_ms`; logged already.
     Reconnecting {
+        /// With its causes.
         error: String,
+        page: &'static str,
+        remedy: String,
         attempt: u32,
         delay_ms: u64,
     },
-    /// Stopped for good until a person acts. The last event.
+    /// Stopped for good until a person acts; whoever takes it logs it. The last event.
     Stopped {
         error: Error,
     },
@@ -85,7 +88,7 @@ fn closest<'c>(wanted: &str, candidates: impl Iterator<Item = &'c str>) -> Optio
 /// An error with its causes in one line, for logs and status texts. The driver's errors print
 /// their own causes, so what stands there already is not said again.
 fn describe(error: &Error) -> String {
-    let mut text = format!("{} {error}", error.page());
+    let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         let next = error.to_string();

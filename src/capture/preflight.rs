@@ -158,10 +158,11 @@ fn check_retention(server: &Server, report: &mut PreflightReport) {
         .unwrap_or(0);
     let result = match seconds {
         0 => CheckResult::Passed("kept until purged by hand".to_owned()),
-        seconds if purges && seconds < RETENTION_SECONDS_MIN => {
+        _ if !purges => CheckResult::Passed("kept until purged by hand".to_owned()),
+        seconds if seconds < RETENTION_SECONDS_MIN => {
             CheckResult::Warning(Error::RetentionShort { seconds })
         }
-        seconds => CheckResult::Passed(format!("{seconds} s")),
+        seconds => CheckResult::Passed(format!("{} h", seconds / 3600)),
     };
     report.add("binlog retention", result);
 }
@@ -171,9 +172,10 @@ async fn check_privileges(
     settings: &SourceSettings,
     report: &mut PreflightReport,
 ) {
-    let client = files(conn, settings)
-        .await
-        .map(|files| format!("{} binlog files", files.len()));
+    let client = files(conn, settings).await.map(|files| match files.len() {
+        1 => "granted, 1 binlog file is kept".to_owned(),
+        files => format!("granted, {files} binlog files are kept"),
+    });
     report.add_result("privilege replication client", client);
     let what = "read its own grants";
     let grants: Result<Vec<Row>, _> = conn.query("SHOW GRANTS").await;

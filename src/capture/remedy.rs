@@ -26,9 +26,9 @@ impl Error {
                 format!("check that packets to {host}:{port} are not dropped by a firewall")
             }
             Error::AccessDenied { user, .. } => format!(
-                "check source.password_file and that the account may log in from this host: \
-                 SELECT user, host, plugin FROM mysql.user WHERE user = '{user}'; \
-                 it is tried again until it works"
+                "check the password (source.password_file or LEADSTREAM_SOURCE__PASSWORD) and that \
+                 the account may log in from this host: \
+                 SELECT user, host, plugin FROM mysql.user WHERE user = '{user}'"
             ),
             Error::Tls { .. } => "check tls.mode and tls.ca_file against the server's certificate; \
                  `SHOW VARIABLES LIKE 'ssl_%'` shows what the server uses"

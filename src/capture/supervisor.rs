@@ -84,12 +84,6 @@ impl Supervisor {
                 Err(error) => self.panics.note(error, self.context.shared.progress()),
             };
             if error.is_permanent() {
-                tracing::error!(
-                    page = error.page(),
-                    remedy = error.remedy(),
-                    "capture stopped: {}",
-                    describe(&error)
-                );
                 // Nobody listening is as good as told.
                 let _ = self
                     .context
@@ -116,15 +110,12 @@ impl Supervisor {
                 rand::random(),
             );
             let text = describe(&error);
-            tracing::warn!(
-                attempt = self.attempt,
-                delay_ms,
-                remedy = error.remedy(),
-                "reconnecting: {text}"
-            );
-            let attempt = self.attempt;
+            let (page, remedy, attempt) = (error.page(), error.remedy(), self.attempt);
+            tracing::warn!(page, attempt, delay_ms, remedy, "reconnecting: {text}");
             let event = CaptureEvent::Reconnecting {
                 error: text,
+                page,
+                remedy,
                 attempt,
                 delay_ms,
             };

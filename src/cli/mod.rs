@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides};
-use crate::runtime::Error;
+use crate::runtime::{Error, with_causes};
 use printer::Printer;
 
 /// Keeps Salesforce in step with the leads in MySQL, within seconds, and knows what became of each.
@@ -146,7 +146,11 @@ fn load(global: &Global, printer: &Printer) -> Result<Config, Failed> {
     };
     crate::config::load(&overrides).map_err(|mistakes| {
         for mistake in &mistakes.0 {
-            printer.error(Some(mistake.page), &mistake.text(), Some(&mistake.remedy));
+            let text = match mistake.origin.as_str() {
+                "" => mistake.text(),
+                origin => format!("{} (from {origin})", mistake.text()),
+            };
+            printer.error(Some(mistake.page), &text, Some(&mistake.remedy));
         }
         Failed::Said(USAGE)
     })
@@ -161,22 +165,18 @@ fn say(error: &Error, printer: &Printer) {
         }
         return;
     }
+    if let Error::Preflight(failures) = error {
+        for failure in failures {
+            let text = with_causes(failure);
+            printer.error(Some(failure.page()), &text, Some(&failure.remedy()));
+        }
+        return;
+    }
     printer.error(
         Some(error.page()),
         &with_causes(error),
         Some(&error.remedy()),
     );
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// A runtime for the verbs that need one.

@@ -1,6 +1,6 @@
 //! How the reading verbs get at the state: through the running service, or by themselves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,6 +9,7 @@ use super::{FAILURE, Failed, Global, load};
 use crate::cli::printer::Printer;
 use crate::operator::{Query, Reply, ask};
 use crate::runtime::Error;
+use crate::runtime::status::Status;
 use crate::state::{self, Reader};
 
 #[derive(Args)]
@@ -46,7 +47,12 @@ impl StateArgument {
     ) -> Result<Source, Failed> {
         let path = self.path(global, printer)?;
         match ask(&path, query) {
-            Ok(Some(Reply::Value(value))) => return Ok(Source::Service(value)),
+            Ok(Some(Reply::Value(value))) => {
+                if value.as_array().is_some_and(Vec::is_empty) {
+                    say_if_index_lags(&path, printer);
+                }
+                return Ok(Source::Service(value));
+            }
             Ok(Some(Reply::Failure(failure))) => {
                 printer.error(Some(&failure.page), &failure.text, Some(&failure.remedy));
                 return Err(Failed::Said(FAILURE));
@@ -66,5 +72,25 @@ impl StateArgument {
             printer.note("the index has not caught up with the journal: answers may be missing");
         }
         Ok(Source::Folder(Box::new(reader)))
+    }
+}
+
+/// Nothing found means nothing while the service's index is behind its journal.
+fn say_if_index_lags(path: &Path, printer: &Printer) {
+    // Without an answer there is nothing to say; the question itself was answered.
+    let Ok(Some(Reply::Value(value))) = ask(path, &Query::Status) else {
+        return;
+    };
+    let Ok(status) = serde_json::from_value::<Status>(value) else {
+        return;
+    };
+    let behind = status
+        .state
+        .last_commit
+        .saturating_sub(status.state.index_applied);
+    if status.state.index_rebuilding || behind > 0 {
+        printer.note(&format!(
+            "the index is {behind} commits behind the journal: answers may be missing"
+        ));
     }
 }

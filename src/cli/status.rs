@@ -233,11 +233,12 @@ fn print_trouble(trouble: Option<&TroubleStatus>, printer: &Printer) -> std::io:
         .map(|at| format!(", next at {}", moment(at)))
         .unwrap_or_default();
     printer.data(&format!(
-        "            {} [{}] since {}, {} tries{next}",
+        "            {} [{}] since {}, {} {}{next}",
         trouble.text,
         trouble.page,
         moment(trouble.since),
-        trouble.attempt
+        trouble.attempt,
+        if trouble.attempt == 1 { "try" } else { "tries" }
     ))?;
     printer.data(&format!("            remedy: {}", trouble.remedy))
 }
@@ -246,7 +247,11 @@ fn print_hint(open: u64, printer: &Printer) -> std::io::Result<()> {
     if open == 0 {
         return Ok(());
     }
+    let letters = match open {
+        1 => "1 dead letter waits".to_owned(),
+        _ => format!("{open} dead letters wait"),
+    };
     printer.data(&format!(
-        "{open} dead letters wait for a person: leadstream dead-letters list"
+        "{letters} for a person: leadstream dead-letters list"
     ))
 }

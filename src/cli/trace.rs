@@ -47,7 +47,14 @@ pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<
         }
     }
     if events.as_array().is_none_or(Vec::is_empty) {
-        printer.note("nothing is known of it: never captured, or still in flight");
+        let what = match &what {
+            TraceQuery::Key(key) => format!("the key {key:?}"),
+            TraceQuery::SalesforceId(id) => format!("the Salesforce id {id:?}"),
+            TraceQuery::Email(address) => format!("the e-mail address {address:?}"),
+        };
+        printer.note(&format!(
+            "nothing is known of {what}: never captured, still in flight, or past its retention"
+        ));
         return Err(Failed::Said(FAILURE));
     }
     Ok(())

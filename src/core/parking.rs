@@ -18,7 +18,10 @@ pub struct Parking {
     settled: BTreeSet<u64>,
     /// Handed to the journal, receipt not yet here.
     committing: u64,
-    reading: bool,
+    /// When the oldest of those was committed on the source, or one before them.
+    oldest_committing: Option<Micros>,
+    /// Of the span that is being read.
+    reading: Option<Micros>,
     /// Read back and not settled, by the span's first serial.
     open: BTreeMap<u64, OpenSpan>,
     bytes: u64,
@@ -40,13 +43,17 @@ impl Parking {
     }
 
     /// Notes that `records` records are on their way to the journal.
-    pub fn note_committing(&mut self, records: u64) {
+    pub fn note_committing(&mut self, records: u64, oldest: Option<Micros>) {
         self.committing += records;
+        self.oldest_committing = self.oldest_committing.into_iter().chain(oldest).min();
     }
 
     /// Takes the span that the journal wrote.
     pub fn note_durable(&mut self, span: ParkedSpan) {
         self.committing = self.committing.saturating_sub(u64::from(span.count));
+        if self.committing == 0 {
+            self.oldest_committing = None;
+        }
         self.bytes += span.bytes;
         self.unread.push_back(span);
     }
@@ -54,7 +61,7 @@ impl Parking {
     /// Whether newer records of the route must stay behind what is on disk.
     #[must_use]
     pub fn blocks(&self) -> bool {
-        self.committing > 0 || self.reading || !self.unread.is_empty()
+        self.committing > 0 || self.reading.is_some() || !self.unread.is_empty()
     }
 
     /// Whether a span waits to be read.
@@ -79,11 +86,11 @@ impl Parking {
     /// few read records are still open, so that memory stays bounded.
     pub fn next_read(&mut self, open_limit: usize) -> Option<(ParkedSpan, BTreeSet<u64>)> {
         let open: usize = self.open.values().map(|span| span.left as usize).sum();
-        if self.reading || open >= open_limit {
+        if self.reading.is_some() || open >= open_limit {
             return None;
         }
         let span = self.unread.pop_front()?;
-        self.reading = true;
+        self.reading = Some(span.oldest);
         let end = span.first + u64::from(span.count);
         let settled = self.settled.range(span.first..end).copied().collect();
         Some((span, settled))
@@ -91,7 +98,7 @@ impl Parking {
 
     /// Notes what came back from the disk.
     pub fn note_read(&mut self, span: &ParkedSpan, records: usize) {
-        self.reading = false;
+        self.reading = None;
         let end = span.first + u64::from(span.count);
         let done: Vec<u64> = self.settled.range(span.first..end).copied().collect();
         for serial in done {
@@ -130,6 +137,8 @@ impl Parking {
     pub fn oldest(&self) -> Option<Micros> {
         let open = self.open.values().map(|span| span.oldest);
         open.chain(self.unread.front().map(|span| span.oldest))
+            .chain(self.reading)
+            .chain(self.oldest_committing)
             .min()
     }
 }
@@ -152,7 +161,7 @@ mod tests {
     #[test]
     fn spans_come_back_in_order_and_are_done_when_their_records_are() {
         let mut parking = Parking::default();
-        parking.note_committing(5);
+        parking.note_committing(5, None);
         assert!(parking.blocks());
         parking.note_durable(span(0, 2));
         parking.note_durable(span(2, 3));
@@ -171,6 +180,26 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_is_known_on_the_way_to_the_disk_and_back() {
+        let mut parking = Parking::default();
+        parking.note_committing(2, Some(Micros(7)));
+        assert_eq!(parking.oldest(), Some(Micros(7)));
+        let span = ParkedSpan {
+            oldest: Micros(7),
+            ..span(0, 2)
+        };
+        parking.note_durable(span);
+        assert_eq!(parking.oldest(), Some(Micros(7)));
+        let (span, _) = parking.next_read(100).unwrap();
+        assert_eq!(parking.oldest(), Some(Micros(7)));
+        parking.note_read(&span, 2);
+        assert_eq!(parking.oldest(), Some(Micros(7)));
+        parking.note_settled(0);
+        parking.note_settled(1);
+        assert_eq!(parking.oldest(), None);
+    }
+
+    #[test]
     fn records_settled_before_a_restart_are_left_out() {
         let mut parking = Parking::default();
         parking.restore(span(0, 3), [1].into_iter());
@@ -185,7 +214,7 @@ mod tests {
     #[test]
     fn reading_stops_while_enough_is_open() {
         let mut parking = Parking::default();
-        parking.note_committing(4);
+        parking.note_committing(4, None);
         parking.note_durable(span(0, 2));
         parking.note_durable(span(2, 2));
         let (first, _) = parking.next_read(2).unwrap();

@@ -48,11 +48,13 @@ async fn metrics(State(view): State<View>) -> Response {
     let now = (view.clock)();
     let status = view.published.read();
     view.metrics.lag.set(status.lag_seconds(now));
-    // Nothing waits: the checkpoint stands at the end of what was captured, however old it is.
-    let age = match (status.oldest_unsettled, status.checkpoint_at) {
-        (Some(_), Some(at)) => now.seconds_since(at).max(0.0),
-        (Some(_), None) => now.seconds_since(status.started_at).max(0.0),
-        (None, _) => 0.0,
+    // Nothing is in flight: the checkpoint stands at the end of what was captured, behind parked
+    // records too, however old it is.
+    let age = if status.routes.iter().any(|route| route.in_flight > 0) {
+        let since = status.checkpoint_at.unwrap_or(status.started_at);
+        now.seconds_since(since).max(0.0)
+    } else {
+        0.0
     };
     view.metrics.checkpoint_age.set(age);
     if let Some(process) = process_usage() {

@@ -25,8 +25,9 @@ use crate::core::time::{Micros, Tick};
 use crate::delivery::{AutoAssign, CallReport, Org, UpsertCall, UpsertRecord};
 use crate::state::{CommitReceipt, IndexHandle, JournalHandle};
 use crate::telemetry::metrics::Metrics;
+use reporting::source_trouble;
 
-mod reporting;
+pub(super) mod reporting;
 
 /// What the loop needs from the outside.
 pub(super) struct Parts {
@@ -313,10 +314,13 @@ impl Driver {
             }
             Some(CaptureEvent::Reconnecting {
                 error,
+                page,
+                remedy,
                 attempt,
                 delay_ms,
             }) => {
-                self.note_reconnect(&error, attempt, delay_ms);
+                let trouble = source_trouble(page, error, remedy, attempt, delay_ms);
+                self.note_reconnect(trouble);
             }
             Some(CaptureEvent::Stopped { error }) => {
                 self.capture_over = true;

@@ -8,6 +8,9 @@ use crate::{capture, delivery, state};
 pub enum Error {
     #[error("the source is not ready")]
     Source(#[source] capture::Error),
+    /// Everything that a person must mend in MySQL before a start can work; never empty.
+    #[error("the source is not ready")]
+    Preflight(Vec<capture::Error>),
     #[error("the org cannot be set up")]
     Org(#[source] delivery::Error),
     #[error("salesforce refuses: {}", .0.text)]
@@ -44,6 +47,7 @@ impl Error {
     pub fn page(&self) -> &'static str {
         match self {
             Error::Source(error) => error.page(),
+            Error::Preflight(errors) => errors.first().map_or("LS1008", capture::Error::page),
             Error::Org(error) => error.page(),
             Error::Salesforce(failure) => failure.page,
             Error::Mapping(mistakes) => mistakes.first().map_or("LS5001", |mistake| mistake.page),
@@ -59,6 +63,9 @@ impl Error {
     pub fn remedy(&self) -> String {
         match self {
             Error::Source(error) => error.remedy(),
+            Error::Preflight(_) => {
+                "mend what is named above, then run `leadstream check`".to_owned()
+            }
             Error::Org(error) => error.remedy().to_string(),
             Error::Salesforce(failure) => delivery::remedy(failure.page).to_string(),
             Error::Mapping(_) => {
@@ -88,4 +95,21 @@ impl Error {
     pub fn is_configuration(&self) -> bool {
         matches!(self, Error::Mapping(_) | Error::Org(_))
     }
+}
+
+/// An error with its causes in one line. Some drivers' errors print their own causes, so what stands
+/// there already is not said again.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let next = cause.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        source = cause.source();
+    }
+    text
 }

@@ -11,4 +11,4 @@ pub mod shutdown;
 pub mod status;
 pub mod wiring;
 
-pub use errors::Error;
+pub use errors::{Error, with_causes};

@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::driver::reporting::{Books, source_trouble};
 use super::driver::{Driver, Parts, RouteTarget};
+use super::errors::with_causes;
 use super::shutdown::{self, Signal};
-use super::status::{Published, SourceStatus, Stage, StateStatus, Status, TroubleStatus};
+use super::status::{
+    Published, RouteStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
+};
 use super::{Error, clock, wiring};
 use crate::capture::{self, CaptureEvent, CheckResult};
 use crate::config::Config;
@@ -65,7 +69,17 @@ impl Service {
                 );
             }
         }
-        let published = Published::new(first_status(&recovered));
+        let status = first_status(&config, &recovered);
+        for route in &status.routes {
+            let books = Books {
+                route: &route.name,
+                captured: route.captured,
+                in_flight: route.in_flight,
+                totals: &route.totals,
+            };
+            books.show(&metrics);
+        }
+        let published = Published::new(status);
         Ok(Self {
             config,
             store,
@@ -154,33 +168,36 @@ impl Prepare<'_> {
         let mut waits = self.waits();
         loop {
             let report = capture::preflight(&settings, &tables).await;
-            let mut failure = None;
+            let (mut warnings, mut failures) = (Vec::new(), Vec::new());
             for check in report.checks {
                 match check.result {
                     CheckResult::Passed(_) => {}
-                    CheckResult::Warning(error) => {
-                        tracing::warn!(page = error.page(), remedy = error.remedy(), "{error}");
-                    }
-                    // A failure that lasts outweighs one that passes.
-                    CheckResult::Failed(error)
-                        if failure.as_ref().is_none_or(|known| !needs_a_person(known)) =>
-                    {
-                        failure = Some(error);
-                    }
-                    CheckResult::Failed(_) => {}
+                    CheckResult::Warning(error) => warnings.push(error),
+                    // The mapping says it too, with the key that names the column.
+                    CheckResult::Failed(capture::Error::ColumnMissing { .. }) => {}
+                    CheckResult::Failed(error) => failures.push(error),
                 }
             }
-            let Some(error) = failure else {
+            // A failure that lasts outweighs one that passes.
+            if failures.iter().any(needs_a_person) {
+                failures.retain(needs_a_person);
+                // Two grants that are missing are mended by one statement.
+                failures.dedup_by_key(|error| error.remedy());
+                return Err(Error::Preflight(failures));
+            }
+            let Some(error) = failures.into_iter().next() else {
+                for error in warnings {
+                    tracing::warn!(page = error.page(), remedy = error.remedy(), "{error}");
+                }
+                self.published.update(|status| status.source.trouble = None);
                 return Ok(report.tables);
             };
-            if needs_a_person(&error) {
-                return Err(Error::Source(error));
-            }
-            let (trouble, delay) = waits.next(error.page(), error_text(&error), error.remedy());
+            let (trouble, delay) = waits.next(error.page(), with_causes(&error), error.remedy());
             tracing::warn!(
                 page = error.page(),
+                remedy = error.remedy(),
                 delay_ms = delay.as_millis() as u64,
-                "waiting for the source: {}",
+                "waiting for MySQL: {}",
                 trouble.text
             );
             self.published
@@ -221,6 +238,7 @@ impl Prepare<'_> {
         let delay = delay.max(Duration::from_millis(failure.retry_after_ms.unwrap_or(0)));
         tracing::warn!(
             page = failure.page,
+            remedy = trouble.remedy,
             delay_ms = delay.as_millis() as u64,
             "waiting for Salesforce: {}",
             trouble.text
@@ -371,9 +389,18 @@ async fn resolve_start(
                 return Ok(Some(checkpoint));
             }
             Some(CaptureEvent::Stopped { error }) => return Err(Error::Source(error)),
-            Some(CaptureEvent::Reconnecting { error, attempt, .. }) => {
-                tracing::warn!(attempt, "waiting for the source: {error}");
-                published.update(|status| status.source.reconnects += 1);
+            Some(CaptureEvent::Reconnecting {
+                error,
+                page,
+                remedy,
+                attempt,
+                delay_ms,
+            }) => {
+                let trouble = source_trouble(page, error, remedy, attempt, delay_ms);
+                published.update(|status| {
+                    status.source.reconnects += 1;
+                    status.source.set_trouble(trouble);
+                });
             }
             Some(CaptureEvent::Connected { .. } | CaptureEvent::Chunk(_)) => {}
             None => return Err(Error::CaptureEnded),
@@ -391,19 +418,23 @@ fn needs_a_person(error: &capture::Error) -> bool {
         )
 }
 
-/// An error with its causes in one line.
-fn error_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-fn first_status(recovered: &Recovered) -> Status {
+/// What is durable: shown until the stream stands, however long that takes.
+fn first_status(config: &Config, recovered: &Recovered) -> Status {
+    let routes = config.routes.iter().map(|route| {
+        let totals = recovered
+            .totals
+            .get(&route.name)
+            .cloned()
+            .unwrap_or_default();
+        RouteStatus {
+            name: route.name.clone(),
+            captured: totals.accounted(),
+            in_flight: 0,
+            totals,
+            balances: true,
+            trouble: None,
+        }
+    });
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -412,8 +443,8 @@ fn first_status(recovered: &Recovered) -> Status {
         stage: Stage::Starting,
         source: SourceStatus::default(),
         delivery: Default::default(),
-        routes: Vec::new(),
-        oldest_unsettled: None,
+        routes: routes.collect(),
+        oldest_unsettled: recovered.parked.iter().map(|span| span.oldest).min(),
         checkpoint: recovered.checkpoint.clone(),
         checkpoint_at: None,
         state: StateStatus {

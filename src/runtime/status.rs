@@ -95,6 +95,16 @@ pub struct StateStatus {
     pub records: usize,
 }
 
+impl SourceStatus {
+    /// Shows a trouble; one that goes on keeps its beginning.
+    pub fn set_trouble(&mut self, mut trouble: TroubleStatus) {
+        if let Some(known) = &self.trouble {
+            trouble.since = known.since;
+        }
+        self.trouble = Some(trouble);
+    }
+}
+
 impl Status {
     /// Seconds that the oldest row without an outcome has been waiting at `now`.
     #[must_use]
@@ -108,7 +118,16 @@ impl Status {
     #[must_use]
     pub fn not_ready_because(&self) -> Option<String> {
         match self.stage {
-            Stage::Starting => Some("starting".to_owned()),
+            Stage::Starting => {
+                let waits_for = |side: &str, trouble: &Option<TroubleStatus>| {
+                    trouble
+                        .as_ref()
+                        .map(|trouble| format!("starting, waits for {side}: {}", trouble.text))
+                };
+                waits_for("MySQL", &self.source.trouble)
+                    .or_else(|| waits_for("Salesforce", &self.delivery.trouble))
+                    .or_else(|| Some("starting".to_owned()))
+            }
             Stage::Stopping => Some("stopping".to_owned()),
             Stage::Running if self.source.stopped || !self.source.connected => {
                 let text = self

@@ -228,10 +228,12 @@ impl Metrics {
                 "process_resident_memory_bytes",
                 "Resident memory size in bytes",
             )?,
-            cpu_seconds: float_counter(
+            cpu_seconds: register(
                 r,
-                "process_cpu_seconds_total",
-                "Total user and system CPU time spent in seconds",
+                Counter::new(
+                    "process_cpu_seconds_total",
+                    "Total user and system CPU time spent in seconds",
+                )?,
             )?,
             build_info: register(
                 r,
@@ -282,10 +284,6 @@ fn register<C: prometheus::core::Collector + Clone + 'static>(
 
 fn counter(r: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
     register(r, IntCounter::new(name, help)?)
-}
-
-fn float_counter(r: &Registry, name: &str, help: &str) -> Result<Counter, prometheus::Error> {
-    register(r, Counter::new(name, help)?)
 }
 
 fn counters(

@@ -7,9 +7,11 @@
     reason = "a test may fail by panicking, speak on the terminal, read the clock and its environment"
 )]
 
+mod cli;
 mod crash;
 mod failpoints;
 mod harness;
 mod outage;
 mod rehearsal;
+mod startup;
 mod tidy;

@@ -232,7 +232,13 @@ impl Pipeline {
     }
 
     fn park(&mut self, id: RouteId, records: Vec<Record>) {
-        self.route(id).parking.note_committing(records.len() as u64);
+        let committed = records
+            .iter()
+            .map(|record| record.subject.id.transaction.committed_at);
+        let oldest = committed.min();
+        self.route(id)
+            .parking
+            .note_committing(records.len() as u64, oldest);
         for record in records {
             let serial = self.next_parked;
             self.next_parked += 1;

@@ -2,13 +2,15 @@
 
 use super::{CallReport, Commit, Driver, Entry};
 use crate::capture;
+use crate::core::entry::Totals;
 use crate::core::outcome::CallOutcome;
 use crate::core::pipeline::{PipelineView, RouteView, Trouble};
 use crate::core::time::Micros;
 use crate::delivery;
 use crate::runtime::clock;
+use crate::runtime::errors::with_causes;
 use crate::runtime::status::{DeliveryStatus, RouteStatus, StateStatus, TroubleStatus};
-use crate::telemetry::metrics::raise;
+use crate::telemetry::metrics::{Metrics, raise};
 
 impl Driver {
     /// Counts what a commit says.
@@ -74,8 +76,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn note_reconnect(&self, error: &str, attempt: u32, delay_ms: u64) {
-        tracing::warn!(attempt, delay_ms, "capture lost its connection: {error}");
+    pub(super) fn note_reconnect(&self, trouble: TroubleStatus) {
         let metrics = &self.parts.metrics;
         metrics.capture_connected.set(0);
         metrics.capture_reconnects.inc();
@@ -83,24 +84,10 @@ impl Driver {
             .errors
             .with_label_values(&["capture", "network"])
             .inc();
-        let now = clock::wall();
         self.parts.published.update(|status| {
-            let since = status
-                .source
-                .trouble
-                .as_ref()
-                .map_or(now, |trouble| trouble.since);
             status.source.connected = false;
             status.source.reconnects += 1;
-            status.source.trouble = Some(TroubleStatus {
-                page: "LS1001".to_owned(),
-                text: error.to_owned(),
-                remedy: "leadstream goes on trying; see whether MySQL runs and can be reached"
-                    .to_owned(),
-                since,
-                attempt,
-                next_try: Some(later(now, delay_ms)),
-            });
+            status.source.set_trouble(trouble);
         });
     }
 
@@ -108,7 +95,8 @@ impl Driver {
         tracing::error!(
             page = error.page(),
             remedy = error.remedy(),
-            "capture stopped: {error}"
+            "capture stopped: {}",
+            with_causes(error)
         );
         let metrics = &self.parts.metrics;
         metrics.capture_connected.set(0);
@@ -119,7 +107,7 @@ impl Driver {
             .inc();
         let trouble = TroubleStatus {
             page: error.page().to_owned(),
-            text: error.to_string(),
+            text: with_causes(error),
             remedy: error.remedy(),
             since: clock::wall(),
             attempt: 1,
@@ -189,36 +177,15 @@ impl Driver {
     fn set_metrics(&self, view: &PipelineView) {
         let metrics = &self.parts.metrics;
         for route in &view.routes {
-            let name = [route.name.as_str()];
-            let totals = &route.totals;
-            raise(&metrics.captured.with_label_values(&name), route.captured);
-            let delivered = |outcome| metrics.delivered.with_label_values(&[name[0], outcome]);
-            raise(&delivered("created"), totals.created);
-            raise(&delivered("updated"), totals.updated);
-            for (rule, count) in &totals.skipped {
-                raise(
-                    &metrics.skipped.with_label_values(&[name[0], rule.as_str()]),
-                    *count,
-                );
-            }
-            for (class, count) in &totals.dead_lettered {
-                raise(
-                    &metrics.dead_lettered.with_label_values(&[name[0], class]),
-                    *count,
-                );
-            }
-            raise(
-                &metrics.discarded.with_label_values(&name),
-                totals.discarded,
-            );
-            let set = |gauge: &prometheus::IntGaugeVec, value| {
-                gauge.with_label_values(&name).set(signed(value));
+            let books = Books {
+                route: &route.name,
+                captured: route.captured,
+                in_flight: route.in_flight,
+                totals: &route.totals,
             };
-            set(&metrics.dead_letters_open, totals.dead_letters_open);
-            set(&metrics.parked, totals.parked);
-            set(&metrics.in_flight, route.in_flight);
-            set(&metrics.books_balanced, u64::from(route.balances()));
-            set(&metrics.delivery_paused, u64::from(route.trouble.is_some()));
+            books.show(metrics);
+            let paused = metrics.delivery_paused.with_label_values(&[&route.name]);
+            paused.set(i64::from(route.trouble.is_some()));
         }
         let paused = metrics.delivery_paused.with_label_values(&["*"]);
         paused.set(i64::from(view.org_trouble.is_some()));
@@ -229,6 +196,42 @@ impl Driver {
         if let Some(at) = self.checkpoint_at {
             metrics.checkpoint_time.set(at.0 as f64 / 1e6);
         }
+    }
+}
+
+/// One route's books, on their way to the metrics.
+pub(in crate::runtime) struct Books<'a> {
+    pub route: &'a str,
+    pub captured: u64,
+    pub in_flight: u64,
+    pub totals: &'a Totals,
+}
+
+impl Books<'_> {
+    pub(in crate::runtime) fn show(&self, metrics: &Metrics) {
+        let (name, totals) = ([self.route], self.totals);
+        raise(&metrics.captured.with_label_values(&name), self.captured);
+        let delivered = |outcome| metrics.delivered.with_label_values(&[name[0], outcome]);
+        raise(&delivered("created"), totals.created);
+        raise(&delivered("updated"), totals.updated);
+        for (rule, count) in &totals.skipped {
+            let skipped = metrics.skipped.with_label_values(&[name[0], rule.as_str()]);
+            raise(&skipped, *count);
+        }
+        for (class, count) in &totals.dead_lettered {
+            let counter = metrics.dead_lettered.with_label_values(&[name[0], class]);
+            raise(&counter, *count);
+        }
+        let discarded = metrics.discarded.with_label_values(&name);
+        raise(&discarded, totals.discarded);
+        let set = |gauge: &prometheus::IntGaugeVec, value| {
+            gauge.with_label_values(&name).set(signed(value));
+        };
+        set(&metrics.dead_letters_open, totals.dead_letters_open);
+        set(&metrics.parked, totals.parked);
+        set(&metrics.in_flight, self.in_flight);
+        let balance = self.captured == totals.accounted() + self.in_flight;
+        set(&metrics.books_balanced, u64::from(balance));
     }
 }
 
@@ -252,6 +255,25 @@ fn trouble_status(trouble: &Trouble, tick: crate::core::time::Tick, wall: Micros
         since: Micros(wall.0 - signed(tick.since(trouble.since)) * 1000),
         attempt: trouble.attempt,
         next_try: Some(later(wall, trouble.probe_at.since(tick))),
+    }
+}
+
+/// What stands in the way of the stream, tried again after `delay_ms`.
+pub(in crate::runtime) fn source_trouble(
+    page: &str,
+    text: String,
+    remedy: String,
+    attempt: u32,
+    delay_ms: u64,
+) -> TroubleStatus {
+    let now = clock::wall();
+    TroubleStatus {
+        page: page.to_owned(),
+        text,
+        remedy,
+        since: now,
+        attempt,
+        next_try: Some(later(now, delay_ms)),
     }
 }
 

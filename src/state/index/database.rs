@@ -2,8 +2,9 @@
 //! unguarded: whatever it does, a panic included, comes out as a [`Failure`], and the index is
 //! rebuilt from the journal.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,12 @@ impl Database {
         guarded(|| {
             if folder.is_dir() {
                 delete_unfinished_snapshots(folder)?;
+            } else {
+                // sled would let everybody look into it.
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(folder)?;
             }
             let db = sled::Config::new()
                 .path(folder)

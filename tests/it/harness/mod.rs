@@ -1,12 +1,13 @@
 //! A world to test in: a real MySQL, a Salesforce org, and leadstream as a process of its own that
 //! can be asked, stopped and killed; and an oracle that compares what all three hold.
 
+mod answer;
 mod journal;
 mod oracle;
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use leadstream::rehearsal::leads::{Form, Lead, People};
@@ -15,6 +16,7 @@ use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
 use leadstream::runtime::status::Status;
 use salesforce_sandbox::{OrgConfig, Sandbox};
 
+pub use answer::Answer;
 pub use oracle::Judgement;
 
 /// Nothing in a test takes longer, on the slowest machine that builds beside it.
@@ -137,6 +139,46 @@ impl World {
     pub fn start(&mut self) {
         self.spawn();
         self.wait_for_status("the stream to stand", |status| status.source.connected);
+    }
+
+    /// Runs a verb to its end, in the world's environment.
+    pub fn command(&self, arguments: &[&str]) -> Answer {
+        Answer::from(self.prepare(arguments).output().expect("timeout(1)"))
+    }
+
+    /// The same through the shell, where `$0` is the program: for pipes.
+    pub fn shell(&self, script: &str) -> Answer {
+        let mut command = Command::new("bash");
+        command.args(["-c", script]).arg(self.program());
+        command.envs(self.environment());
+        Answer::from(command.output().expect("bash(1)"))
+    }
+
+    fn prepare(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("timeout");
+        // A verb that hangs ends with 137, which no test expects.
+        command.args(["--signal=KILL", "60"]).arg(self.program());
+        command.args(arguments).arg("--config").arg(self.config());
+        command.envs(self.environment());
+        command
+    }
+
+    /// Changes the configuration file.
+    #[track_caller]
+    pub fn edit_config(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        assert!(text.contains(from), "the configuration has no {from:?}");
+        std::fs::write(self.config(), text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// Takes the changes back.
+    pub fn restore_config(&self) {
+        write_config(self.folder.path()).unwrap();
+    }
+
+    /// What the operator answers on a path; `None` when nobody listens.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        get(self.port, path).ok()
     }
 
     pub fn service(&mut self) -> &mut ServiceProcess {
