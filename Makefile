@@ -16,7 +16,7 @@ help:
 	@echo 'make setup            install what is missing (a MySQL server among it); says what it does'
 	@echo 'make demo             MySQL, a Salesforce sandbox, a lead generator and leadstream; Ctrl-C ends it'
 	@echo 'make demo SECONDS=30  the same, ends by itself and checks its books'
-	@echo 'make test             everything that CI runs, except lint'
+	@echo 'make test             everything that CI runs: lint, then all tests'
 	@echo 'make soak             the same tests with many more rounds of the random ones'
 	@echo 'make bench            micro-benchmarks, then the end-to-end measurement'
 	@echo 'make lint             formatting, clippy, documentation'
@@ -34,7 +34,7 @@ demo: build
 
 # The integration tests run the release binary; crash tests run the test build, which has the failpoints.
 # Two at a time: each may start a MySQL server of 170 MB.
-test: build
+test: lint build
 	$(CARGO) test --workspace --locked --features leadstream/failpoints -- --test-threads=2
 
 soak: export LEADSTREAM_SOAK := 1

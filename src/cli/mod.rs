@@ -78,7 +78,7 @@ enum Verb {
 enum Failed {
     /// Said already; the code is left to give.
     Said(u8),
-    Runtime(Error),
+    Runtime(Box<Error>),
     Output(io::Error),
 }
 
@@ -93,7 +93,7 @@ impl From<io::Error> for Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Failed::Runtime(error)
+        Failed::Runtime(Box::new(error))
     }
 }
 

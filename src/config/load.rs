@@ -1,6 +1,11 @@
 //! Finds the file and the environment, and hands them to the check. The only place that reads the
 //! process environment.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the place that the ban on reading the environment points to"
+)]
+
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};

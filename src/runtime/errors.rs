@@ -7,14 +7,14 @@ use crate::{capture, delivery, state};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the source is not ready")]
-    Source(#[source] capture::Error),
+    Source(#[source] Box<capture::Error>),
     /// Everything that a person must mend in MySQL before a start can work; never empty.
     #[error("the source is not ready")]
     Preflight(Vec<capture::Error>),
     #[error("the org cannot be set up")]
     Org(#[source] delivery::Error),
     #[error("salesforce refuses: {}", .0.text)]
-    Salesforce(RequestFailure),
+    Salesforce(Box<RequestFailure>),
     #[error("the mapping does not fit")]
     Mapping(Vec<Mistake>),
     #[error("the state folder cannot be used")]

@@ -220,7 +220,7 @@ impl Prepare<'_> {
                         if failure.disposition == Disposition::Pause
                             && failure.class != ErrorClass::Quota =>
                     {
-                        return Err(Error::Salesforce(failure));
+                        return Err(Error::Salesforce(Box::new(failure)));
                     }
                     Err(failure) => self.wait_for_salesforce(&mut waits, &failure).await,
                 }
@@ -388,7 +388,7 @@ async fn resolve_start(
                 let _ = durable.send(());
                 return Ok(Some(checkpoint));
             }
-            Some(CaptureEvent::Stopped { error }) => return Err(Error::Source(error)),
+            Some(CaptureEvent::Stopped { error }) => return Err(Error::Source(Box::new(error))),
             Some(CaptureEvent::Reconnecting {
                 error,
                 page,

@@ -1,4 +1,8 @@
 //! The only reader of the system's clocks.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the one place of the org that reads clocks"
+)]
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Reads monotonic time since its own creation, and wall-clock time.

@@ -3,7 +3,7 @@
 //! Invariants: the org's contents outlive its listener; once `stop_listening` has returned, a new connection is
 //! refused and no request on an old one is served. The org has its own runtime, so callers need none.
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -141,7 +141,7 @@ impl Sandbox {
 
     /// A channel that yields once SIGTERM or SIGINT arrives; both are caught from now on.
     pub(crate) fn signal(&self) -> Result<Receiver<()>, Error> {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = sync_channel(1);
         let Some(runtime) = &self.runtime else {
             return Ok(receiver);
         };
@@ -176,7 +176,7 @@ impl Sandbox {
         };
         let service = http::service(Arc::clone(&self.org));
         let (stop, stopping) = oneshot::channel();
-        let (acknowledge, stopped) = channel();
+        let (acknowledge, stopped) = sync_channel(1);
         runtime.spawn(async move {
             let serving = async { axum::serve(listener, service).await };
             tokio::select! {

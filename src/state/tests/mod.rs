@@ -31,8 +31,8 @@ pub(super) fn open(path: &Path) -> (Store, Recovered) {
 
 /// Submits all at once, and waits for each.
 pub(super) fn commit_all(store: &Store, commits: Vec<Commit>) -> Vec<Result<CommitReceipt, Error>> {
-    let (answers, answered) = mpsc::channel();
     let count = commits.len();
+    let (answers, answered) = mpsc::sync_channel(count);
     for commit in commits {
         let answers = answers.clone();
         store.journal().submit(

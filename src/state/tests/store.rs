@@ -213,7 +213,7 @@ fn a_closed_journal_refuses_commits() {
     let (store, _) = open(folder.path());
     let journal = store.journal();
     store.close().unwrap();
-    let (answers, answered) = mpsc::channel();
+    let (answers, answered) = mpsc::sync_channel(1);
     journal.submit(
         commit(vec![], 0),
         Box::new(move |result| answers.send(result.unwrap_err()).unwrap()),

@@ -1,4 +1,5 @@
 //! The sandbox over real HTTP on loopback.
+#![allow(clippy::disallowed_methods, reason = "a test may read the clock")]
 #![allow(clippy::unwrap_used)]
 mod binary;
 mod collections;

@@ -5,7 +5,7 @@ pub mod sample;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 use proptest::prelude::*;
 
@@ -281,7 +281,7 @@ fn first_failures(file: fs::File) -> Vec<Error> {
         _lock: Arc::new(Folder::new(bench.folder.path()).lock().unwrap()),
     };
     let (requests, queue) = sync_channel(8);
-    let (answers, answered) = channel();
+    let (answers, answered) = sync_channel(8);
     for number in 1..=3 {
         let answers = answers.clone();
         let done: Done = Box::new(move |result| answers.send(result.unwrap_err()).unwrap());
