@@ -2,7 +2,7 @@
 //! first error as a deserializer would.
 //!
 //! A method that returns `None` has noted a mistake (or stands inside a table that has one);
-//! defaults and rules come from [`keys`](super::keys).
+//! defaults and rules come from [`super::keys`].
 
 use std::io;
 use std::path::{Path, PathBuf};
