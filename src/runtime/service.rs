@@ -216,7 +216,10 @@ impl Prepare<'_> {
                         objects.insert(route.object.clone(), describe);
                     }
                     Err(failure) if failure.disposition == Disposition::Pause => {
-                        return Err(Error::Salesforce(failure));
+                        return Err(Error::Describe {
+                            object: route.object.clone(),
+                            failure: Box::new(failure),
+                        });
                     }
                     Err(failure) => self.wait_for_salesforce(&mut waits, &failure).await,
                 }
@@ -228,7 +231,7 @@ impl Prepare<'_> {
     }
 
     async fn wait_for_salesforce(&self, waits: &mut Waits, failure: &RequestFailure) {
-        let text = format!("{}: {}", failure.code, failure.text);
+        let text = failure.line();
         let remedy = delivery::remedy(failure.page).to_string();
         let (trouble, delay) = waits.next(failure.page, text, remedy);
         let delay = delay.max(Duration::from_millis(failure.retry_after_ms.unwrap_or(0)));
@@ -384,7 +387,7 @@ async fn resolve_start(
                 let _ = durable.send(());
                 return Ok(Some(checkpoint));
             }
-            Some(CaptureEvent::Stopped { error }) => return Err(Error::Source(error)),
+            Some(CaptureEvent::Stopped { error }) => return Err(Error::Source(Box::new(error))),
             Some(CaptureEvent::Reconnecting {
                 error,
                 page,

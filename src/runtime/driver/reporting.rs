@@ -250,7 +250,7 @@ fn trouble_status(trouble: &Trouble, tick: crate::core::time::Tick, wall: Micros
     let failure = &trouble.failure;
     TroubleStatus {
         page: failure.page.to_owned(),
-        text: format!("{}: {}", failure.code, failure.text),
+        text: failure.line(),
         remedy: delivery::remedy(failure.page).to_string(),
         since: Micros(wall.0 - signed(tick.since(trouble.since)) * 1000),
         attempt: trouble.attempt,

@@ -5,7 +5,6 @@ mod answer;
 mod journal;
 mod oracle;
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -203,16 +202,6 @@ impl World {
         status
     }
 
-    /// Waits until leadstream ends by itself.
-    #[track_caller]
-    pub fn wait_for_end(&mut self) -> ExitStatus {
-        let Some(status) = self.service().wait(PATIENCE) else {
-            panic!("leadstream did not end:\n{}", self.log());
-        };
-        self.service = None;
-        status
-    }
-
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("leadstream.log")).unwrap_or_default()
     }
@@ -264,10 +253,6 @@ impl World {
             let mut form = Form::open(&url).await.expect("MySQL answers");
             work(&mut form).await.expect("MySQL does as it is told")
         })
-    }
-
-    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
     }
 
     /// Inserts leads of the world's people, `at_once` in a transaction.
