@@ -162,7 +162,6 @@ impl Driver {
             .map(|route| route_status(route, trouble))
             .collect();
         self.parts.published.update(|status| {
-            status.as_of = wall;
             status.delivery = delivery;
             status.routes = routes;
             status.oldest_unsettled = view.oldest_unsettled;
