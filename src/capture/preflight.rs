@@ -162,7 +162,10 @@ fn check_retention(server: &Server, report: &mut PreflightReport) {
         seconds if seconds < RETENTION_SECONDS_MIN => {
             CheckResult::Warning(Error::RetentionShort { seconds })
         }
-        seconds => CheckResult::Passed(format!("{} h", seconds / 3600)),
+        seconds => CheckResult::Passed(match seconds / RETENTION_SECONDS_MIN {
+            1 => format!("kept for {} hours", seconds / 3600),
+            days => format!("kept for {days} days"),
+        }),
     };
     report.add("binlog retention", result);
 }

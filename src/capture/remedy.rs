@@ -47,8 +47,8 @@ impl Error {
                 "log_bin" => "start the server with --log-bin (it is on by default since 8.0)".to_owned(),
                 _ => format!("SET PERSIST {name} = {needed}; sessions that are open keep the old value"),
             },
-            Error::TableMissing { suggestion: Some(suggestion), .. } => {
-                format!("did you mean {suggestion:?}?")
+            Error::TableMissing { table, suggestion: Some(suggestion), .. } => {
+                format!("did you mean \"{}.{suggestion}\"?", table.schema)
             }
             Error::TableMissing { table, user, suggestion: None } => format!(
                 "check the route's table name, or GRANT SELECT ON `{}`.`{}` TO '{user}'@'%'",

@@ -134,7 +134,6 @@ async fn first_start(
     conn: &mut Conn,
 ) -> Result<Progress, Failure> {
     let checkpoint = server.resolve_start(conn, &context.settings).await?;
-    tracing::info!(position = %checkpoint.position, end = %checkpoint.end, "start resolved");
     let progress = Progress::from(checkpoint.clone());
     let (durable, answer) = oneshot::channel();
     let event = CaptureEvent::StartResolved {
@@ -354,7 +353,6 @@ impl Session {
             return Ok(());
         };
         let file = self.assembler.at().clone();
-        tracing::info!(%server_version, position = %file, "streaming");
         let event = CaptureEvent::Connected {
             server_version,
             file,

@@ -234,7 +234,7 @@ fn from_error(
 }
 
 fn refused(name: &str, failure: &RequestFailure) -> Line {
-    let text = format!("{}: {}", failure.code, failure.text);
+    let text = failure.line();
     let remedy = delivery::remedy(failure.page).to_string();
     from_error("salesforce", name, "failed", failure.page, text, remedy)
 }

@@ -72,14 +72,16 @@ pub fn run(global: &Global, verb: &Verb, printer: &Printer) -> Result<(), Failed
         printer.note("no dead letters wait");
         return Ok(());
     }
-    print(rows, printer)?;
-    if rows.len() == limit {
+    let more = rows.len() == limit;
+    print(rows, more, printer)?;
+    if more {
         printer.note(&format!("there may be more: --offset {}", offset + limit));
     }
     Ok(())
 }
 
-fn print(rows: &[Value], printer: &Printer) -> std::io::Result<()> {
+/// With `more`, others of the same causes may wait beyond what is listed.
+fn print(rows: &[Value], more: bool, printer: &Printer) -> std::io::Result<()> {
     let text = |row: &Value, name: &str| {
         row.get(name)
             .and_then(Value::as_str)
@@ -91,10 +93,13 @@ fn print(rows: &[Value], printer: &Printer) -> std::io::Result<()> {
         let cause = (text(row, "route"), text(row, "class"), text(row, "code"));
         causes.entry(cause).or_default().push(row);
     }
+    let mut causes: Vec<_> = causes.into_iter().collect();
+    causes.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
+    let least = if more { "at least " } else { "" };
     for ((route, class, code), rows) in causes {
         let noun = if rows.len() == 1 { "record" } else { "records" };
         printer.data(&format!(
-            "{} {noun} of route {route}: {code} ({class})",
+            "{least}{} {noun} of route {route}: {code} ({class})",
             rows.len()
         ))?;
         printer.data(&format!("  what to do: {}", delivery::explain(&code)))?;

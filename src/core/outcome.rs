@@ -63,6 +63,18 @@ pub struct RequestFailure {
     pub retry_after_ms: Option<u64>,
 }
 
+impl RequestFailure {
+    /// Text and code in one line; the code only where the text does not name it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        if self.text.contains(&self.code) {
+            self.text.clone()
+        } else {
+            format!("{}: {}", self.code, self.text)
+        }
+    }
+}
+
 /// What to do about a failure; judged by what sending the same again would bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Disposition {

@@ -13,12 +13,20 @@ pub enum Error {
     Preflight(Vec<capture::Error>),
     #[error("the org cannot be set up")]
     Org(#[source] delivery::Error),
+<<<<<<< HEAD
     #[error("salesforce refuses: {}", .0.text)]
     Salesforce(Box<RequestFailure>),
+=======
+    #[error("cannot describe {object}: {}", .failure.text)]
+    Describe {
+        object: String,
+        failure: Box<RequestFailure>,
+    },
+>>>>>>> w/startup
     #[error("the mapping does not fit")]
     Mapping(Vec<Mistake>),
-    #[error("the state folder cannot be used")]
-    State(#[source] state::Error),
+    #[error(transparent)]
+    State(state::Error),
     #[error("a commit could not be made durable")]
     Commit(#[source] state::Error),
     #[error("the address {address} cannot be listened on")]
@@ -49,7 +57,7 @@ impl Error {
             Error::Source(error) => error.page(),
             Error::Preflight(errors) => errors.first().map_or("LS1008", capture::Error::page),
             Error::Org(error) => error.page(),
-            Error::Salesforce(failure) => failure.page,
+            Error::Describe { failure, .. } => failure.page,
             Error::Mapping(mistakes) => mistakes.first().map_or("LS5001", |mistake| mistake.page),
             Error::State(error) | Error::Commit(error) => error.page(),
             Error::Listen { .. } => "LS6001",
@@ -67,7 +75,7 @@ impl Error {
                 "mend what is named above, then run `leadstream check`".to_owned()
             }
             Error::Org(error) => error.remedy().to_string(),
-            Error::Salesforce(failure) => delivery::remedy(failure.page).to_string(),
+            Error::Describe { failure, .. } => delivery::remedy(failure.page).to_string(),
             Error::Mapping(_) => {
                 "mend the keys named above, then run `leadstream check`".to_owned()
             }

@@ -215,12 +215,20 @@ impl Prepare<'_> {
                     Ok(describe) => {
                         objects.insert(route.object.clone(), describe);
                     }
+<<<<<<< HEAD
                     // A used-up quota comes back by itself; everything else that pauses needs a person.
                     Err(failure)
                         if failure.disposition == Disposition::Pause
                             && failure.class != ErrorClass::Quota =>
                     {
                         return Err(Error::Salesforce(Box::new(failure)));
+=======
+                    Err(failure) if failure.disposition == Disposition::Pause => {
+                        return Err(Error::Describe {
+                            object: route.object.clone(),
+                            failure: Box::new(failure),
+                        });
+>>>>>>> w/startup
                     }
                     Err(failure) => self.wait_for_salesforce(&mut waits, &failure).await,
                 }
@@ -232,7 +240,7 @@ impl Prepare<'_> {
     }
 
     async fn wait_for_salesforce(&self, waits: &mut Waits, failure: &RequestFailure) {
-        let text = format!("{}: {}", failure.code, failure.text);
+        let text = failure.line();
         let remedy = delivery::remedy(failure.page).to_string();
         let (trouble, delay) = waits.next(failure.page, text, remedy);
         let delay = delay.max(Duration::from_millis(failure.retry_after_ms.unwrap_or(0)));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::entry::Totals;
 use crate::core::position::Checkpoint;
 use crate::core::time::Micros;
+use crate::runtime::clock;
 
 /// The service at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -174,6 +175,7 @@ impl Published {
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
         let mut status = Status::clone(&self.read());
         change(&mut status);
+        status.as_of = clock::wall();
         self.publish(status);
     }
 }

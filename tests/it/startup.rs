@@ -174,7 +174,12 @@ fn what_the_mapping_or_the_org_lacks_ends_a_start_with_its_remedy() {
 
     world.restore_config();
     world.edit_config("object = \"Lead\"", "object = \"Leed\"");
-    check(&world, "run", FAILURE, &[("LS2061", &["route's object"])]);
+    check(
+        &world,
+        "run",
+        FAILURE,
+        &[("LS2061", &["cannot describe Leed", "route's object"])],
+    );
     check_finds(&world, &["LS2061"]);
 
     world.restore_config();
@@ -183,7 +188,7 @@ fn what_the_mapping_or_the_org_lacks_ends_a_start_with_its_remedy() {
         &world,
         "run",
         FAILURE,
-        &[("LS1011", &["crm.lead ", "did you mean \"leads\"?"])],
+        &[("LS1011", &["crm.lead ", "did you mean \"crm.leads\"?"])],
     );
 
     world.restore_config();

@@ -145,7 +145,7 @@ impl Pipeline {
         if failure.class == ErrorClass::Concurrency {
             self.allowed_in_flight = (self.allowed_in_flight / 2).max(1);
         }
-        let detail = format!("{}: {}", failure.code, failure.text);
+        let detail = failure.line();
         let backoff = self.settings.backoff;
         let own = &mut self.routes[usize::from(route.0)].circuit;
         let (circuit, other) = match failure.class {

@@ -162,7 +162,6 @@ impl Driver {
             .map(|route| route_status(route, trouble))
             .collect();
         self.parts.published.update(|status| {
-            status.as_of = wall;
             status.delivery = delivery;
             status.routes = routes;
             status.oldest_unsettled = view.oldest_unsettled;
@@ -250,7 +249,7 @@ fn trouble_status(trouble: &Trouble, tick: crate::core::time::Tick, wall: Micros
     let failure = &trouble.failure;
     TroubleStatus {
         page: failure.page.to_owned(),
-        text: format!("{}: {}", failure.code, failure.text),
+        text: failure.line(),
         remedy: delivery::remedy(failure.page).to_string(),
         since: Micros(wall.0 - signed(tick.since(trouble.since)) * 1000),
         attempt: trouble.attempt,
