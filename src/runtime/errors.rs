@@ -13,16 +13,11 @@ pub enum Error {
     Preflight(Vec<capture::Error>),
     #[error("the org cannot be set up")]
     Org(#[source] delivery::Error),
-<<<<<<< HEAD
-    #[error("salesforce refuses: {}", .0.text)]
-    Salesforce(Box<RequestFailure>),
-=======
     #[error("cannot describe {object}: {}", .failure.text)]
     Describe {
         object: String,
         failure: Box<RequestFailure>,
     },
->>>>>>> w/startup
     #[error("the mapping does not fit")]
     Mapping(Vec<Mistake>),
     #[error(transparent)]

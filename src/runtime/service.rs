@@ -215,20 +215,15 @@ impl Prepare<'_> {
                     Ok(describe) => {
                         objects.insert(route.object.clone(), describe);
                     }
-<<<<<<< HEAD
                     // A used-up quota comes back by itself; everything else that pauses needs a person.
                     Err(failure)
                         if failure.disposition == Disposition::Pause
                             && failure.class != ErrorClass::Quota =>
                     {
-                        return Err(Error::Salesforce(Box::new(failure)));
-=======
-                    Err(failure) if failure.disposition == Disposition::Pause => {
                         return Err(Error::Describe {
                             object: route.object.clone(),
                             failure: Box::new(failure),
                         });
->>>>>>> w/startup
                     }
                     Err(failure) => self.wait_for_salesforce(&mut waits, &failure).await,
                 }
