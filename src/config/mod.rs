@@ -29,6 +29,9 @@ use std::path::PathBuf;
 use crate::core::schema::TableName;
 use crate::core::secret::Secret;
 
+pub use crate::core::mapping::{FieldSource, Scalar};
+pub use crate::delivery::Auth;
+pub use crate::state::PayloadPolicy;
 pub use load::{load, load_from, no_colour};
 pub use mistake::{Mistake, Mistakes};
 
@@ -104,21 +107,6 @@ pub struct Salesforce {
     pub compress: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum Auth {
-    Jwt {
-        client_id: String,
-        username: String,
-        private_key_pem: Secret,
-        /// `None`: the login URL.
-        audience: Option<String>,
-    },
-    ClientCredentials {
-        client_id: String,
-        client_secret: Secret,
-    },
-}
-
 /// One table's way into one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
@@ -167,25 +155,6 @@ pub struct FieldMapping {
     pub path: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum FieldSource {
-    Column {
-        name: String,
-        /// Takes the place of NULL.
-        default: Option<Scalar>,
-    },
-    Constant(Scalar),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Scalar {
-    Text(String),
-    Integer(i64),
-    /// Finite.
-    Float(f64),
-    Boolean(bool),
-}
-
 /// When a batch is closed: whichever limit comes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
@@ -220,14 +189,6 @@ pub struct State {
     pub path: PathBuf,
     pub max_parked_bytes: u64,
     pub payload: PayloadPolicy,
-}
-
-/// What the audit trail keeps of a delivered record's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PayloadPolicy {
-    Masked,
-    Full,
-    Hash,
 }
 
 /// The operator's HTTP port.

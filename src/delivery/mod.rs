@@ -67,7 +67,7 @@ pub struct OrgSettings {
 }
 
 /// How to log in. Never by password.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
     Jwt {
         client_id: String,

@@ -49,26 +49,7 @@ pub fn org_settings(config: &Config) -> OrgSettings {
     OrgSettings {
         login_url: salesforce.login_url.clone(),
         api_version: salesforce.api_version.clone(),
-        auth: match &salesforce.auth {
-            config::Auth::Jwt {
-                client_id,
-                username,
-                private_key_pem,
-                audience,
-            } => delivery::Auth::Jwt {
-                client_id: client_id.clone(),
-                username: username.clone(),
-                private_key_pem: private_key_pem.clone(),
-                audience: audience.clone(),
-            },
-            config::Auth::ClientCredentials {
-                client_id,
-                client_secret,
-            } => delivery::Auth::ClientCredentials {
-                client_id: client_id.clone(),
-                client_secret: client_secret.clone(),
-            },
-        },
+        auth: salesforce.auth.clone(),
         requests_per_second: config.pace.requests_per_second,
         max_in_flight: config.pace.max_in_flight,
         request_timeout_ms: salesforce.request_timeout_ms,
@@ -81,11 +62,7 @@ pub fn org_settings(config: &Config) -> OrgSettings {
 pub fn state_settings(config: &Config) -> StateSettings {
     StateSettings {
         path: config.state.path.clone(),
-        payload: match config.state.payload {
-            config::PayloadPolicy::Masked => state::PayloadPolicy::Masked,
-            config::PayloadPolicy::Full => state::PayloadPolicy::Full,
-            config::PayloadPolicy::Hash => state::PayloadPolicy::Hash,
-        },
+        payload: config.state.payload,
         segment_bytes: state::DEFAULT_SEGMENT_BYTES,
         routes: config
             .routes
@@ -134,32 +111,13 @@ pub fn mapping_specs(config: &Config) -> Vec<MappingSpec> {
                 .iter()
                 .map(|field| FieldSpec {
                     field: field.field.clone(),
-                    source: match &field.source {
-                        config::FieldSource::Column { name, default } => {
-                            mapping::FieldSource::Column {
-                                name: name.clone(),
-                                default: default.as_ref().map(scalar),
-                            }
-                        }
-                        config::FieldSource::Constant(value) => {
-                            mapping::FieldSource::Constant(scalar(value))
-                        }
-                    },
+                    source: field.source.clone(),
                     trim: field.trim,
                 })
                 .collect(),
             path: format!("route[{index}]"),
         })
         .collect()
-}
-
-fn scalar(scalar: &config::Scalar) -> mapping::Scalar {
-    match scalar {
-        config::Scalar::Text(text) => mapping::Scalar::Text(text.clone()),
-        config::Scalar::Integer(number) => mapping::Scalar::Integer(*number),
-        config::Scalar::Float(number) => mapping::Scalar::Float(*number),
-        config::Scalar::Boolean(flag) => mapping::Scalar::Boolean(*flag),
-    }
 }
 
 /// The routed tables with the columns that the config names: enough for the checks before plans
