@@ -239,7 +239,7 @@ pub const KEYS: &[Key] = &[
     key("batch.max_age", Duration { min: 0, max: HOUR }, Default("\"1s\""), "how long the oldest record waits for company; \"0s\" sends at once"),
     later("batch.max_age_stretched", "how far pacing may stretch max_age"),
     key("pace", Table, Optional, "how hard Salesforce may be asked"),
-    key("pace.requests_per_second", Integer { min: 1, max: 1_000 }, Default("20"), "calls started in a second at most"),
+    key("pace.requests_per_second", Integer { min: 1, max: 1_000 }, Default("200"), "calls started in a second at most: a guard against runaway loops, not a budget"),
     key("pace.max_in_flight", Integer { min: 1, max: 25 }, Default("4"), "calls waiting for their answer at most"),
     later("pace.daily_calls", "budget of calls in 24 hours"),
     later("pace.reserve_percent", "part of the budget kept back"),

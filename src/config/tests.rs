@@ -142,7 +142,7 @@ fn defaults_stand_where_nothing_is_given() {
     assert_eq!(
         config.pace,
         Pace {
-            requests_per_second: 20,
+            requests_per_second: 200,
             max_in_flight: 4
         }
     );
