@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use lead::{NOON, Rows, UUID};
 use leadstream::core::batching::BatchLimits;
 use leadstream::core::change::{Chunk, StreamItem};
 use leadstream::core::outcome::{CallOutcome, RecordResult};
@@ -22,7 +23,6 @@ use leadstream::core::position::{Advance, Checkpoint, GtidSet, Position};
 use leadstream::core::retry::Backoff;
 use leadstream::core::settlement::Ledger;
 use leadstream::core::time::{Now, Tick};
-use lead::{NOON, Rows, UUID};
 
 /// Rows of a chunk, and records of a call.
 const ROWS: u64 = 200;
@@ -92,10 +92,12 @@ fn drive(pipeline: &mut Pipeline, chunk: Chunk) -> Vec<Effect> {
         tick: Tick(1),
         wall: NOON,
     };
-    let mut effects = pipeline.step(Input::Captured(chunk), now);
-    let Some(Effect::Send(call)) = effects.pop() else {
-        panic!("a full batch is sent at once")
-    };
+    let effects = pipeline.step(Input::Captured(chunk), now);
+    let sent = effects.into_iter().find_map(|effect| match effect {
+        Effect::Send(call) => Some(call),
+        _ => None,
+    });
+    let call = sent.expect("a full batch is sent at once");
     let delivered = RecordResult::Delivered {
         id: "00Q5g00000AbCdEEAV".to_owned(),
         created: true,

@@ -10,7 +10,12 @@ const TICKS_PER_SECOND: u64 = 100;
 pub fn cpu(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // The name in brackets may hold spaces; utime and stime are the 14th and the 15th field.
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
     let ticks: u64 = fields[11..13]
         .iter()
         .map(|ticks| ticks.parse::<u64>().unwrap())

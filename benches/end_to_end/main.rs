@@ -156,7 +156,9 @@ async fn steady_stream(stage: &mut Stage, form: &mut Form) {
     let pairs = leads.iter().zip(&committed);
     let ages = pairs.map(|(lead, at)| Micros(lead.created_micros).seconds_since(*at));
 
-    println!("\nsteady stream, {STEADY_PER_SECOND} leads/s for {STEADY_SECONDS} s, batch.max_age = 1s");
+    println!(
+        "\nsteady stream, {STEADY_PER_SECOND} leads/s for {STEADY_SECONDS} s, batch.max_age = 1s"
+    );
     line("COMMIT returned to accepted", spread(ages.collect()));
     share(&service, begin, spent, seconds);
 

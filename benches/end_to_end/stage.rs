@@ -28,7 +28,7 @@ fn program() -> PathBuf {
 }
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The outside world.
 pub struct Stage {
@@ -60,7 +60,7 @@ pub struct Spent {
 
 impl Stage {
     pub fn set_up() -> Self {
-        let install = MysqlServer::locate().unwrap();
+        let install = MysqlServer::locate().unwrap_or_else(|error| panic!("{error}"));
         Self {
             mysql: MysqlServer::start(&install, MysqlOptions::default()).unwrap(),
             sandbox: Salesforce::start(),
@@ -153,7 +153,11 @@ impl Salesforce {
 
     pub fn wait_for(&self, leads: u64) {
         let arrived = wait_until(PATIENCE, || (self.count() >= leads).then_some(()));
-        assert!(arrived.is_some(), "{} of {leads} leads arrived", self.count());
+        assert!(
+            arrived.is_some(),
+            "{} of {leads} leads arrived",
+            self.count()
+        );
     }
 }
 
@@ -172,13 +176,15 @@ impl Service {
     /// Waits until its status is as wanted.
     pub fn wait_for(&mut self, what: &str, done: impl Fn(&Status) -> bool) -> Status {
         let process = &mut self.process;
+        let mut seen = String::new();
         let found = wait_until(PATIENCE, || {
             assert!(process.is_running(), "leadstream ended:\n{}", process.log());
-            let (code, body) = get(self.port, "/api/v1/status").ok()?;
-            let status = (code == 200).then(|| serde_json::from_str::<Status>(&body).unwrap())?;
+            (_, seen) = get(self.port, "/api/v1/status").ok()?;
+            let status: Status = serde_json::from_str(&seen).unwrap();
             done(&status).then_some(status)
         });
-        found.unwrap_or_else(|| panic!("waited in vain for {what}:\n{}", self.process.log()))
+        let in_vain = || panic!("waited in vain for {what}:\n{}\n{seen}", self.process.log());
+        found.unwrap_or_else(in_vain)
     }
 
     pub fn wait_until_streaming(&mut self) -> Status {
