@@ -142,6 +142,11 @@ impl MysqlServer {
         self.port
     }
 
+    /// The server's process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// `mysql://USER@127.0.0.1:PORT`; a fresh server knows `root`, without a password.
     pub fn url(&self, user: &str) -> String {
         format!("mysql://{user}@127.0.0.1:{}", self.port)

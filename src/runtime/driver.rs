@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use prometheus::Histogram;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{Id, JoinSet};
 
@@ -71,6 +72,8 @@ struct Written {
 
 pub(super) struct Driver {
     parts: Parts,
+    /// By `RouteId`: looking it up by name for each record would cost more than observing it.
+    freshness: Vec<Histogram>,
     calls: JoinSet<(CallId, CallReport)>,
     call_of_task: HashMap<Id, CallId>,
     reads: JoinSet<Read>,
@@ -88,8 +91,14 @@ impl Driver {
     pub fn new(parts: Parts) -> Self {
         // Wider than what can be outstanding, so that the journal's thread never waits.
         let (written_sender, written) = mpsc::channel(4 * MAX_COMMITS_OUTSTANDING);
+        let freshness = parts
+            .routes
+            .iter()
+            .map(|route| parts.metrics.freshness.with_label_values(&[&route.name]))
+            .collect();
         Self {
             parts,
+            freshness,
             calls: JoinSet::new(),
             call_of_task: HashMap::new(),
             reads: JoinSet::new(),

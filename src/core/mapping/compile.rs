@@ -227,8 +227,12 @@ impl<'a> Compiler<'a> {
                 },
             },
         };
+        let mut json_name = String::new();
+        convert::write_string(&field.name, &mut json_name);
+        json_name.push(':');
         Some(PlannedField {
             name: field.name.clone(),
+            json_name,
             label: field.label.clone(),
             kind: field.kind.clone(),
             required: field.is_required(),
@@ -377,9 +381,11 @@ fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n s
 impl Plan {
     /// The key as Salesforce compares it: what two records must share to be one.
     #[must_use]
-    pub fn comparable_key(&self, key: &str) -> Arc<str> {
-        if self.key_case_sensitive {
-            key.into()
+    pub fn comparable_key(&self, key: &Arc<str>) -> Arc<str> {
+        // Numbers and lower-case keys, which most are, need no copy.
+        let folded = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+        if self.key_case_sensitive || key.bytes().all(folded) {
+            Arc::clone(key)
         } else {
             key.to_lowercase().into()
         }

@@ -267,12 +267,13 @@ fn write_text(value: &Value, kind: &FieldKind, trim: bool, out: &mut String) -> 
             owned.as_str()
         }
     };
-    let text = if trim { text.trim() } else { text };
+    let trimmed = text.trim();
     // Salesforce stores empty text as null, white space around it is trimmed there too.
-    if text.trim().is_empty() {
+    if trimmed.is_empty() {
         out.push_str("null");
         return Ok(());
     }
+    let text = if trim { trimmed } else { text };
     // A text of n bytes has at most n characters: most need no counting.
     if let Some(max) = kind.max_chars()
         && text.len() > max as usize
@@ -281,13 +282,13 @@ fn write_text(value: &Value, kind: &FieldKind, trim: bool, out: &mut String) -> 
         return Err(Fault::TooLong);
     }
     match kind {
-        FieldKind::Email { .. } if !looks_like_email(text.trim()) => return Err(Fault::Email),
+        FieldKind::Email { .. } if !looks_like_email(trimmed) => return Err(Fault::Email),
         FieldKind::Picklist {
             restricted: Some(values),
             ..
         } if !values
             .iter()
-            .any(|value| value.eq_ignore_ascii_case(text.trim())) =>
+            .any(|value| value.eq_ignore_ascii_case(trimmed)) =>
         {
             return Err(Fault::Picklist);
         }

@@ -74,6 +74,8 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 struct PlannedField {
     name: String,
+    /// The name as it stands in a payload: `"LastName":`.
+    json_name: String,
     label: String,
     kind: FieldKind,
     required: bool,
@@ -119,8 +121,7 @@ impl Plan {
             if payload.len() > 1 {
                 payload.push(',');
             }
-            convert::write_string(&field.name, &mut payload);
-            payload.push(':');
+            payload.push_str(&field.json_name);
             let start = payload.len();
             match field.write(change, &mut payload) {
                 Ok(true) => {}

@@ -263,7 +263,10 @@ fn an_invalid_row_names_each_problem_and_keeps_the_row() {
 #[test]
 fn keys_without_case_compare_without_case() {
     let plan = simple_plan();
-    assert_eq!(plan.comparable_key("AbC"), plan.comparable_key("aBc"));
+    let comparable = |key: &str| plan.comparable_key(&key.into());
+    assert_eq!(comparable("AbC"), comparable("aBc"));
+    assert_eq!(comparable("ÄbC"), comparable("äbc"));
+    assert_eq!(comparable("abc").as_ref(), "abc");
 }
 
 #[track_caller]

@@ -21,11 +21,8 @@ impl Driver {
                 Entry::Delivered {
                     subject, attempt, ..
                 } => {
-                    let route = &self.parts.routes[usize::from(subject.id.route.0)].name;
                     let committed = subject.id.transaction.committed_at;
-                    metrics
-                        .freshness
-                        .with_label_values(&[route.as_str()])
+                    self.freshness[usize::from(subject.id.route.0)]
                         .observe(attempt.answered_at.seconds_since(committed).max(0.0));
                 }
                 Entry::DeadLettered { class, attempt, .. } => {
@@ -170,7 +167,8 @@ impl Driver {
             status.state = state;
         });
         self.published_at = tick;
-        self.dirty = false;
+        // The index follows by itself: without another look its lag would be shown for ever.
+        self.dirty = index.applied_commit < index.last_commit;
     }
 
     fn set_metrics(&self, view: &PipelineView) {
