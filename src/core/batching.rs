@@ -30,6 +30,10 @@ pub struct Record {
     pub attempts: u32,
     /// It was sent and not answered: Salesforce may have it.
     pub unknown: bool,
+    /// Until then Salesforce may still be working on it.
+    pub unknown_until: Tick,
+    /// How many calls had been answered when a call with it last failed as a whole.
+    pub failed_at: Option<u64>,
     /// Its share of the capture window, in bytes.
     pub charge: u32,
     pub since: Tick,
@@ -204,10 +208,15 @@ impl Planner {
         self.pressed = pressed;
     }
 
-    /// Whether any record of this key is in here, in flight or not.
+    /// Whether a record of this key is in here that came from the stream, in flight or not. One
+    /// that came from parking does not count: it is on disk before anything that is parked now.
     #[must_use]
-    pub fn holds(&self, scope: u16, key: &Arc<str>) -> bool {
-        self.keys.contains_key(&(scope, Arc::clone(key)))
+    pub fn holds_unparked(&self, scope: u16, key: &Arc<str>) -> bool {
+        let Some(state) = self.keys.get(&(scope, Arc::clone(key))) else {
+            return false;
+        };
+        let mut handles = state.waiting.iter().chain([&state.holder]);
+        handles.any(|handle| self.record(*handle).slot.is_some())
     }
 
     /// The record behind a handle.
@@ -227,8 +236,17 @@ impl Planner {
             .expect("a handle names a stored record")
     }
 
-    /// Takes a batch that is due, of a route that `admits`; what was sent before goes first.
-    pub fn take_batch(&mut self, now: Tick, admits: impl Fn(RouteId) -> bool) -> Option<Batch> {
+    /// Takes a batch that is due, of a route that `admits`; what was sent before goes first, unless
+    /// something fresh is asked for and there is some.
+    pub fn take_batch(
+        &mut self,
+        now: Tick,
+        fresh_first: bool,
+        admits: impl Fn(RouteId) -> bool,
+    ) -> Option<Batch> {
+        if fresh_first && let Some(batch) = self.take_fresh(now, &admits) {
+            return Some(batch);
+        }
         let due = self
             .retries
             .iter()
@@ -239,6 +257,10 @@ impl Planner {
                 records: retry.records,
             });
         }
+        self.take_fresh(now, &admits)
+    }
+
+    fn take_fresh(&mut self, now: Tick, admits: &impl Fn(RouteId) -> bool) -> Option<Batch> {
         let count = self.queues.len();
         for step in 0..count {
             let index = (self.turn + step) % count;
@@ -308,10 +330,7 @@ impl Planner {
 
     /// Takes a record out for good; the next image of its key, if one waits, moves up.
     pub fn remove(&mut self, handle: Handle) -> Record {
-        let record = self.records[handle.0 as usize]
-            .take()
-            .expect("a handle names a stored record");
-        self.free.push(handle);
+        let record = self.take(handle);
         let key = (record.scope, Arc::clone(&record.key));
         let next = match self.keys.get_mut(&key) {
             Some(state) => match state.waiting.pop_front() {
@@ -338,44 +357,77 @@ impl Planner {
     /// that record may have to be parked before them.
     pub fn drain(&mut self, route: RouteId, limit: usize) -> Vec<Record> {
         let mut handles: Vec<Handle> = Vec::new();
-        let mut kept = VecDeque::new();
-        while let Some(mut retry) = self.retries.pop_front() {
-            if retry.route == route {
-                let (mut take, keep): (Vec<Handle>, Vec<Handle>) = retry
-                    .records
-                    .iter()
-                    .partition(|handle| self.record(**handle).slot.is_some());
-                take.truncate(limit - handles.len());
-                let rest: Vec<Handle> = retry
-                    .records
-                    .iter()
-                    .copied()
-                    .filter(|h| !take.contains(h))
-                    .collect();
-                debug_assert!(rest.len() >= keep.len());
-                handles.extend(take);
-                retry.records = rest;
-            }
-            if !retry.records.is_empty() {
-                kept.push_back(retry);
-            }
+        let mut retries = std::mem::take(&mut self.retries);
+        for retry in retries.iter_mut().filter(|retry| retry.route == route) {
+            retry.records.retain(|handle| {
+                let parked = handles.len() < limit && self.may_park(*handle);
+                if parked {
+                    handles.push(*handle);
+                }
+                !parked
+            });
         }
-        self.retries = kept;
+        retries.retain(|retry| !retry.records.is_empty());
+        self.retries = retries;
         let index = usize::from(route.0);
-        let mut rest = VecDeque::new();
-        while let Some(handle) = self.queues[index].handles.pop_front() {
-            if handles.len() < limit && self.record(handle).slot.is_some() {
+        for handle in std::mem::take(&mut self.queues[index].handles) {
+            if handles.len() < limit && self.may_park(handle) {
                 self.queues[index].bytes -= self.record(handle).request_bytes();
                 handles.push(handle);
             } else {
-                rest.push_back(handle);
+                self.queues[index].handles.push_back(handle);
             }
         }
-        self.queues[index].handles = rest;
-        handles
+        let mut records: Vec<Record> = handles
             .into_iter()
             .map(|handle| self.remove(handle))
+            .collect();
+        records.extend(self.drain_behind_parked(route, limit - records.len()));
+        records
+    }
+
+    /// Whether a record can go to the disk: it came from the stream, and no image of another route
+    /// waits behind it, which would then be free to overtake.
+    fn may_park(&self, handle: Handle) -> bool {
+        let record = self.record(handle);
+        let route = record.subject.id.route;
+        let state = self.keys.get(&(record.scope, Arc::clone(&record.key)));
+        let same_route = |waiting: &Handle| self.record(*waiting).subject.id.route == route;
+        record.slot.is_some() && state.is_none_or(|state| state.waiting.iter().all(same_route))
+    }
+
+    /// Takes out images that wait behind records from parking alone: those are on disk already, in
+    /// front of whatever is parked now.
+    fn drain_behind_parked(&mut self, route: RouteId, limit: usize) -> Vec<Record> {
+        let mut waiting: Vec<Handle> = self
+            .keys
+            .values()
+            .filter(|state| self.record(state.holder).slot.is_none())
+            .filter_map(|state| state.waiting.front().copied())
+            .filter(|handle| {
+                self.record(*handle).subject.id.route == route && self.may_park(*handle)
+            })
+            .collect();
+        // The map has no order; the stream's is kept.
+        waiting.sort_by_key(|handle| self.record(*handle).slot);
+        waiting.truncate(limit);
+        waiting
+            .into_iter()
+            .map(|handle| {
+                let record = self.take(handle);
+                if let Some(state) = self.keys.get_mut(&(record.scope, Arc::clone(&record.key))) {
+                    state.waiting.pop_front();
+                }
+                record
+            })
             .collect()
+    }
+
+    fn take(&mut self, handle: Handle) -> Record {
+        self.free.push(handle);
+        self.records[handle.0 as usize]
+            .take()
+            .expect("a handle names a stored record")
     }
 
     /// When the next batch or retry falls due by time alone, given from when on each route admits

@@ -64,6 +64,18 @@ impl Parking {
         self.committing > 0 || self.reading.is_some() || !self.unread.is_empty()
     }
 
+    /// The first serial of the next span to read.
+    #[must_use]
+    pub fn next_serial(&self) -> Option<u64> {
+        self.unread.front().map(|span| span.first)
+    }
+
+    /// Whether a span is being read.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
     /// Whether a span waits to be read.
     #[must_use]
     pub fn has_unread(&self) -> bool {

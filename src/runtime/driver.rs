@@ -145,7 +145,8 @@ impl Driver {
             let publish_at = self.dirty.then(|| self.published_at.plus(PUBLISH_EVERY_MS));
             let takes_changes = !stopping
                 && !self.capture_over
-                && self.commits_outstanding < MAX_COMMITS_OUTSTANDING;
+                && self.commits_outstanding < MAX_COMMITS_OUTSTANDING
+                && self.parts.pipeline.has_room();
             tokio::select! {
                 biased;
                 () = shutdown::requested(&mut self.parts.signal), if !stopping => {

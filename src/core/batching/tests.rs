@@ -39,6 +39,8 @@ fn record(route: u16, key: &str, row: u64, since: u64) -> Record {
         slot: Some(Slot(row)),
         attempts: 0,
         unknown: false,
+        unknown_until: Tick(0),
+        failed_at: None,
         charge: 1,
         since: Tick(since),
         scope: 0,
@@ -71,11 +73,11 @@ fn a_batch_closes_by_count_at_once_and_by_age_when_due() {
     for row in 0..4 {
         planner.admit(record(0, &row.to_string(), row, 10));
     }
-    let full = planner.take_batch(Tick(10), |_| true).unwrap();
+    let full = planner.take_batch(Tick(10), false, |_| true).unwrap();
     assert_eq!(rows(&planner, &full), [0, 1, 2]);
-    assert_eq!(planner.take_batch(Tick(59), |_| true), None);
+    assert_eq!(planner.take_batch(Tick(59), false, |_| true), None);
     assert_eq!(planner.next_due(|_| Some(Tick(0))), Some(Tick(60)));
-    let aged = planner.take_batch(Tick(60), |_| true).unwrap();
+    let aged = planner.take_batch(Tick(60), false, |_| true).unwrap();
     assert_eq!(rows(&planner, &aged), [3]);
 }
 
@@ -99,7 +101,7 @@ fn a_batch_closes_by_bytes_and_a_huge_record_travels_alone() {
     });
     planner.admit(huge);
     let mut batches = Vec::new();
-    while let Some(batch) = planner.take_batch(Tick(0), |_| true) {
+    while let Some(batch) = planner.take_batch(Tick(0), false, |_| true) {
         batches.push(rows(&planner, &batch));
     }
     assert_eq!(batches, [vec![0, 1], vec![2], vec![3]]);
@@ -112,7 +114,7 @@ fn a_newer_image_takes_the_place_of_an_unsent_one() {
     planner.admit(record(0, "b", 1, 0));
     let replaced = planner.admit(record(0, "a", 2, 9)).unwrap();
     assert_eq!((replaced.older.subject.id.row, replaced.by.row), (0, 2));
-    let batch = planner.take_batch(Tick(50), |_| true).unwrap();
+    let batch = planner.take_batch(Tick(50), false, |_| true).unwrap();
     assert_eq!(rows(&planner, &batch), [2, 1]);
 }
 
@@ -120,20 +122,20 @@ fn a_newer_image_takes_the_place_of_an_unsent_one() {
 fn a_newer_image_waits_behind_one_that_was_sent() {
     let mut planner = planner(1);
     planner.admit(record(0, "a", 0, 0));
-    let first = planner.take_batch(Tick(50), |_| true).unwrap();
+    let first = planner.take_batch(Tick(50), false, |_| true).unwrap();
     planner.admit(record(0, "a", 1, 60));
     let replaced = planner.admit(record(0, "a", 2, 60)).unwrap();
     assert_eq!(
         replaced.older.subject.id.row, 1,
         "of two that wait the newer is kept"
     );
-    assert_eq!(planner.take_batch(Tick(500), |_| true), None);
+    assert_eq!(planner.take_batch(Tick(500), false, |_| true), None);
     planner.retry(RouteId(0), first.records.clone(), Tick(700));
-    assert_eq!(planner.take_batch(Tick(600), |_| true), None);
-    let again = planner.take_batch(Tick(700), |_| true).unwrap();
+    assert_eq!(planner.take_batch(Tick(600), false, |_| true), None);
+    let again = planner.take_batch(Tick(700), false, |_| true).unwrap();
     assert_eq!(rows(&planner, &again), [0]);
     planner.remove(again.records[0]);
-    let next = planner.take_batch(Tick(700), |_| true).unwrap();
+    let next = planner.take_batch(Tick(700), false, |_| true).unwrap();
     assert_eq!(rows(&planner, &next), [2]);
     planner.remove(next.records[0]);
     assert!(planner.is_empty());
@@ -148,12 +150,12 @@ fn routes_that_share_a_scope_share_its_keys() {
         None,
         "never replaced across routes"
     );
-    let batch = planner.take_batch(Tick(90), |_| true).unwrap();
+    let batch = planner.take_batch(Tick(90), false, |_| true).unwrap();
     assert_eq!(batch.route, RouteId(0));
-    assert_eq!(planner.take_batch(Tick(90), |_| true), None);
+    assert_eq!(planner.take_batch(Tick(90), false, |_| true), None);
     planner.remove(batch.records[0]);
     assert_eq!(
-        planner.take_batch(Tick(90), |_| true).unwrap().route,
+        planner.take_batch(Tick(90), false, |_| true).unwrap().route,
         RouteId(1)
     );
 }
@@ -162,7 +164,7 @@ fn routes_that_share_a_scope_share_its_keys() {
 fn draining_takes_what_is_not_in_flight_and_keeps_what_waits_behind_it() {
     let mut planner = planner(1);
     planner.admit(record(0, "a", 0, 0));
-    let flying = planner.take_batch(Tick(50), |_| true).unwrap();
+    let flying = planner.take_batch(Tick(50), false, |_| true).unwrap();
     planner.admit(record(0, "a", 1, 0));
     planner.admit(record(0, "b", 2, 0));
     planner.admit(record(0, "c", 3, 0));
@@ -196,8 +198,42 @@ fn draining_takes_what_is_not_in_flight_and_keeps_what_waits_behind_it() {
 fn nothing_waits_for_company_that_cannot_come() {
     let mut planner = planner(1);
     planner.admit(record(0, "a", 0, 10));
-    assert_eq!(planner.take_batch(Tick(10), |_| true), None);
+    assert_eq!(planner.take_batch(Tick(10), false, |_| true), None);
     planner.set_pressed(true);
     assert_eq!(planner.next_due(|_| Some(Tick(0))), Some(Tick(10)));
-    assert!(planner.take_batch(Tick(10), |_| true).is_some());
+    assert!(planner.take_batch(Tick(10), false, |_| true).is_some());
+}
+
+#[test]
+fn an_image_behind_a_record_from_parking_can_be_parked_in_its_turn() {
+    let mut planner = planner(1);
+    planner.admit(Record {
+        slot: None,
+        ..record(0, "a", 0, 0)
+    });
+    let read_back = planner.take_batch(Tick(50), false, |_| true).unwrap();
+    planner.admit(record(0, "a", 1, 60));
+    assert!(planner.holds_unparked(0, &"a".into()));
+    let drained: Vec<u64> = planner
+        .drain(RouteId(0), 9)
+        .iter()
+        .map(|r| r.subject.id.row)
+        .collect();
+    assert_eq!(drained, [1]);
+    assert!(!planner.holds_unparked(0, &"a".into()));
+    planner.remove(read_back.records[0]);
+    assert!(planner.is_empty());
+}
+
+#[test]
+fn something_fresh_goes_first_when_asked_for() {
+    let mut planner = planner(1);
+    planner.admit(record(0, "a", 0, 0));
+    let failed = planner.take_batch(Tick(50), false, |_| true).unwrap();
+    planner.retry(RouteId(0), failed.records, Tick(0));
+    planner.admit(record(0, "b", 1, 0));
+    let batch = planner.take_batch(Tick(50), true, |_| true).unwrap();
+    assert_eq!(rows(&planner, &batch), [1]);
+    let batch = planner.take_batch(Tick(50), true, |_| true).unwrap();
+    assert_eq!(rows(&planner, &batch), [0]);
 }

@@ -1,6 +1,6 @@
 //! What comes back from Salesforce, and what follows from it.
 
-use super::{Flight, Pipeline};
+use super::{Flight, Pipeline, refusals};
 use crate::core::batching::{Handle, Record};
 use crate::core::change::RouteId;
 use crate::core::entry::{Attempt, Entry, ServiceEvent};
@@ -9,6 +9,14 @@ use crate::core::outcome::{
     RequestFailure,
 };
 use crate::core::time::{Micros, Now};
+
+/// A request is ended by Salesforce after ten minutes (REST guide, limits); until then a call that
+/// was not answered may still be at work.
+const SALESFORCE_WORKS_AT_MOST_MS: u64 = 600_000;
+
+/// A record that collides with its own unanswered call waits as after this many attempts: long
+/// enough not to knock all the time, short enough to be there when the call is over.
+const WAIT_LIKE_ATTEMPT: u32 = 6;
 
 /// When a call went out and came back.
 #[derive(Clone, Copy)]
@@ -38,6 +46,9 @@ impl Pipeline {
         };
         match outcome {
             CallOutcome::Answered(results) if results.len() == flight.records.len() => {
+                if let Some(failure) = refusals::of_the_whole_org(&results) {
+                    return self.take_failure(flight, failure, timing, now);
+                }
                 self.note_reachable(flight.route);
                 self.take_results(flight, results, timing, now);
             }
@@ -54,6 +65,7 @@ impl Pipeline {
     }
 
     fn note_reachable(&mut self, route: RouteId) {
+        self.answers += 1;
         let closed_org = self.org.note_answer();
         let closed_route = self.route(route).circuit.note_answer();
         if closed_org || closed_route {
@@ -107,7 +119,7 @@ impl Pipeline {
                         pieces.push(handle);
                     }
                     Disposition::Backoff | Disposition::Split => {
-                        if let Some(attempts) = self.note_refused(handle, rejection, timing) {
+                        if let Some(attempts) = self.note_refused(handle, rejection, timing, now) {
                             later.push((attempts, handle));
                         }
                     }
@@ -127,10 +139,7 @@ impl Pipeline {
 
     fn take_failure(&mut self, flight: Flight, failure: RequestFailure, timing: Timing, now: Now) {
         let route = flight.route;
-        for handle in &flight.records {
-            // Once Salesforce may have it, only an answer for the record says otherwise.
-            self.planner.record_mut(*handle).unknown |= failure.unknown;
-        }
+        let culprit = self.note_failed(&flight, &failure, now);
         if matches!(
             failure.disposition,
             Disposition::Split | Disposition::DeadLetter
@@ -141,6 +150,9 @@ impl Pipeline {
                 _ => self.retry_in_halves(route, flight.records, now),
             }
             return;
+        }
+        if culprit {
+            return self.isolate(flight, &failure, timing, now);
         }
         if failure.class == ErrorClass::Concurrency {
             self.allowed_in_flight = (self.allowed_in_flight / 2).max(1);
@@ -153,6 +165,10 @@ impl Pipeline {
             _ => (&mut self.org, own),
         };
         other.release_probe();
+        if failure.class == ErrorClass::Configuration {
+            // Salesforce is there; it is this route that it refuses.
+            other.note_answer();
+        }
         let unknown = failure.unknown;
         if circuit.note_failure(failure, backoff, &mut self.jitter, now.tick) {
             self.entries.push(Entry::Service {
@@ -164,6 +180,50 @@ impl Pipeline {
             self.note_unanswered(&flight);
         }
         self.planner.retry(route, flight.records, now.tick);
+    }
+
+    /// Marks the records of a failed call; returns whether the call itself seems to be at fault:
+    /// it failed before, and other calls were answered in between.
+    fn note_failed(&mut self, flight: &Flight, failure: &RequestFailure, now: Now) -> bool {
+        let by_content = match failure.class {
+            ErrorClass::Unavailable | ErrorClass::Unknown => true,
+            ErrorClass::Network => failure.unknown,
+            _ => false,
+        };
+        let mut again = false;
+        for handle in &flight.records {
+            let record = self.planner.record_mut(*handle);
+            // Once Salesforce may have it, only an answer for the record says otherwise.
+            record.unknown |= failure.unknown;
+            if failure.unknown {
+                record.unknown_until = now.tick.plus(SALESFORCE_WORKS_AT_MOST_MS);
+            }
+            if by_content {
+                again |= record.failed_at.is_some_and(|at| at < self.answers);
+                record.failed_at = Some(self.answers);
+            }
+        }
+        again
+    }
+
+    /// Some record makes every call with it fail: smaller pieces, until it stands alone and its
+    /// attempts are used up.
+    fn isolate(&mut self, flight: Flight, failure: &RequestFailure, timing: Timing, now: Now) {
+        let route = flight.route;
+        self.org.release_probe();
+        self.route(route).circuit.release_probe();
+        if self.stopping && failure.unknown {
+            self.note_unanswered(&flight);
+        }
+        if let [lone] = flight.records.as_slice() {
+            return self.take_lone_failure(route, *lone, failure, timing, now);
+        }
+        let mut records = flight.records;
+        let second = records.split_off(records.len().div_ceil(2));
+        for half in [records, second] {
+            let delay = self.settings.backoff.delay_ms(1, &mut self.jitter);
+            self.planner.retry(route, half, now.tick.plus(delay));
+        }
     }
 
     /// The request was refused for what is in it, and there is one record in it.
@@ -185,9 +245,13 @@ impl Pipeline {
                 fields: Vec::new(),
             }],
         };
-        if !failure.unknown {
+        let final_answer = matches!(
+            failure.disposition,
+            Disposition::Split | Disposition::DeadLetter
+        );
+        if final_answer && !failure.unknown {
             self.dead_letter(handle, rejection, timing);
-        } else if let Some(attempts) = self.note_refused(handle, rejection, timing) {
+        } else if let Some(attempts) = self.note_refused(handle, rejection, timing, now) {
             let delay = self.settings.backoff.delay_ms(attempts, &mut self.jitter);
             self.planner
                 .retry(route, vec![handle], now.tick.plus(delay));
@@ -207,8 +271,16 @@ impl Pipeline {
         handle: Handle,
         rejection: Rejection,
         timing: Timing,
+        now: Now,
     ) -> Option<u32> {
-        let attempts = self.planner.record(handle).attempts + 1;
+        let record = self.planner.record(handle);
+        // Its first call may still be running in there, and be what it now collides with.
+        let collides = matches!(
+            rejection.class,
+            ErrorClass::Contention | ErrorClass::Duplicate
+        );
+        let counts = !(collides && record.unknown && now.tick < record.unknown_until);
+        let attempts = record.attempts + u32::from(counts);
         if attempts >= self.settings.record_attempts {
             self.dead_letter(handle, rejection, timing);
             return None;
@@ -223,7 +295,7 @@ impl Pipeline {
             code: rejection.code,
             attempt,
         });
-        Some(attempts)
+        Some(if counts { attempts } else { WAIT_LIKE_ATTEMPT })
     }
 
     fn dead_letter(&mut self, handle: Handle, rejection: Rejection, timing: Timing) {

@@ -1,9 +1,10 @@
 //! What comes into the pipeline: rows of the stream, records read back from parking; and what is
 //! parked because nothing can leave.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Effect, PARK_AT_ONCE, Pipeline};
+use super::{Effect, PARK_AT_ONCE, Pipeline, Route};
 use crate::core::batching::Record;
 use crate::core::change::{Change, ChangeId, Chunk, RouteId, SkippedRows, StreamItem};
 use crate::core::entry::{
@@ -64,6 +65,8 @@ impl Pipeline {
                     slot: Some(slot),
                     attempts: 0,
                     unknown: false,
+                    unknown_until: Tick(0),
+                    failed_at: None,
                     charge,
                     since: now.tick,
                     scope,
@@ -111,11 +114,13 @@ impl Pipeline {
         letter
     }
 
-    /// Takes a record in, behind whatever of its route is parked.
+    /// Takes a record in, behind whatever of its scope is parked: routes that share an external id
+    /// may hold an older image of its key.
     fn admit(&mut self, record: Record) {
-        let route = self.route(record.subject.id.route);
-        if record.slot.is_some() && (route.parking.blocks() || !route.held.is_empty()) {
-            route.held.push_back(record);
+        let waits = |route: &Route| route.parking.blocks() || !route.held.is_empty();
+        let mut scope = self.routes.iter().filter(|r| r.scope == record.scope);
+        if scope.any(waits) {
+            self.route(record.subject.id.route).held.push_back(record);
             return;
         }
         self.admit_now(record);
@@ -167,6 +172,8 @@ impl Pipeline {
                 slot: None,
                 attempts: 0,
                 unknown: parked.unknown,
+                unknown_until: Tick(0),
+                failed_at: None,
                 charge: 0,
                 since: now.tick,
                 scope,
@@ -177,13 +184,22 @@ impl Pipeline {
     }
 
     pub(super) fn release_held(&mut self) {
-        for index in 0..self.routes.len() {
-            while !self.routes[index].parking.blocks() {
-                let Some(record) = self.routes[index].held.pop_front() else {
-                    break;
-                };
-                self.admit_now(record);
-            }
+        loop {
+            let blocked = |scope: u16| {
+                let mut routes = self.routes.iter().filter(|route| route.scope == scope);
+                routes.any(|route| route.parking.blocks())
+            };
+            // In the stream's order, across the routes of a scope.
+            let next = self
+                .routes
+                .iter()
+                .enumerate()
+                .filter(|(_, route)| !route.held.is_empty() && !blocked(route.scope))
+                .min_by_key(|(_, route)| route.held.front().and_then(|record| record.slot))
+                .map(|(index, _)| index);
+            let record = next.and_then(|index| self.routes[index].held.pop_front());
+            let Some(record) = record else { return };
+            self.admit_now(record);
         }
     }
 
@@ -193,13 +209,33 @@ impl Pipeline {
         if !self.org.admits(now) {
             return;
         }
-        for route in &mut self.routes {
-            if route.circuit.admits(now)
-                && let Some((span, settled)) = route.parking.next_read(limit)
+        for index in 0..self.routes.len() {
+            if self.may_read(index)
+                && self.routes[index].circuit.admits(now)
+                && let Some((span, settled)) = self.routes[index].parking.next_read(limit)
             {
                 effects.push(Effect::ReadParked { span, settled });
             }
         }
+    }
+
+    /// Whether a route's next span is the oldest of its scope, and no other of the scope is being
+    /// read: what was parked first comes back first.
+    fn may_read(&self, index: usize) -> bool {
+        let own = &self.routes[index];
+        let Some(first) = own.parking.next_serial() else {
+            return false;
+        };
+        self.routes
+            .iter()
+            .filter(|route| route.scope == own.scope)
+            .all(|route| {
+                let older = route
+                    .parking
+                    .next_serial()
+                    .is_some_and(|other| other < first);
+                !older && !route.parking.is_reading()
+            })
     }
 
     /// Parks what waits for a circuit that has been open for long.
@@ -216,12 +252,8 @@ impl Pipeline {
                 let mut records = self.planner.drain(id, PARK_AT_ONCE);
                 // An older image of the key may still be in the planner, behind a call in flight:
                 // it must be parked first.
-                let (planner, held) = (&self.planner, &mut self.routes[index].held);
-                let free = held
-                    .iter()
-                    .take_while(|r| !planner.holds(r.scope, &r.key))
-                    .count();
-                records.extend(held.drain(..free.min(PARK_AT_ONCE - records.len())));
+                let free = self.parkable(index).min(PARK_AT_ONCE - records.len());
+                records.extend(self.routes[index].held.drain(..free));
                 if records.is_empty() {
                     break;
                 }
@@ -229,6 +261,24 @@ impl Pipeline {
                 self.commit(now, effects);
             }
         }
+    }
+
+    /// How many held records, from the front, have no older image of their key in memory that is
+    /// not on disk yet.
+    fn parkable(&self, index: usize) -> usize {
+        let own = &self.routes[index];
+        let others = self.routes.iter().enumerate();
+        let elsewhere: HashSet<&Arc<str>> = others
+            .filter(|(other, route)| *other != index && route.scope == own.scope)
+            .flat_map(|(_, route)| route.held.iter().map(|record| &record.key))
+            .collect();
+        own.held
+            .iter()
+            .take_while(|record| {
+                !elsewhere.contains(&record.key)
+                    && !self.planner.holds_unparked(record.scope, &record.key)
+            })
+            .count()
     }
 
     fn park(&mut self, id: RouteId, records: Vec<Record>) {

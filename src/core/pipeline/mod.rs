@@ -9,6 +9,7 @@
 
 mod answers;
 mod intake;
+mod refusals;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -111,6 +112,10 @@ pub struct Call {
 /// Parked records in one commit at most: a span is read back whole, so this bounds its memory.
 const PARK_AT_ONCE: usize = 1_000;
 
+/// Slots in the ledger at most: one row that hangs must not let the rows behind it, settled long
+/// ago, pile up in memory.
+const MAX_SLOTS: usize = 100_000;
+
 /// A checkpoint that moved without any outcome (other tables' transactions) is committed this
 /// often at most: nothing but a restart's re-reading hangs on it.
 const CHECKPOINT_EVERY_MS: u64 = 1_000;
@@ -138,6 +143,10 @@ pub struct Pipeline {
     /// Bytes of the window that unsettled records hold.
     charged: u64,
     api_calls: u64,
+    /// Calls that Salesforce answered: evidence that it is there.
+    answers: u64,
+    /// Whether the next probe of an open circuit should be something that has not failed yet.
+    probe_fresh: bool,
     commits_outstanding: usize,
     committed_at: Tick,
     stopping: bool,
@@ -222,6 +231,8 @@ impl Pipeline {
             release_now: 0,
             charged: 0,
             api_calls: 0,
+            answers: 0,
+            probe_fresh: false,
             commits_outstanding: 0,
             committed_at: Tick(0),
             stopping: false,
@@ -315,9 +326,16 @@ impl Pipeline {
             let admits = |route: RouteId| {
                 org.admits(now.tick) && routes[usize::from(route.0)].circuit.admits(now.tick)
             };
-            let Some(batch) = self.planner.take_batch(now.tick, admits) else {
+            // One record can make every call with it fail. Probing with something else in turns
+            // tells that from an org that is down.
+            let probing = self.org.open().is_some();
+            let Some(batch) =
+                self.planner
+                    .take_batch(now.tick, probing && self.probe_fresh, admits)
+            else {
                 return;
             };
+            self.probe_fresh ^= probing;
             self.org.note_sent();
             self.routes[usize::from(batch.route.0)].circuit.note_sent();
             let id = CallId(self.next_batch);
@@ -375,6 +393,12 @@ impl Pipeline {
             wakes.push(self.committed_at.plus(CHECKPOINT_EVERY_MS));
         }
         wakes.into_iter().min()
+    }
+
+    /// Whether more of the stream should be taken in.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.ledger.len() < MAX_SLOTS
     }
 
     fn route(&mut self, id: RouteId) -> &mut Route {
