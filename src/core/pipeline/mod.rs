@@ -420,4 +420,6 @@ impl Pipeline {
 }
 
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ struct SourceRow {
     route: u16,
 }
 
-const ROUTES: [&str; 2] = ["leads", "events"];
+pub(super) const ROUTES: [&str; 2] = ["leads", "events"];
 
 struct World {
     random: Jitter,
@@ -114,14 +114,14 @@ fn recovered(disk: &[Commit]) -> Recovered {
     state
 }
 
-fn table(route: &str) -> Arc<TableName> {
+pub(super) fn table(route: &str) -> Arc<TableName> {
     Arc::new(TableName {
         schema: "crm".into(),
         table: route.into(),
     })
 }
 
-fn settings(seed: u64) -> PipelineSettings {
+pub(super) fn settings(seed: u64) -> PipelineSettings {
     PipelineSettings {
         batch: BatchLimits {
             max_records: 5,
