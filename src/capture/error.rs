@@ -150,6 +150,12 @@ pub enum Error {
         table: TableName,
         position: FilePosition,
     },
+    #[error("a row of {table} at {position} leaves out column {column:?}")]
+    ImageIncomplete {
+        table: TableName,
+        column: String,
+        position: FilePosition,
+    },
     #[error("the transaction before {position} was rolled back or has no end")]
     TransactionBroken { position: FilePosition },
 
@@ -214,6 +220,7 @@ impl Error {
             Error::Value { .. } => "LS1049",
             Error::NamesMissing { .. } => "LS1050",
             Error::TransactionBroken { .. } => "LS1051",
+            Error::ImageIncomplete { .. } => "LS1052",
             Error::RetentionShort { .. } => "LS1060",
             Error::GtidModeOff { .. } => "LS1061",
             Error::ChecksumOff { .. } => "LS1062",
@@ -268,6 +275,7 @@ impl Error {
             | Error::Event { .. }
             | Error::Value { .. }
             | Error::NamesMissing { .. }
+            | Error::ImageIncomplete { .. }
             | Error::TransactionBroken { .. } => true,
         }
     }

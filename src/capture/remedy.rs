@@ -137,6 +137,9 @@ impl Error {
             Error::NamesMissing { .. } => {
                 format!("SET PERSIST binlog_row_metadata = FULL; what was written before has no names: {SKIP}")
             }
+            Error::ImageIncomplete { .. } => {
+                format!("SET PERSIST binlog_row_image = FULL, and find the session that changed it; then {SKIP}")
+            }
             Error::TransactionBroken { .. } => {
                 format!("look at the server's error log: its binlog has half a transaction; {SKIP}")
             }

@@ -118,6 +118,15 @@ impl Assembler {
             skip(pieces, open, table, index, operation, rows.len() as u64);
             return Ok(());
         }
+        if operation == Operation::Insert
+            && let Some(index) = layout.first_absent(&present)
+        {
+            return Err(Error::ImageIncomplete {
+                table: (*table.name).clone(),
+                column: table.columns[index].clone(),
+                position: at,
+            });
+        }
         let captured_at = clock();
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();
         for cells in rows {

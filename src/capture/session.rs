@@ -114,17 +114,28 @@ impl From<Error> for Failure {
 async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Failure> {
     let settings = &context.settings;
     let mut conn = connect(settings).await?;
-    let server = Server::ask(&mut conn, settings).await?;
+    let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
     let progress = match context.shared.progress() {
         Some(progress) => progress,
         None => first_start(context, &server, &mut conn).await?,
     };
     server.check_history(&mut conn, settings, &progress).await?;
-    prepare(&mut conn, settings).await?;
+    in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
-    let (stream, at) = request(conn, context, &progress).await?;
+    let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
     let assembler = Assembler::new(routing, progress, at, context.clock);
     Ok((stream, assembler, server.version))
+}
+
+/// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
+async fn in_time<T>(
+    settings: &SourceSettings,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let waited_ms = settings.connect_timeout_ms;
+    timeout(Duration::from_millis(waited_ms), step)
+        .await
+        .unwrap_or(Err(Error::Silent { waited_ms }))
 }
 
 /// Resolves where to begin, and waits until that is durable.

@@ -44,6 +44,13 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// The first slot whose column is not in the row image.
+    pub(super) fn first_absent(&self, present: &[bool]) -> Option<usize> {
+        self.cells
+            .iter()
+            .position(|(column, _)| !present.get(*column).copied().unwrap_or(false))
+    }
+
     /// How many rows a partial update holds; what is in them is not needed.
     pub(super) fn count_partial(&self, event: &Event) -> Result<u64, String> {
         let text = |error: std::io::Error| error.to_string();

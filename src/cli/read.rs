@@ -68,6 +68,11 @@ impl StateArgument {
         }
         let reader = state::open_reader(&path).map_err(Error::State)?;
         let last = reader.recovered().last_commit;
+        // The folder is locked meanwhile: a status needs the journal alone, and must not keep a
+        // service from starting.
+        if matches!(query, Query::Status) {
+            return Ok(Source::Folder(Box::new(reader)));
+        }
         if !reader.index().wait_applied(last, CATCH_UP) {
             printer.note("the index has not caught up with the journal: answers may be missing");
         }

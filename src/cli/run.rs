@@ -41,18 +41,21 @@ pub fn run(global: &Global, printer: &Printer) -> Result<(), Failed> {
     let runtime = runtime(WORKER_THREADS)?;
     let result = runtime.block_on(async {
         let (trigger, signal) = shutdown::channel();
-        let waiter = tokio::spawn(async move {
+        let asked_twice = async {
             match shutdown::asked_by_signal().await {
-                Ok(name) => tracing::info!(signal = name, "asked to stop"),
+                Ok(name) => tracing::info!(signal = name, "asked to stop; again to stop at once"),
                 Err(error) => tracing::error!(%error, "signals cannot be received: stopping"),
             }
             trigger.pull();
-            // Kept, because a dropped trigger could not be told from one never pulled.
-            std::future::pending::<()>().await;
-        });
-        let result = service.run(signal).await;
-        waiter.abort();
-        result
+            if shutdown::asked_by_signal().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            result = service.run(signal) => result,
+            // What is not durable is read again at the next start.
+            () = asked_twice => Err(Error::Interrupted),
+        }
     });
     drop(operator);
     runtime.shutdown_background();

@@ -141,12 +141,15 @@ pub(super) fn request(
     let (code, whole, names) = match judged {
         Some((error, whole)) => (error.code.clone(), whole, names_only(&error.message)),
         None => {
+            // A 400 that names no code is a gateway's: its batch has nothing wrong with it.
+            let nameless = errors.iter().all(|error| error.code == NO_CODE);
+            let foreign = html || (status == 400 && nameless);
             let code = match errors.into_iter().next() {
                 Some(error) if error.code != NO_CODE => error.code,
                 Some(_) | None if html => "HTML".to_string(),
                 Some(_) | None => format!("HTTP_{status}"),
             };
-            (code, by_status(status, html), None)
+            (code, by_status(status, foreign), None)
         }
     };
     let title = pages::title(whole.page);

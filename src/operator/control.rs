@@ -49,6 +49,9 @@ const MAX_QUESTION_BYTES: u64 = 16 * 1024;
 /// Longest answer that a client reads: some 10,000 dead letters.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
 
+/// As long as axum pauses on the HTTP port.
+const AFTER_A_FAILED_ACCEPT: Duration = Duration::from_secs(1);
+
 /// The index answers in milliseconds; a service that is stopped in a debugger does not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -83,9 +86,11 @@ pub(super) async fn serve(listener: UnixListener, view: View) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
+            // Out of files, most likely: others will be closed.
             Err(error) => {
-                tracing::error!(%error, "the control socket stopped answering");
-                return;
+                tracing::error!(%error, "a question on the control socket was lost");
+                tokio::time::sleep(AFTER_A_FAILED_ACCEPT).await;
+                continue;
             }
         };
         let view = view.clone();

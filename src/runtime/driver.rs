@@ -233,8 +233,9 @@ impl Driver {
         let handed_over = Instant::now();
         self.commits_outstanding += 1;
         let done = move |result| {
-            // The receiver is gone only when the driver has ended, and then nobody asks.
-            let _ = sender.blocking_send(Written {
+            // There is room for more than can be outstanding, and the receiver is gone only when
+            // the driver has ended, and then nobody asks.
+            let _ = sender.try_send(Written {
                 result,
                 release,
                 checkpoint,

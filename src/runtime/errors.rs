@@ -40,6 +40,8 @@ pub enum Error {
     Runtime(#[source] std::io::Error),
     #[error("capture ended without a word")]
     CaptureEnded,
+    #[error("stopped at once, without waiting for what was in flight")]
+    Interrupted,
     #[error("parked records could not be read back")]
     ReadEnded,
 }
@@ -57,7 +59,9 @@ impl Error {
             Error::State(error) | Error::Commit(error) => error.page(),
             Error::Listen { .. } => "LS6001",
             Error::ControlSocket { .. } => "LS6002",
-            Error::Runtime(_) | Error::CaptureEnded | Error::ReadEnded => "LS6003",
+            Error::Runtime(_) | Error::CaptureEnded | Error::ReadEnded | Error::Interrupted => {
+                "LS6003"
+            }
         }
     }
 
@@ -85,6 +89,9 @@ impl Error {
             }
             Error::Runtime(_) => {
                 "see whether the system is out of threads or open files".to_owned()
+            }
+            Error::Interrupted => {
+                "nothing is lost: the next start goes on at the checkpoint".to_owned()
             }
             Error::CaptureEnded | Error::ReadEnded => {
                 "restart leadstream: it goes on at its checkpoint; report this with its log"

@@ -261,12 +261,12 @@ impl<'a> Compiler<'a> {
             );
             return None;
         }
-        if json == "null" && field.is_required() {
+        if json == "null" && (!field.nillable || field.kind == FieldKind::Boolean) {
             self.mistake(
                 BAD_LITERAL,
                 path,
-                format!("{} is required and cannot be empty", field.name),
-                "give a text that is not empty".to_owned(),
+                format!("{} cannot be empty", field.name),
+                format!("give {}", field.kind.word()),
             );
             return None;
         }
