@@ -237,7 +237,7 @@ fn thread_nanos(name: &str) -> u64 {
 
 fn resident_mib() -> u64 {
     let status = fs::read_to_string("/proc/self/statm").unwrap();
-    status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096 >> 20
+    (status.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096) >> 20
 }
 
 fn size_of(folder: &Path) -> u64 {
