@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leadstream::capture::{RoutedTable, TableRoute, replay};
@@ -67,7 +68,11 @@ fn decode(criterion: &mut Criterion) {
     ])];
     let some = [table(&["id", "last_name", "company", "email"])];
     let mut group = criterion.benchmark_group("decode");
-    group.throughput(Throughput::Elements(ROWS));
+    group
+        .sample_size(30)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .throughput(Throughput::Elements(ROWS));
     for (name, tables) in [("ten_of_ten_columns", &all), ("four_of_ten_columns", &some)] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

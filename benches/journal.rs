@@ -55,6 +55,10 @@ fn durable_commits(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = Store::open(settings(folder.path(), PayloadPolicy::Masked)).unwrap();
     let mut group = criterion.benchmark_group("journal");
+    group
+        .sample_size(30)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3));
     let mut batch = 0;
     for (name, outstanding) in [("one commit at a time", 1), ("sixteen outstanding", 16)] {
         group.throughput(Throughput::Elements(BATCH * outstanding));
