@@ -163,6 +163,7 @@ fn settings() -> PipelineSettings {
         max_in_flight: 4,
         park_after_ms: 10_000,
         max_parked_bytes: 1 << 30,
+        window_bytes: 4 << 20,
         jitter_seed: 1,
     }
 }

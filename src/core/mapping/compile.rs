@@ -236,6 +236,10 @@ impl<'a> Compiler<'a> {
             label: field.label.clone(),
             kind: field.kind.clone(),
             required: field.is_required(),
+            is_set: matches!(
+                (column, &field.kind),
+                (Some((_, ColumnKind::Set)), FieldKind::MultiPicklist { .. })
+            ),
             nillable: field.nillable && field.kind != FieldKind::Boolean,
             trim: spec.trim,
             source,

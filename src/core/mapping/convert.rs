@@ -293,16 +293,14 @@ fn write_text(value: &Value, kind: &FieldKind, trim: bool, out: &mut String) -> 
             return Err(Fault::Picklist);
         }
         FieldKind::MultiPicklist { restricted, .. } => {
-            // A MySQL SET joins its labels by commas, Salesforce by semicolons.
-            let joined = text.replace(',', ";");
             if let Some(values) = restricted
-                && !joined
+                && !text
                     .split(';')
                     .all(|part| values.iter().any(|v| v.eq_ignore_ascii_case(part.trim())))
             {
                 return Err(Fault::Picklist);
             }
-            write_string(&joined, out);
+            write_string(text, out);
             return Ok(());
         }
         FieldKind::Reference

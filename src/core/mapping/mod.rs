@@ -80,6 +80,8 @@ struct PlannedField {
     kind: FieldKind,
     required: bool,
     nillable: bool,
+    /// The column is a SET that goes into a multi-select picklist.
+    is_set: bool,
     trim: bool,
     source: PlannedSource,
 }
@@ -221,6 +223,15 @@ impl PlannedField {
             _ => return Ok(false),
         };
         let start = out.len();
+        // A MySQL SET joins its labels by commas, Salesforce by semicolons; in any other text a
+        // comma is a comma.
+        let labels = match value {
+            Value::Text(text) if self.is_set && text.contains(',') => {
+                Some(Value::Text(text.replace(',', ";")))
+            }
+            _ => None,
+        };
+        let value = labels.as_ref().unwrap_or(value);
         match convert::write_value(value, &self.kind, self.trim, out) {
             Ok(()) => {}
             Err(fault) => return Err(fault.problem(&self.name, &self.label, &self.kind)),

@@ -40,6 +40,7 @@ fn table() -> TableSchema {
             column("company", text()),
             column("photo", ColumnKind::Bytes),
             column("born", ColumnKind::Date),
+            column("topics", ColumnKind::Set),
         ],
     }
 }
@@ -414,4 +415,48 @@ fn a_null_is_never_sent_to_a_field_that_knows_none() {
     ];
     let image = plan.map(&change(row)).unwrap();
     assert_eq!(image.payload.as_ref(), r#"{"LastName":"Doe"}"#);
+}
+
+#[test]
+fn only_a_sets_commas_part_the_values_of_a_multi_select_picklist() {
+    let mut object = object(&[]);
+    let kind = FieldKind::MultiPicklist {
+        max_chars: 100,
+        restricted: None,
+    };
+    object.fields.push(field("Topics__c", kind.clone()));
+    object.fields.push(field("Names__c", kind));
+    let spec = spec(vec![
+        from_column("Topics__c", "topics"),
+        from_column("Names__c", "name"),
+    ]);
+    let plan = compile(&spec, &table(), &object).unwrap();
+    let row = vec![
+        Some(Value::UInt(1)),
+        Some(Value::Text("a,b".into())),
+        Some(Value::Text("Smith, John".into())),
+    ];
+    let image = plan.map(&change(row)).unwrap();
+    assert_eq!(
+        image.payload.as_ref(),
+        r#"{"Topics__c":"a;b","Names__c":"Smith, John"}"#
+    );
+}
+
+#[test]
+fn an_empty_literal_is_refused_where_null_is_unknown() {
+    let mut object = object(&[]);
+    object
+        .fields
+        .push(field("Newsletter__c", FieldKind::Boolean));
+    let constant = FieldSpec {
+        field: "Newsletter__c".into(),
+        source: FieldSource::Constant(Scalar::Text(String::new())),
+        trim: true,
+    };
+    check_mistakes(
+        &spec(vec![constant]),
+        &object,
+        &[("LS5007", "route[0].fields.Newsletter__c")],
+    );
 }

@@ -180,7 +180,7 @@ fn an_org_that_is_down_sets_nobody_aside() {
     for _ in 0..500 {
         stage.answer(|_| broken(ErrorClass::Unavailable));
     }
-    assert_eq!(stage.dead_letters(), [String::new(); 0]);
+    assert!(stage.dead_letters().is_empty());
     while stage.delivered() < 12 {
         assert!(stage.answer(accept), "it stopped trying");
     }
@@ -211,7 +211,7 @@ fn a_maintenance_window_pauses_and_sets_nobody_aside() {
         stage.answer(refuse);
     }
     assert!(stage.pipeline.view().org_trouble.is_some());
-    assert_eq!(stage.dead_letters(), [String::new(); 0]);
+    assert!(stage.dead_letters().is_empty());
     while stage.delivered() < 12 {
         assert!(stage.answer(accept), "it stopped trying");
     }
@@ -241,7 +241,7 @@ fn a_refusal_that_may_be_its_own_unanswered_call_costs_no_attempt() {
     while stage.tick < 500_000 {
         stage.answer(collide);
     }
-    assert_eq!(stage.dead_letters(), [String::new(); 0]);
+    assert!(stage.dead_letters().is_empty());
     while stage.delivered() < 1 {
         assert!(stage.answer(accept), "it stopped trying");
     }

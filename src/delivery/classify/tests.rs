@@ -467,7 +467,7 @@ fn statuses_without_a_code() {
     for (status, expected) in [
         (300, (Data, Split, false, pages::POISON)),
         (302, (Configuration, Pause, false, pages::REDIRECT)),
-        (400, (Data, Split, false, pages::POISON)),
+        (400, (Unavailable, Backoff, true, pages::GATEWAY)),
         (401, (Auth, Backoff, false, pages::SESSION_REFUSED)),
         (403, (Configuration, Pause, false, pages::PERMISSION)),
         (404, (Configuration, Pause, false, pages::OBJECT)),
