@@ -257,16 +257,6 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         String::from_utf8(out).map_err(|error| prometheus::Error::Msg(error.to_string()))
     }
-
-    /// Names and help texts, sorted: for the documentation.
-    #[must_use]
-    pub fn catalogue(&self) -> Vec<(String, String)> {
-        self.registry
-            .gather()
-            .iter()
-            .map(|family| (family.name().to_owned(), family.help().to_owned()))
-            .collect()
-    }
 }
 
 /// Moves a counter to a total that only grows; does nothing when it is there already.
@@ -352,6 +342,21 @@ mod tests {
             text.contains("leadstream_build_info{version=\"0.0.0\"} 1"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_documents_name_exactly_the_metrics_that_there_are() {
+        let names = |text: &str, mark: char| -> std::collections::BTreeSet<String> {
+            text.split(mark)
+                .filter(|word| word.starts_with("leadstream_") || word.starts_with("process_"))
+                .filter(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+                .map(str::to_owned)
+                .collect()
+        };
+        let code = include_str!("metrics.rs");
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let document = include_str!("../../docs/metrics.md");
+        assert_eq!(names(document, '`'), names(code, '"'));
     }
 
     #[test]
