@@ -3,8 +3,14 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use leadstream::rehearsal::MysqlOptions;
 use leadstream::rehearsal::leads::People;
-use salesforce_sandbox::{Action, Endpoint, Fault};
+use salesforce_sandbox::{Action, AppConfig, Endpoint, Fault, OrgConfig};
 
 use crate::harness::{Build, PATIENCE, World};
 
@@ -278,4 +284,43 @@ fn a_lone_lead_leaves_at_once_when_no_age_is_asked_for() {
             .wait_for(Duration::from_secs(10), |stats| stats.leads == 1)
     );
     assert_eq!(world.judge().delivered.len(), 1);
+}
+
+#[test]
+fn a_signed_login_serves_as_well_as_a_secret() {
+    let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let pem = |label: &str, der: &[u8]| {
+        let body = STANDARD.encode(der);
+        format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+    };
+    let private: Pkcs8V1Der<'_> = key.as_der().unwrap();
+    let public: PublicKeyX509Der<'_> = key.public_key().as_der().unwrap();
+    let app = AppConfig {
+        client_id: "signed-app".to_owned(),
+        client_secret: None,
+        public_key_pem: Some(pem("PUBLIC KEY", public.as_ref())),
+        username: "integration@leadstream.example".to_owned(),
+    };
+    let org = OrgConfig {
+        apps: vec![app],
+        ..OrgConfig::default()
+    };
+    let mut world = World::with(Build::Release, MysqlOptions::default(), org);
+    let key_file = world.config().with_file_name("key.pem");
+    std::fs::write(&key_file, pem("PRIVATE KEY", private.as_ref())).unwrap();
+    world.set(
+        "salesforce.auth",
+        &format!(
+            "{{ kind = \"jwt\", client_id = \"signed-app\", \
+             username = \"integration@leadstream.example\", key_file = \"{}\" }}",
+            key_file.display()
+        ),
+    );
+    world.forget("salesforce.auth.client_secret");
+    world.start();
+    world.insert(100, 10);
+    world.org.revoke_sessions();
+    world.insert(100, 10);
+    assert_eq!(world.judge().delivered.len(), 200);
+    assert_eq!(world.org.stats().logins, 2);
 }

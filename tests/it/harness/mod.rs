@@ -35,6 +35,7 @@ pub struct World {
     pub org: Sandbox,
     pub people: People,
     pub settings: Vec<(String, String)>,
+    forgotten: Vec<String>,
     pub port: u16,
     folder: tempfile::TempDir,
     build: Build,
@@ -58,6 +59,7 @@ impl World {
             org,
             people: People::new(1, 0),
             settings: Vec::new(),
+            forgotten: Vec::new(),
             port: free_port().unwrap(),
             folder: tempfile::Builder::new().prefix("ls-").tempdir().unwrap(),
             build,
@@ -75,6 +77,12 @@ impl World {
         let name = format!("LEADSTREAM_{}", key.to_uppercase().replace('.', "__"));
         self.settings.retain(|(known, _)| *known != name);
         self.settings.push((name, value.to_owned()));
+    }
+
+    /// Takes one of the world's own variables away.
+    pub fn forget(&mut self, key: &str) {
+        let name = format!("LEADSTREAM_{}", key.to_uppercase().replace('.', "__"));
+        self.forgotten.push(name);
     }
 
     pub fn state(&self) -> PathBuf {
@@ -115,6 +123,7 @@ impl World {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        environment.retain(|(known, _)| !self.forgotten.contains(known));
         for (name, value) in &self.settings {
             environment.retain(|(known, _)| known != name);
             environment.push((name.clone(), value.clone()));
