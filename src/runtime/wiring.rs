@@ -201,7 +201,16 @@ pub fn compile_plans(
             tables.iter().find(|table| table.name == spec.table),
             objects.get(&spec.object),
         ) else {
-            // Reported by the side that could not be read.
+            // The side that could not be read has said why; a route without a plan must not start.
+            mistakes.push(Mistake {
+                page: "LS5001",
+                path: spec.path.clone(),
+                text: format!(
+                    "table {} or object {} could not be read",
+                    spec.table, spec.object
+                ),
+                remedy: "run `leadstream check`: it says what is missing".to_owned(),
+            });
             continue;
         };
         match mapping::compile(spec, table, object) {
