@@ -95,8 +95,6 @@ pub enum Error {
     DumpRefused { source: Source },
     #[error("the position {position} lies behind the end of the file ({bytes} bytes)")]
     FileShort { position: FilePosition, bytes: u64 },
-    #[error("the start position was not made durable")]
-    StartNotDurable,
 
     #[error("the server closed the stream")]
     Disconnected,
@@ -202,7 +200,6 @@ impl Error {
             Error::GtidModeChanged { .. } => "LS1024",
             Error::ServerIdTaken { .. } => "LS1025",
             Error::DumpRefused { .. } => "LS1026",
-            Error::StartNotDurable => "LS1027",
             Error::FileShort { .. } => "LS1028",
             Error::Disconnected => "LS1030",
             Error::Silent { .. } => "LS1031",
@@ -263,7 +260,6 @@ impl Error {
             | Error::FileGone { .. }
             | Error::FileShort { .. }
             | Error::GtidModeChanged { .. }
-            | Error::StartNotDurable
             | Error::Checksum { .. }
             | Error::UnknownEvent { .. }
             | Error::Incident { .. }

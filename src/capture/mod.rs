@@ -31,25 +31,18 @@ mod supervisor;
 mod table_map;
 mod temporal;
 
-use tokio::sync::oneshot;
-
 pub use error::{Error, Source};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::replay;
+pub use session::resolve_start;
 pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
 pub use supervisor::run;
 
 use crate::core::change::Chunk;
-use crate::core::position::{Checkpoint, FilePosition};
+use crate::core::position::FilePosition;
 
 #[derive(Debug)]
 pub enum CaptureEvent {
-    /// First connect without a checkpoint: where "now" or "earliest" turned out to be. The dump
-    /// starts only after `durable` has been answered.
-    StartResolved {
-        checkpoint: Checkpoint,
-        durable: oneshot::Sender<()>,
-    },
     Chunk(Chunk),
     Connected {
         server_version: String,

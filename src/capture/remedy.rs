@@ -94,9 +94,6 @@ impl Error {
                 "look at the cause and at the server's error log; it is tried again until it works"
                     .to_owned()
             }
-            Error::StartNotDurable => {
-                "look at the state folder: the first checkpoint could not be written".to_owned()
-            }
             Error::Disconnected | Error::Silent { .. } | Error::StreamBroken { .. } => {
                 "nothing, if it passes: the stream is taken up again where it stopped; else look at \
                  the server and the network"

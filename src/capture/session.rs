@@ -14,7 +14,7 @@ use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, Sid};
 use mysql_common::packets::Tag;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::CaptureEvent;
@@ -26,7 +26,7 @@ use super::routing::Routing;
 use super::server::Server;
 use super::settings::{RoutedTable, SourceSettings};
 use crate::core::change::Chunk;
-use crate::core::position::{FilePosition, GtidSet, Position};
+use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
 use crate::core::time::Micros;
 
 /// How long transactions without routed rows wait for company.
@@ -49,22 +49,21 @@ pub(super) struct Context {
 }
 
 /// What one connection leaves to the next.
-#[derive(Default)]
 pub(super) struct Shared {
-    progress: Mutex<Option<Progress>>,
+    progress: Mutex<Progress>,
     /// Whether the stream has brought anything since this was last asked.
     pub(super) has_streamed: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(progress: Option<Progress>) -> Self {
+    pub(super) fn new(progress: Progress) -> Self {
         Self {
             progress: Mutex::new(progress),
             has_streamed: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn progress(&self) -> Option<Progress> {
+    pub(super) fn progress(&self) -> Progress {
         self.progress
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -72,7 +71,7 @@ impl Shared {
     }
 
     fn note(&self, progress: Progress) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 }
 
@@ -95,30 +94,15 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
             )
             .await
         }
-        Err(Failure::Error(error)) => Ok(error),
-        Err(Failure::Abandoned) => Err(Abandoned),
+        Err(error) => Ok(error),
     }
 }
 
-enum Failure {
-    Error(Error),
-    Abandoned,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure::Error(error)
-    }
-}
-
-async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Failure> {
+async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Error> {
     let settings = &context.settings;
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
-    let progress = match context.shared.progress() {
-        Some(progress) => progress,
-        None => first_start(context, &server, &mut conn).await?,
-    };
+    let progress = context.shared.progress();
     server.check_history(&mut conn, settings, &progress).await?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
@@ -138,27 +122,15 @@ async fn in_time<T>(
         .unwrap_or(Err(Error::Silent { waited_ms }))
 }
 
-/// Resolves where to begin, and waits until that is durable.
-async fn first_start(
-    context: &Context,
-    server: &Server,
-    conn: &mut Conn,
-) -> Result<Progress, Failure> {
-    let checkpoint = server.resolve_start(conn, &context.settings).await?;
-    let progress = Progress::from(checkpoint.clone());
-    let (durable, answer) = oneshot::channel();
-    let event = CaptureEvent::StartResolved {
-        checkpoint,
-        durable,
-    };
-    context
-        .events
-        .send(event)
-        .await
-        .map_err(|_| Failure::Abandoned)?;
-    answer.await.map_err(|_| Error::StartNotDurable)?;
-    context.shared.note(progress.clone());
-    Ok(progress)
+/// Where `settings.start` begins on this server now: for a first start, to be made durable before
+/// anything else is waited for.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn resolve_start(settings: &SourceSettings) -> Result<Checkpoint, Error> {
+    let mut conn = connect(settings).await?;
+    let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
+    in_time(settings, server.resolve_start(&mut conn, settings)).await
 }
 
 async fn prepare(conn: &mut Conn, settings: &SourceSettings) -> Result<(), Error> {

@@ -18,7 +18,8 @@ use crate::core::position::Checkpoint;
 use crate::core::time::Micros;
 
 /// Runs until `shutdown` turns true, the receiver of `events` is gone, or only a person can help
-/// ([`CaptureEvent::Stopped`]). Resumes at `checkpoint`, or begins at `settings.start`.
+/// ([`CaptureEvent::Stopped`]). Goes on at `checkpoint`; a first start gets one from
+/// [`resolve_start`](super::resolve_start).
 ///
 /// `window` bounds the rows in flight: a permit is a byte, each chunk takes `chunk.bytes` of them
 /// (at most `window_bytes`), and whoever settles the chunk gives them back with `add_permits`.
@@ -29,7 +30,7 @@ use crate::core::time::Micros;
 pub async fn run(
     settings: SourceSettings,
     tables: Vec<RoutedTable>,
-    checkpoint: Option<Checkpoint>,
+    checkpoint: Checkpoint,
     window: Arc<Semaphore>,
     window_bytes: u32,
     events: mpsc::Sender<CaptureEvent>,
@@ -39,7 +40,7 @@ pub async fn run(
     let server_id = settings
         .server_id
         .unwrap_or_else(|| made_up_server_id(&settings));
-    let shared = Shared::new(checkpoint.map(Progress::from));
+    let shared = Shared::new(Progress::from(checkpoint));
     let context = Arc::new(Context {
         settings,
         tables,
@@ -81,7 +82,9 @@ impl Supervisor {
             let error = match ended {
                 Ok(Ok(error)) => error,
                 Ok(Err(Abandoned)) => return,
-                Err(error) => self.panics.note(error, self.context.shared.progress()),
+                Err(error) => self
+                    .panics
+                    .note(error, Some(self.context.shared.progress())),
             };
             if error.is_permanent() {
                 // Nobody listening is as good as told.

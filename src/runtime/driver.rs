@@ -342,8 +342,6 @@ impl Driver {
                     detail,
                 });
             }
-            // Only sent on a first start, which the service has handled before this loop.
-            Some(CaptureEvent::StartResolved { .. }) => {}
             None => return Err(Error::CaptureEnded),
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::driver::reporting::{Books, source_trouble};
+use super::driver::reporting::Books;
 use super::driver::{Driver, Parts, RouteTarget};
 use super::errors::with_causes;
 use super::shutdown::{self, Signal};
@@ -18,7 +18,7 @@ use super::status::{
     Published, RouteStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
 };
 use super::{Error, clock, wiring};
-use crate::capture::{self, CaptureEvent, CheckResult};
+use crate::capture::{self, CheckResult};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
 use crate::core::entry::{Commit, Entry, Recovered, ServiceEvent};
@@ -114,16 +114,17 @@ impl Service {
         let prepare = Prepare {
             config: &config,
             published: &published,
+            journal: store.journal(),
         };
         let mut stop = signal.clone();
         let prepared = tokio::select! {
             biased;
             () = shutdown::requested(&mut stop) => None,
-            prepared = prepare.all() => Some(prepared?),
+            prepared = prepare.all(recovered.checkpoint.clone()) => Some(prepared?),
         };
-        if let Some((org, plans)) = prepared {
+        if let Some(prepared) = prepared {
             stream(
-                &config, &store, recovered, org, plans, &published, metrics, signal,
+                &config, &store, recovered, prepared, &published, metrics, signal,
             )
             .await?;
         }
@@ -137,16 +138,34 @@ impl Service {
 struct Prepare<'a> {
     config: &'a Config,
     published: &'a Published,
+    journal: JournalHandle,
+}
+
+/// What a stream needs of both sides.
+struct Prepared {
+    org: Org,
+    plans: Vec<Arc<Plan>>,
+    /// Durable.
+    checkpoint: Checkpoint,
 }
 
 impl Prepare<'_> {
-    async fn all(&self) -> Result<(Org, Vec<Arc<Plan>>), Error> {
+    async fn all(&self, checkpoint: Option<Checkpoint>) -> Result<Prepared, Error> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
         let tables = self.tables().await?;
+        // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
+        let checkpoint = match checkpoint {
+            Some(checkpoint) => checkpoint,
+            None => self.begin().await?,
+        };
         let objects = self.objects(&org).await?;
         let specs = wiring::mapping_specs(self.config);
         let plans = wiring::compile_plans(&specs, &tables, &objects).map_err(Error::Mapping)?;
-        Ok((org, plans))
+        Ok(Prepared {
+            org,
+            plans,
+            checkpoint,
+        })
     }
 
     fn waits(&self) -> Waits {
@@ -192,18 +211,57 @@ impl Prepare<'_> {
                 self.published.update(|status| status.source.trouble = None);
                 return Ok(report.tables);
             };
-            let (trouble, delay) = waits.next(error.page(), with_causes(&error), error.remedy());
-            tracing::warn!(
-                page = error.page(),
-                remedy = error.remedy(),
-                delay_ms = delay.as_millis() as u64,
-                "waiting for MySQL: {}",
-                trouble.text
-            );
-            self.published
-                .update(|status| status.source.trouble = Some(trouble));
-            tokio::time::sleep(delay).await;
+            self.wait_for_mysql(&mut waits, &error).await;
         }
+    }
+
+    async fn wait_for_mysql(&self, waits: &mut Waits, error: &capture::Error) {
+        let (trouble, delay) = waits.next(error.page(), with_causes(error), error.remedy());
+        tracing::warn!(
+            page = error.page(),
+            remedy = error.remedy(),
+            delay_ms = delay.as_millis() as u64,
+            "waiting for MySQL: {}",
+            trouble.text
+        );
+        self.published
+            .update(|status| status.source.trouble = Some(trouble));
+        tokio::time::sleep(delay).await;
+    }
+
+    /// Where a first start begins; durable before anything else, so that neither a crash nor a wait
+    /// can move it.
+    async fn begin(&self) -> Result<Checkpoint, Error> {
+        let settings = wiring::source_settings(self.config);
+        let mut waits = self.waits();
+        let checkpoint = loop {
+            match capture::resolve_start(&settings).await {
+                Ok(checkpoint) => break checkpoint,
+                Err(error) if needs_a_person(&error) => {
+                    return Err(Error::Source(Box::new(error)));
+                }
+                Err(error) => self.wait_for_mysql(&mut waits, &error).await,
+            }
+        };
+        tracing::info!(position = %checkpoint.position, "first start: beginning here");
+        let commit = Commit {
+            entries: vec![Entry::Service {
+                event: ServiceEvent::StartResolved,
+                detail: checkpoint.position.to_string(),
+            }],
+            checkpoint: Some(checkpoint.clone()),
+            api_calls: 0,
+            at: clock::wall(),
+        };
+        let (sender, receiver) = oneshot::channel();
+        let done = move |result| {
+            // Gone only when the start was given up.
+            let _ = sender.send(result);
+        };
+        self.journal.submit(commit, Box::new(done));
+        let receipt = receiver.await.map_err(|_| Error::CaptureEnded)?;
+        receipt.map_err(Error::Commit)?;
+        Ok(checkpoint)
     }
 
     async fn objects(&self, org: &Org) -> Result<HashMap<String, ObjectDescribe>, Error> {
@@ -285,42 +343,30 @@ async fn stream(
     config: &Config,
     store: &Store,
     recovered: Recovered,
-    org: Org,
-    plans: Vec<Arc<Plan>>,
+    prepared: Prepared,
     published: &Published,
     metrics: Metrics,
     signal: Signal,
 ) -> Result<(), Error> {
+    let Prepared {
+        org,
+        plans,
+        checkpoint,
+    } = prepared;
     let (capture_stop, capture_signal) = shutdown::channel();
-    let (events, mut capture) = mpsc::channel(CHUNKS_QUEUED);
+    let (events, capture) = mpsc::channel(CHUNKS_QUEUED);
     let window_bytes = config.source.window_bytes;
     let window = Arc::new(Semaphore::new(window_bytes as usize));
     let reader = tokio::spawn(capture::run(
         wiring::source_settings(config),
         wiring::tables_by_plan(config, &plans),
-        recovered.checkpoint.clone(),
+        checkpoint.clone(),
         Arc::clone(&window),
         window_bytes,
         events,
         capture_signal,
         clock::wall,
     ));
-    let journal = store.journal();
-    let mut stop = signal.clone();
-    let checkpoint = match recovered.checkpoint.clone() {
-        Some(checkpoint) => checkpoint,
-        None => {
-            let first = tokio::select! {
-                biased;
-                () = shutdown::requested(&mut stop) => None,
-                first = resolve_start(&mut capture, &journal, published) => first?,
-            };
-            let Some(checkpoint) = first else {
-                return Ok(());
-            };
-            checkpoint
-        }
-    };
     let setups = wiring::route_setups(config, &plans);
     let seed = clock::wall().0.unsigned_abs() ^ u64::from(std::process::id());
     let settings = wiring::pipeline_settings(config, seed);
@@ -336,7 +382,7 @@ async fn stream(
     published.update(|status| status.stage = Stage::Running);
     let driver = Driver::new(Parts {
         pipeline: Pipeline::new(settings, setups, &recovered, checkpoint.clone()),
-        journal,
+        journal: store.journal(),
         index: store.index(),
         org,
         routes,
@@ -352,63 +398,6 @@ async fn stream(
     let result = driver.run().await;
     reader.abort();
     result
-}
-
-/// On a first start capture says where it would begin; that becomes durable before the first row,
-/// so that a crash cannot move the start.
-async fn resolve_start(
-    capture: &mut mpsc::Receiver<CaptureEvent>,
-    journal: &JournalHandle,
-    published: &Published,
-) -> Result<Option<Checkpoint>, Error> {
-    loop {
-        match capture.recv().await {
-            Some(CaptureEvent::StartResolved {
-                checkpoint,
-                durable,
-            }) => {
-                tracing::info!(position = %checkpoint.position, "first start: beginning here");
-                let commit = Commit {
-                    entries: vec![Entry::Service {
-                        event: ServiceEvent::StartResolved,
-                        detail: checkpoint.position.to_string(),
-                    }],
-                    checkpoint: Some(checkpoint.clone()),
-                    api_calls: 0,
-                    at: clock::wall(),
-                };
-                let (sender, receiver) = oneshot::channel();
-                journal.submit(
-                    commit,
-                    Box::new(move |result| {
-                        let _ = sender.send(result);
-                    }),
-                );
-                receiver
-                    .await
-                    .map_err(|_| Error::CaptureEnded)?
-                    .map_err(Error::Commit)?;
-                let _ = durable.send(());
-                return Ok(Some(checkpoint));
-            }
-            Some(CaptureEvent::Stopped { error }) => return Err(Error::Source(Box::new(error))),
-            Some(CaptureEvent::Reconnecting {
-                error,
-                page,
-                remedy,
-                attempt,
-                delay_ms,
-            }) => {
-                let trouble = source_trouble(page, error, remedy, attempt, delay_ms);
-                published.update(|status| {
-                    status.source.reconnects += 1;
-                    status.source.set_trouble(trouble);
-                });
-            }
-            Some(CaptureEvent::Connected { .. } | CaptureEvent::Chunk(_)) => {}
-            None => return Err(Error::CaptureEnded),
-        }
-    }
 }
 
 /// Whether a start with this failure ends: a running service may wait for a rotated password or a

@@ -324,3 +324,20 @@ fn a_signed_login_serves_as_well_as_a_secret() {
     assert_eq!(world.judge().delivered.len(), 200);
     assert_eq!(world.org.stats().logins, 2);
 }
+
+#[test]
+fn a_first_start_notes_where_it_begins_before_salesforce_is_there() {
+    let mut world = World::new(Build::Release);
+    world.set("retry.cap", "1s");
+    world.org.stop_listening();
+    world.spawn();
+    world.wait_for_status("the wait for Salesforce", |status| {
+        status.delivery.trouble.is_some()
+    });
+    world.insert(20, 5);
+    world.kill();
+    world.insert(20, 5);
+    world.spawn();
+    world.org.resume_listening().unwrap();
+    assert_eq!(world.judge().delivered.len(), 40);
+}
