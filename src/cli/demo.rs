@@ -181,11 +181,16 @@ fn environment(
 
 fn introduce(stage: &Stage, arguments: &Arguments, printer: &Printer) {
     let state = stage.state.display();
+    let program = std::env::current_exe().map_or_else(
+        |_| "leadstream".to_owned(),
+        |path| path.display().to_string(),
+    );
     printer.note(&format!(
         "\n  MySQL       {}\n  Salesforce  {}/__sandbox/leads   (the sandbox: what arrived)\n  \
          leadstream  http://127.0.0.1:{}   (health, metrics, status)\n  log         {}\n\n  \
-         In another terminal:\n    leadstream status --state {state}\n    \
-         leadstream dead-letters list --state {state}\n    leadstream trace 1 --state {state}\n",
+         In another terminal:\n    {program} status --state {state}\n    \
+         {program} dead-letters list --state {state}   (who waits, and what to do)\n    \
+         {program} trace 1 --state {state}\n",
         stage.mysql.url("root"),
         stage.org.base_url(),
         stage.port,
