@@ -25,8 +25,9 @@ use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
 /// Far above any describe or any answer for 200 records.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// A wait that somebody asks of us is believed up to here.
-const MAX_RETRY_AFTER_MS: u64 = 24 * 60 * 60 * 1000;
+/// A wait that somebody asks of us is believed up to here: Salesforce documents no `Retry-After`, so
+/// it is a gateway's, and a lead is not to wait a day for that.
+const MAX_RETRY_AFTER_MS: u64 = 15 * 60 * 1000;
 
 /// Idle connections are probed, so that a dead one is found before a batch is lost on it.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
