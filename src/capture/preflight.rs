@@ -2,8 +2,11 @@
 //!
 //! Reads only. All checks run even when some fail; only without a login is there nothing to ask.
 
+use std::time::Duration;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
+use tokio::time::timeout;
 
 use super::charset;
 use super::closest;
@@ -66,6 +69,20 @@ impl PreflightReport {
 
 /// Checks everything that streaming these tables needs.
 pub async fn preflight(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightReport {
+    // A dozen small queries: a path that goes silent among them gives no other sign.
+    let waited_ms = settings.connect_timeout_ms.saturating_mul(3);
+    let limit = Duration::from_millis(waited_ms);
+    timeout(limit, look(settings, tables))
+        .await
+        .unwrap_or_else(|_| {
+            let mut report = PreflightReport::default();
+            let silent = CheckResult::Failed(Error::Silent { waited_ms });
+            report.add("connection", silent);
+            report
+        })
+}
+
+async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightReport {
     let mut report = PreflightReport::default();
     let mut conn = match connect(settings).await {
         Ok(conn) => conn,
