@@ -34,8 +34,6 @@ pub enum Error {
         port: u16,
         source: Source,
     },
-    #[error("tls mode {mode} is not supported")]
-    TlsMode { mode: &'static str },
     #[error("user {user:?} lacks a privilege needed to {what}")]
     Privilege {
         user: String,
@@ -184,7 +182,6 @@ impl Error {
             Error::ConnectTimeout { .. } => "LS1003",
             Error::AccessDenied { .. } => "LS1004",
             Error::Tls { .. } => "LS1005",
-            Error::TlsMode { .. } => "LS1006",
             Error::Privilege { .. } => "LS1007",
             Error::Query { .. } => "LS1008",
             Error::ServerVersion { .. } => "LS1009",
@@ -247,8 +244,7 @@ impl Error {
             | Error::ChecksumOff { .. }
             | Error::TlsUnverified => false,
             Error::Panicked { times, .. } => *times >= 3,
-            Error::TlsMode { .. }
-            | Error::ServerVersion { .. }
+            Error::ServerVersion { .. }
             | Error::ServerSetting { .. }
             | Error::TableMissing { .. }
             | Error::ColumnMissing { .. }

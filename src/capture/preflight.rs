@@ -115,7 +115,6 @@ fn check_tls(settings: &SourceSettings, report: &mut PreflightReport) {
     let result = match settings.tls.mode {
         TlsMode::Disabled => CheckResult::Passed("disabled".to_owned()),
         TlsMode::Required => CheckResult::Warning(Error::TlsUnverified),
-        TlsMode::VerifyCa => CheckResult::Failed(Error::TlsMode { mode: "verify_ca" }),
         TlsMode::VerifyIdentity => CheckResult::Passed("certificate verified".to_owned()),
     };
     report.add("tls", result);

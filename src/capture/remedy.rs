@@ -33,11 +33,6 @@ impl Error {
             Error::Tls { .. } => "check tls.mode and tls.ca_file against the server's certificate; \
                  `SHOW VARIABLES LIKE 'ssl_%'` shows what the server uses"
                 .to_owned(),
-            Error::TlsMode { .. } => {
-                "use verify_identity with a certificate that names the host, or required (encrypted, \
-                 unverified)"
-                    .to_owned()
-            }
             Error::Privilege { grants, .. } => format!("run as an administrator: {grants}"),
             Error::Query { .. } => "look at the cause; it is tried again until it works".to_owned(),
             Error::ServerVersion { .. } => {

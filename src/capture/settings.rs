@@ -45,8 +45,6 @@ pub enum TlsMode {
     Disabled,
     /// Encrypted, but anyone may pose as the server.
     Required,
-    /// Refused with an error for now: the driver cannot skip the host name alone.
-    VerifyCa,
     /// Encrypted, and the certificate must be trusted and name the host.
     VerifyIdentity,
 }

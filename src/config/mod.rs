@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use crate::core::schema::TableName;
 use crate::core::secret::Secret;
 
+pub use crate::capture::{Start, Tls, TlsMode};
 pub use crate::core::mapping::{FieldSource, Scalar};
 pub use crate::delivery::Auth;
 pub use crate::state::PayloadPolicy;
@@ -67,30 +68,6 @@ pub struct Source {
     pub connect_timeout_ms: u64,
     /// Bytes of captured rows held in memory before capture waits.
     pub window_bytes: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    pub mode: TlsMode,
-    /// PEM; readable when it was checked. `None`: the public authorities.
-    pub ca_file: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsMode {
-    Disabled,
-    /// Encrypted, the server not verified.
-    Required,
-    /// The authority and the host name are verified.
-    VerifyIdentity,
-}
-
-/// Where a first start begins; a later one goes on at its checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    Now,
-    /// The oldest binlog that the server still has.
-    Earliest,
 }
 
 /// The org that is written to.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::capture::{self, RoutedTable, SourceSettings, TableRoute};
+use crate::capture::{RoutedTable, SourceSettings, TableRoute};
 use crate::config::{self, Config};
 use crate::core::batching::BatchLimits;
 use crate::core::change::RouteId;
@@ -23,23 +23,13 @@ pub fn source_settings(config: &Config) -> SourceSettings {
         port: source.port,
         user: source.user.clone(),
         password: source.password.clone(),
-        tls: capture::Tls {
-            mode: match source.tls.mode {
-                config::TlsMode::Disabled => capture::TlsMode::Disabled,
-                config::TlsMode::Required => capture::TlsMode::Required,
-                config::TlsMode::VerifyIdentity => capture::TlsMode::VerifyIdentity,
-            },
-            ca_file: source.tls.ca_file.clone(),
-        },
+        tls: source.tls.clone(),
         server_id: source.server_id,
         heartbeat_ms: source.heartbeat_ms,
         connect_timeout_ms: source.connect_timeout_ms,
         backoff_base_ms: config.retry.base_ms,
         backoff_cap_ms: config.retry.cap_ms,
-        start: match source.start {
-            config::Start::Now => capture::Start::Now,
-            config::Start::Earliest => capture::Start::Earliest,
-        },
+        start: source.start,
     }
 }
 

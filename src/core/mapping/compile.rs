@@ -329,7 +329,7 @@ fn fits(column: &ColumnKind, field: &FieldKind) -> Result<(), String> {
                 C::Integer { .. } | C::Bit { .. } | C::Text { .. } | C::Enum { .. }
             )
         }
-        F::Int { .. } => matches!(
+        F::Int { .. } | F::Number { .. } => matches!(
             column,
             C::Integer { .. }
                 | C::Decimal { .. }
@@ -339,21 +339,7 @@ fn fits(column: &ColumnKind, field: &FieldKind) -> Result<(), String> {
                 | C::Float
                 | C::Double
         ),
-        F::Number { .. } => matches!(
-            column,
-            C::Integer { .. }
-                | C::Decimal { .. }
-                | C::Year
-                | C::Bit { .. }
-                | C::Text { .. }
-                | C::Float
-                | C::Double
-        ),
-        F::Date => matches!(
-            column,
-            C::Date | C::DateTime | C::Timestamp | C::Text { .. }
-        ),
-        F::DateTime => matches!(
+        F::Date | F::DateTime => matches!(
             column,
             C::Date | C::DateTime | C::Timestamp | C::Text { .. }
         ),
