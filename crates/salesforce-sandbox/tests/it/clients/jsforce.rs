@@ -1,0 +1,142 @@
+//! The flows of jsforce.
+use salesforce_sandbox::OrgConfig;
+use serde_json::{Value, json};
+
+use super::client_org::{Client, ClientOrg, RULE_OWNER, over_every_wire};
+
+#[track_caller]
+fn check(script: &str, config: impl Fn() -> OrgConfig, check: impl Fn(&ClientOrg, &Value)) {
+    over_every_wire(Client::Jsforce, script, config, check);
+}
+
+#[test]
+fn jsforce_logs_in_with_client_credentials() {
+    check(
+        "login_client_credentials",
+        OrgConfig::default,
+        |org, report| {
+            assert_eq!(
+                org.statuses("POST", "/oauth2/token"),
+                [Some(200), Some(400), Some(400)]
+            );
+            assert_eq!(org.sandbox.stats().logins, 1);
+            assert_eq!(report["user"].as_str().unwrap().len(), 18);
+        },
+    );
+}
+
+#[test]
+fn jsforce_logs_in_with_a_signed_assertion() {
+    check("login_jwt", OrgConfig::default, |org, _| {
+        assert_eq!(org.sandbox.stats().logins, 2);
+        assert_eq!(org.statuses("POST", "/oauth2/token").len(), 6);
+    });
+}
+
+#[test]
+fn jsforce_learns_what_the_org_is() {
+    check("discovery", OrgConfig::default, |org, report| {
+        assert_eq!(report["used"], org.sandbox.stats().api_calls);
+    });
+}
+
+#[test]
+fn jsforce_writes_and_reads_one_lead_at_a_time() {
+    check("rows", OrgConfig::default, |org, report| {
+        let leads = org.sandbox.leads();
+        assert_eq!(leads.len(), 1, "{leads:?}");
+        assert_eq!(leads[0].id, report["id"].as_str().unwrap());
+        assert_eq!(leads[0].writes, 3);
+        let left = json!({ "LastName": "Doe", "Company": "Acme Two", "MySQL_Id__c": "1" });
+        for (field, value) in left.as_object().unwrap() {
+            assert_eq!(leads[0].fields.get(field), Some(value));
+        }
+        assert_eq!(leads[0].fields.get("Email"), None);
+    });
+}
+
+#[test]
+fn jsforce_writes_collections_and_splits_long_ones() {
+    check("collections", OrgConfig::default, |org, report| {
+        assert_eq!(org.sandbox.stats().leads, report["left"].as_u64().unwrap());
+        let calls = |method| org.statuses(method, "/composite/sobjects").len();
+        // 450 in three calls, and one that is rolled back.
+        assert_eq!(calls("POST"), 3 + 1);
+        assert_eq!(calls("PATCH"), 3);
+        assert_eq!(calls("DELETE"), 2 + 1);
+        assert!(!org.values("MySQL_Id__c").contains(&json!("good")));
+    });
+}
+
+#[test]
+fn jsforce_is_told_why_a_write_is_refused() {
+    check("refusals", OrgConfig::default, |org, _| {
+        let keys = ["taken", "a", "g", "h"].map(|key| json!(key));
+        assert_eq!(org.values("MySQL_Id__c"), keys);
+    });
+}
+
+#[test]
+fn jsforce_sends_headers_that_the_org_heeds() {
+    let config = || OrgConfig {
+        assignment_rule_owner: Some(RULE_OWNER.into()),
+        ..OrgConfig::default()
+    };
+    check("headers", config, |org, _| {
+        let requests = org.sandbox.requests();
+        let writes = requests.iter().filter(|r| !r.keys.is_empty());
+        let assign: Vec<_> = writes.map(|r| r.auto_assign.as_deref()).collect();
+        assert_eq!(assign, [Some("FALSE"), None, Some("false"), None]);
+        let marked = "client=jsforce-check, defaultNamespace=acme";
+        assert!(
+            requests
+                .iter()
+                .filter(|r| r.path.contains("/data/"))
+                .all(|r| r.call_options.as_deref() == Some(marked))
+        );
+        assert_eq!(
+            org.values("OwnerId"),
+            [json!(RULE_OWNER), json!(RULE_OWNER)]
+        );
+    });
+}
+
+#[test]
+fn jsforce_logs_in_anew_when_its_session_dies() {
+    let config = || OrgConfig {
+        session_idle_seconds: Some(7200),
+        ..OrgConfig::default()
+    };
+    check("sessions", config, |org, report| {
+        assert_eq!(report["refreshes"], 2);
+        assert_eq!(org.sandbox.stats().logins, 3);
+        assert_eq!(org.sandbox.leads().iter().map(|l| l.writes).sum::<u32>(), 5);
+        assert_eq!(
+            org.statuses("PATCH", "/MySQL_Id__c"),
+            [Some(401), Some(200)]
+        );
+        assert_eq!(org.statuses("POST", "/oauth2/revoke"), [Some(200)]);
+    });
+}
+
+#[test]
+fn jsforce_sees_the_quota_shrink_and_run_out() {
+    let config = || OrgConfig {
+        daily_api_requests: 3,
+        ..OrgConfig::default()
+    };
+    check("limits", config, |org, _| {
+        assert_eq!(org.sandbox.stats().api_calls, 4);
+        assert_eq!(org.sandbox.stats().leads, 3);
+    });
+}
+
+#[test]
+fn jsforce_survives_outages() {
+    check("outages", OrgConfig::default, |org, _| {
+        assert_eq!(org.values("MySQL_Id__c"), [json!("2")]);
+        assert_eq!(org.sandbox.leads()[0].writes, 2);
+        assert_eq!(org.statuses("GET", "/limits"), [Some(503), Some(200)]);
+        assert_eq!(org.statuses("GET", "/v30.0/sobjects"), [Some(410)]);
+    });
+}
