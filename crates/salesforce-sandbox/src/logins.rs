@@ -8,6 +8,9 @@ use serde::Deserialize;
 /// What tokens of an app may be used for, unless its configuration or the request says otherwise.
 const SCOPES: [&str; 3] = ["api", "id", "refresh_token"];
 
+/// Every lead notes two of them, in two bytes each.
+const MAX_USERS: usize = 65_535;
+
 /// One registered app, the user it runs as, and its policies.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +128,9 @@ impl fmt::Debug for UserConfig {
 /// Every mistake in apps and users, as sentences that name the key.
 pub(crate) fn mistakes(apps: &[AppConfig], users: &[UserConfig]) -> Vec<String> {
     let mut found = Vec::new();
+    if apps.len() + users.len() > MAX_USERS {
+        found.push(format!("apps and users: more than {MAX_USERS} of them"));
+    }
     for (i, app) in apps.iter().enumerate() {
         if app.client_id.is_empty() {
             found.push(format!("apps[{i}].client_id is empty"));

@@ -124,8 +124,8 @@ fn understand<'r>(
         }
         ["sobjects"] => Ok(Work::read(move |_, _| resources::objects(request, version))),
         ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
-        [] => Ok(Work::read(move |_, _| {
-            resources::resources(request, version)
+        [] => Ok(Work::read(move |org, _| {
+            resources::resources(org, request, version)
         })),
         _ => not_found(),
     }

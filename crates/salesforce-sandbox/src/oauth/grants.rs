@@ -88,7 +88,11 @@ fn approved_user(
 
 fn client_credentials(org: &Org, request: &GrantRequest<'_>) -> Result<Granted, GrantRefusal> {
     // At the shared login hosts there is no user to run as (facts 1.3).
-    if matches!(request.host, "login.salesforce.com" | "test.salesforce.com") {
+    let is_shared = |host: &&str| host.eq_ignore_ascii_case(request.host);
+    if ["login.salesforce.com", "test.salesforce.com"]
+        .iter()
+        .any(is_shared)
+    {
         return Err(refuse(
             "invalid_grant",
             "request not supported on this domain",

@@ -118,6 +118,12 @@ impl Sessions {
         Some(session.opening.identity)
     }
 
+    /// Number of the user whose session it is or was, for the records that are written in it.
+    pub(crate) fn holder(&self, token: &str) -> Option<u16> {
+        let session = self.by_token.get(token)?;
+        u16::try_from(session.opening.identity.user).ok()
+    }
+
     /// What is known of a living session; asking does not prolong it.
     pub(crate) fn status(&self, token: &str, now_micros: u64) -> Option<SessionStatus> {
         let session = self.by_token.get(token)?;
