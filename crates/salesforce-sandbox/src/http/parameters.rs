@@ -7,13 +7,17 @@ use super::envelope::push_escaped;
 use super::reply::Reply;
 use crate::oauth::{GrantRefusal, Parameters, encode_pairs};
 
+/// What servlet containers read of a form by default; a login has a few kilobytes.
+const MAX_FORM_BYTES: usize = 200_000;
 const FORM: &str = "application/x-www-form-urlencoded";
 const XML: &str = "application/xml";
 
-/// Those of the query, then those of the body if it says that it is a form; Salesforce sees no others.
+/// Those of the query, then those of the body if it says that it is a form and is no longer than one may be; Salesforce
+/// sees no others.
 pub(super) fn parameters(request: &Request) -> Parameters {
     let mut pairs = request.query.clone();
-    if media_type(request.header("content-type").unwrap_or_default()) == FORM {
+    let kind = media_type(request.header("content-type").unwrap_or_default());
+    if kind == FORM && request.body.len() <= MAX_FORM_BYTES {
         pairs.extend(parse_form(&String::from_utf8_lossy(&request.body)));
     }
     Parameters::new(pairs)

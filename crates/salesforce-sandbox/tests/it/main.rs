@@ -16,4 +16,5 @@ mod sessions;
 mod single;
 mod soap;
 mod speed;
+mod token_requests;
 mod web_login;

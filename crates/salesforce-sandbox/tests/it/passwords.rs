@@ -1,7 +1,7 @@
 //! Logins by password, and who may not log in at all (facts 1.5 and 1.6).
 use std::time::Duration;
 
-use salesforce_sandbox::{OrgConfig, Sandbox, UserConfig};
+use salesforce_sandbox::{AppConfig, Error, OrgConfig, Sandbox, UserConfig};
 
 use crate::harness::{Answer, Ask};
 use crate::oauth::check_refused;
@@ -119,4 +119,90 @@ fn a_user_who_logs_in_too_often_is_refused_until_the_hour_has_passed() {
     sandbox.advance_clock(Duration::from_secs(3600));
     assert_eq!(log_in().status, 200);
     assert_eq!(sandbox.stats().logins, 4);
+}
+
+#[test]
+fn apps_and_users_are_configured_by_toml() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = r#"
+        logins_per_hour = 10
+        password_grant = false
+        trusted_network = true
+        inactive_org = false
+        session_lifetime_seconds = 86400
+
+        [[apps]]
+        client_id = "app"
+        username = "one@acme.example"
+        approved_users = ["Two@acme.example"]
+        admin_approval = true
+        scopes = ["api", "web", "offline_access"]
+        callback_urls = ["https://app.example/cb"]
+        require_secret = false
+        require_pkce = true
+        rotate_refresh_tokens = true
+        refresh_token_seconds = 60
+
+        [[apps]]
+        client_id = "old"
+        username = ""
+
+        [[users]]
+        username = "two@acme.example"
+        password = "secret"
+        security_token = "TOKEN"
+        active = false
+        email = "box@acme.example"
+        name = "Two Doe"
+        profile = "Minimum Access"
+    "#;
+    std::fs::write(file.path(), text).unwrap();
+    let config = OrgConfig::load(file.path()).unwrap();
+    assert_eq!(config.mistakes(), [] as [String; 0]);
+    assert_eq!(config.apps[0].refresh_token_seconds, Some(60));
+    assert!(config.apps[1].require_secret);
+    assert_eq!(config.apps[1].scopes, ["api", "id", "refresh_token"]);
+    assert!(!config.users[0].active);
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("\"secret\"") && !shown.contains("TOKEN"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn mistakes_in_apps_and_users_are_told_with_their_keys() {
+    let user = |username: &str| UserConfig {
+        username: username.into(),
+        ..UserConfig::default()
+    };
+    let config = OrgConfig {
+        apps: vec![AppConfig {
+            approved_users: vec!["nobody@acme.example".into()],
+            callback_urls: vec!["localhost".into(), "http://app.example/#x".into()],
+            scopes: vec!["api id".into()],
+            ..AppConfig::default()
+        }],
+        users: vec![user("a@acme.example"), user("A@acme.example"), user("")],
+        ..OrgConfig::default()
+    };
+    let Err(Error::Config { mistakes }) = Sandbox::start("127.0.0.1:0".parse().unwrap(), config)
+    else {
+        panic!("it must be refused")
+    };
+    let keys: Vec<&str> = mistakes
+        .iter()
+        .map(|mistake| mistake.split([':', ' ']).next().unwrap())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "apps[0].approved_users",
+            "apps[0].callback_urls",
+            "apps[0].callback_urls",
+            "apps[0].scopes",
+            "users[1].username",
+            "users[2].username",
+        ]
+    );
 }
