@@ -30,5 +30,5 @@ trusted.limits()
 error = refused(SalesforceAuthenticationFailed, log_in, security_token="wrong")
 equal(
     (error.code, error.auth_message),
-    ("INVALID_LOGIN", "INVALID_LOGIN: Invalid username, password, security token; or user locked out."),
+    ("INVALID_LOGIN", "Invalid username, password, security token; or user locked out."),
 )

@@ -12,7 +12,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use salesforce_sandbox::{AppConfig, OrgConfig, Sandbox};
+use salesforce_sandbox::{AppConfig, OrgConfig, Sandbox, UserConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,6 +23,9 @@ const REMEDY: &str = "run `make setup`, which installs it";
 pub const CLIENT_ID: &str = "leadstream-demo";
 pub const CLIENT_SECRET: &str = "leadstream-demo-secret";
 pub const USERNAME: &str = "integration@leadstream.example";
+// XML and forms have to quote some of it.
+const PASSWORD: &str = "pass & <word>+1";
+const SECURITY_TOKEN: &str = "Tok3nTok3nTok3nTok3nTok3";
 /// Whom the assignment rule gives every lead, in orgs that have one.
 pub const RULE_OWNER: &str = "005Hp00000000ZZIAY";
 
@@ -59,8 +62,15 @@ impl ClientOrg {
             public_key_pem: Some(keys.public_pem.clone()),
             ..app
         });
+        let user = UserConfig {
+            username: USERNAME.into(),
+            password: Some(PASSWORD.into()),
+            security_token: Some(SECURITY_TOKEN.into()),
+            ..UserConfig::default()
+        };
         let config = OrgConfig {
             apps: apps.collect(),
+            users: vec![user],
             ..config
         };
         let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), config).unwrap();
@@ -85,6 +95,8 @@ impl ClientOrg {
             .env("CLIENT_ID", CLIENT_ID)
             .env("CLIENT_SECRET", CLIENT_SECRET)
             .env("USERNAME", USERNAME)
+            .env("PASSWORD", PASSWORD)
+            .env("SECURITY_TOKEN", SECURITY_TOKEN)
             .env("RULE_OWNER", RULE_OWNER)
             .env("PRIVATE_KEY_FILE", self.folder.path().join("app.key"))
             .env("HOME", self.folder.path())

@@ -34,6 +34,34 @@ fn jsforce_logs_in_with_a_signed_assertion() {
 }
 
 #[test]
+fn jsforce_logs_in_with_a_users_password() {
+    check("login_password", OrgConfig::default, |org, _| {
+        let answers = [Some(200), Some(200), Some(400)];
+        assert_eq!(org.statuses("POST", "/oauth2/token"), answers);
+        assert_eq!(org.statuses("GET", "/limits"), [200, 401, 200].map(Some));
+    });
+}
+
+#[test]
+fn jsforce_logs_in_and_out_by_soap() {
+    check("login_soap", OrgConfig::default, |org, _| {
+        let answers = [200, 200, 200, 500].map(Some);
+        assert_eq!(org.statuses("POST", "/Soap/u/67.0"), answers);
+        assert_eq!(org.sandbox.stats().logins, 2);
+    });
+}
+
+#[test]
+fn jsforce_logs_in_at_a_browser_and_stays_until_it_is_forgotten() {
+    check("login_code", OrgConfig::default, |org, _| {
+        let answers = [200, 400, 200, 400, 400].map(Some);
+        assert_eq!(org.statuses("POST", "/oauth2/token"), answers);
+        assert_eq!(org.statuses("POST", "/oauth2/revoke"), [Some(200)]);
+        assert_eq!(org.sandbox.stats().logins, 2);
+    });
+}
+
+#[test]
 fn jsforce_learns_what_the_org_is() {
     check("discovery", OrgConfig::default, |org, report| {
         assert_eq!(report["used"], org.sandbox.stats().api_calls);

@@ -26,6 +26,26 @@ fn simple_salesforce_logs_in_with_a_signed_assertion() {
 }
 
 #[test]
+fn simple_salesforce_logs_in_with_a_users_password() {
+    check("login_password", OrgConfig::default, |org, _| {
+        let answers = [Some(200), Some(400)];
+        assert_eq!(org.statuses("POST", "/oauth2/token"), answers);
+    });
+}
+
+#[test]
+fn simple_salesforce_logs_in_by_soap() {
+    let config = || OrgConfig {
+        trusted_network: true,
+        ..OrgConfig::default()
+    };
+    check("login_soap", config, |org, _| {
+        let answers = [200, 200, 200, 500].map(Some);
+        assert_eq!(org.statuses("POST", "/Soap/u/67.0"), answers);
+    });
+}
+
+#[test]
 fn simple_salesforce_learns_what_the_org_is() {
     check("discovery", OrgConfig::default, |org, report| {
         assert_eq!(report["used"], org.sandbox.stats().api_calls);
