@@ -7,9 +7,9 @@ const { bulk2 } = conn;
 const object = 'Lead';
 bulk2.pollInterval = 10;
 
-// Text with everything that CSV makes difficult.
+// Text with everything that CSV makes difficult. jsforce takes the columns of all from the first row.
 const Description = 'Zeile eins\nZeile "zwei", mit; allen | Trennern\tund ü 漢 🙂';
-const rows = Array.from({ length: 250 }, (_, i) => lead(`${i}`, { Description, Score__c: i, Newsletter__c: i % 2 === 0 }));
+const rows = Array.from({ length: 250 }, (_, i) => lead(`${i}`, { Description, Score__c: i, Newsletter__c: i % 2 === 0, Plan__c: 'Free' }));
 const bad = [lead('bad', { LastName: null }), lead('worse', { Plan__c: 'Gold' })];
 let results = await bulk2.loadAndWaitForResults({ object, operation: 'insert', input: [...rows, ...bad] });
 assert.equal(results.successfulResults.length, 250);

@@ -36,7 +36,7 @@ assert.equal(all.records.length, 450);
 
 // jsforce writes the SOQL itself.
 const builder = leads
-  .find({ Score__c: { $gte: 100, $lt: 200 }, Newsletter__c: true, LastName: { $like: 'D%' } }, ['Id', 'Score__c'])
+  .find({ $and: [{ Score__c: { $gte: 100 } }, { Score__c: { $lt: 200 } }], Newsletter__c: true, LastName: { $like: 'D%' } }, ['Id', 'Score__c'])
   .sort({ Score__c: -1 })
   .limit(3)
   .skip(1);

@@ -37,7 +37,7 @@ equal(sf.query("SELECT COUNT() FROM Lead")["totalSize"], 450)
 binned = sf.query_all("SELECT Id FROM Lead WHERE IsDeleted = true", include_deleted=True)["records"]
 equal([row["Id"] for row in binned], [found["records"][0]["Id"]])
 
-equal(sf.is_sandbox(), True)
+equal(sf.is_sandbox(), False)
 equal(sf.query(format_soql("SELECT Username FROM User WHERE Username = {}", USERNAME))["totalSize"], 1)
 
 for soql, code in [
