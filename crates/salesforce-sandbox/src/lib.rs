@@ -20,6 +20,9 @@ pub mod command;
 pub mod config;
 mod error;
 pub mod faults;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod oauth;
 mod org;

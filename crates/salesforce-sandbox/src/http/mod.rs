@@ -8,6 +8,8 @@ mod call;
 mod collections;
 mod control;
 mod faulted;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod reply;
 mod resources;
 mod rest;

@@ -192,3 +192,13 @@ fn same_site(url: &str, audience: &str) -> bool {
     site.trim_end_matches('/')
         .eq_ignore_ascii_case(url.trim_end_matches('/'))
 }
+
+/// Entry points for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    pub(crate) fn proofs(text: &str) {
+        let _ = super::jwt::parse(text);
+        let _ = super::basic_credentials(text);
+        let _ = super::check_public_key(text);
+    }
+}
