@@ -9,6 +9,8 @@ mod collections;
 mod control;
 mod envelope;
 mod faulted;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod parameters;
 mod reply;
