@@ -168,3 +168,63 @@ fn jsforce_survives_outages() {
         assert_eq!(org.statuses("GET", "/v30.0/sobjects"), [Some(410)]);
     });
 }
+
+#[test]
+fn jsforce_sends_several_requests_in_one() {
+    check("composite", OrgConfig::default, |org, report| {
+        assert_eq!(report["used"], org.sandbox.stats().api_calls);
+        let keys = org.values("MySQL_Id__c");
+        assert_eq!(keys.len(), 1 + 1_000 + 2 + 2);
+        for undone in ["2", "g3", "t3", "never"] {
+            assert!(!keys.contains(&json!(undone)), "{undone}");
+        }
+        assert_eq!(
+            org.sandbox.leads()[0].fields.get("City"),
+            Some(&json!("Ulm"))
+        );
+    });
+}
+
+#[test]
+fn jsforce_queries_leads_and_the_org() {
+    check("query", OrgConfig::default, |org, _| {
+        assert_eq!(org.sandbox.stats().leads, 449);
+        let bad = org.statuses("GET", "/query");
+        assert_eq!(bad.iter().filter(|status| **status == Some(400)).count(), 3);
+    });
+}
+
+#[test]
+fn jsforce_writes_in_bulk() {
+    check("bulk_ingest", OrgConfig::default, |org, report| {
+        let leads = org.sandbox.leads();
+        assert_eq!(leads.len(), 250 + 1 - 2);
+        let seven = leads.iter().find(|lead| json!(lead.id) == report["seven"]);
+        let seven = seven.unwrap();
+        assert_eq!(seven.fields.get("LastName"), Some(&json!("Roe")));
+        assert_eq!(seven.fields.get("Score__c"), None);
+        let text = json!("Zeile eins\nZeile \"zwei\", mit; allen | Trennern\tund ü 漢 🙂");
+        let with_text = leads
+            .iter()
+            .filter(|lead| lead.fields.get("Description") == Some(&text));
+        // All inserted rows but the two deleted ones and the one whose text was emptied.
+        assert_eq!(with_text.count(), 250 - 2 - 1);
+    });
+}
+
+#[test]
+fn jsforce_finds_every_row_of_a_bulk_job_that_fails_or_waits() {
+    check("bulk_troubles", OrgConfig::default, |org, _| {
+        assert_eq!(org.sandbox.stats().leads, 199 + 300 + 1);
+        assert_eq!(org.sandbox.stats().held_requests, 0);
+    });
+}
+
+#[test]
+fn jsforce_queries_in_bulk() {
+    check("bulk_query", OrgConfig::default, |org, _| {
+        assert_eq!(org.sandbox.stats().leads, 350);
+        let created = org.statuses("POST", "/jobs/query");
+        assert_eq!(created, [Some(200), Some(400)]);
+    });
+}

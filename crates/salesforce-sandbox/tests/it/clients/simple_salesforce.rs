@@ -135,3 +135,51 @@ fn simple_salesforce_survives_outages() {
         assert_eq!(org.statuses("GET", "/v30.0/sobjects"), [Some(410)]);
     });
 }
+
+#[test]
+fn simple_salesforce_sends_several_requests_in_one() {
+    check("composite", OrgConfig::default, |org, report| {
+        assert_eq!(report["used"], org.sandbox.stats().api_calls);
+        let keys = ["1", "2", "t0", "t1", "t2"].map(|key| json!(key));
+        assert_eq!(org.values("MySQL_Id__c"), keys);
+    });
+}
+
+#[test]
+fn simple_salesforce_queries_leads_and_the_org() {
+    check("query", OrgConfig::default, |org, _| {
+        assert_eq!(org.sandbox.stats().leads, 450);
+        let bad = org.statuses("GET", "/query/");
+        assert_eq!(bad.iter().filter(|status| **status == Some(400)).count(), 3);
+    });
+}
+
+#[test]
+fn simple_salesforce_writes_in_bulk() {
+    check("bulk_ingest", OrgConfig::default, |org, _| {
+        let leads = org.sandbox.leads();
+        assert_eq!(leads.len(), 250 + 1 - 2);
+        let seven = leads
+            .iter()
+            .find(|lead| lead.fields.get("MySQL_Id__c") == Some(&json!("7")));
+        let seven = seven.unwrap();
+        let text = json!("Zeile eins\nZeile \"zwei\", mit; allen | Trennern\tund ü 漢");
+        assert_eq!(seven.fields.get("Description"), Some(&text));
+        assert_eq!(seven.fields.get("Score__c"), None);
+    });
+}
+
+#[test]
+fn simple_salesforce_finds_every_row_of_a_bulk_job_that_fails_or_is_stopped() {
+    check("bulk_troubles", OrgConfig::default, |org, _| {
+        assert_eq!(org.sandbox.stats().leads, 199);
+    });
+}
+
+#[test]
+fn simple_salesforce_queries_in_bulk() {
+    check("bulk_query", OrgConfig::default, |org, _| {
+        assert_eq!(org.sandbox.stats().leads, 119);
+        assert_eq!(org.statuses("POST", "/jobs/query"), [Some(200); 4]);
+    });
+}
