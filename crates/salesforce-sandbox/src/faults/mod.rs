@@ -33,6 +33,8 @@ pub enum Endpoint {
     Collections,
     /// Writes of `/sobjects/Lead/…`.
     Single,
+    /// `/query` and `/queryAll`, further pages included.
+    Query,
     /// Everything else under `/services`.
     Other,
 }

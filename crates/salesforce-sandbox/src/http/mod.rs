@@ -6,8 +6,13 @@
 mod body;
 mod call;
 mod collections;
+mod condition;
 mod control;
 mod faulted;
+mod objects;
+mod pretty;
+mod query;
+mod record_json;
 mod reply;
 mod resources;
 mod rest;
@@ -143,6 +148,7 @@ fn endpoint(call: &Call) -> Endpoint {
         ["services", "oauth2", "token"] => Endpoint::Token,
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
+        ["services", "data", _, "query" | "queryAll", ..] => Endpoint::Query,
         _ => Endpoint::Other,
     }
 }

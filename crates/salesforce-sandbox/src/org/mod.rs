@@ -5,7 +5,11 @@
 pub(crate) mod id;
 mod index;
 mod leads;
+mod locators;
+mod query;
+mod records;
 mod refusal;
+mod row;
 mod sessions;
 mod snapshot;
 mod transaction;
@@ -14,11 +18,15 @@ mod usage;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use index::fold;
 pub(crate) use leads::{LeadStore, Matches};
+pub(crate) use locators::Locators;
+pub(crate) use query::{QueryResult, Selection, Visibility, prepare_query, run_query};
+pub(crate) use records::Records;
 pub(crate) use refusal::Refusal;
+pub(crate) use row::RecordRow;
 pub(crate) use sessions::Sessions;
 pub use snapshot::LeadSnapshot;
-pub(crate) use snapshot::row_json;
 pub(crate) use transaction::Transaction;
 pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, look};
 pub(crate) use usage::Usage;
@@ -27,14 +35,19 @@ use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
 use crate::oauth::RegisteredApp;
-use crate::schema::Schema;
+use crate::schema::{ReadOnlySchemas, Schema};
 use crate::watch::Watch;
 
 /// One org: everything that outlives a request.
 pub(crate) struct Org {
     pub(crate) config: OrgConfig,
     pub(crate) apps: Vec<RegisteredApp>,
+    /// The fields of Lead.
     pub(crate) schema: Schema,
+    pub(crate) read_only_schemas: ReadOnlySchemas,
+    pub(crate) records: Records,
+    /// Wall clock, microseconds since 1970-01-01 UTC: since then schema and read-only records are what they are.
+    pub(crate) started_micros: i64,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
@@ -43,22 +56,30 @@ pub(crate) struct Org {
     leads: Mutex<LeadStore>,
     sessions: Mutex<Sessions>,
     usage: Mutex<Usage>,
+    locators: Mutex<Locators>,
 }
 
 impl Org {
     /// The configuration has been checked.
     pub(crate) fn new(config: OrgConfig, control: bool) -> Org {
         let schema = Schema::new(&config);
+        let read_only_schemas = ReadOnlySchemas::new();
+        let clock = Clock::new();
+        let started_micros = clock.wall_micros();
         Org {
             apps: config.apps.iter().map(RegisteredApp::new).collect(),
             leads: Mutex::new(LeadStore::new(&schema)),
             schema,
-            clock: Clock::new(),
+            records: Records::new(&config, &read_only_schemas, started_micros),
+            read_only_schemas,
+            started_micros,
+            clock,
             faults: Faults::default(),
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
             control,
             sessions: Mutex::new(Sessions::default()),
             usage: Mutex::new(Usage::default()),
+            locators: Mutex::new(Locators::default()),
             config,
         }
     }
@@ -80,6 +101,10 @@ impl Org {
 
     pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
         lock(&self.usage)
+    }
+
+    pub(crate) fn locators(&self) -> MutexGuard<'_, Locators> {
+        lock(&self.locators)
     }
 }
 
