@@ -80,12 +80,14 @@ fn only_get(request: &Request) -> Result<(), Reply> {
 /// What `Sforce-Query-Options: batchSize=500` asks for; sizes out of range mean the nearest one (inference).
 fn batch_size(request: &Request) -> Option<usize> {
     let options = request.header("sforce-query-options")?;
-    let sizes = options.split([',', ';']).filter_map(|option| {
+    let mut sizes = options.split([',', ';']).filter_map(|option| {
         let (name, value) = option.split_once('=')?;
         let named = name.trim().eq_ignore_ascii_case("batchSize");
         named.then(|| value.trim().parse::<usize>().ok()).flatten()
     });
-    sizes.last().map(|size| size.clamp(MIN_BATCH, MAX_BATCH))
+    sizes
+        .next_back()
+        .map(|size| size.clamp(MIN_BATCH, MAX_BATCH))
 }
 
 fn first_page(

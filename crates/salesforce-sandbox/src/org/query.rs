@@ -279,3 +279,6 @@ impl Org {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

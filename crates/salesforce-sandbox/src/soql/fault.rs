@@ -1,10 +1,10 @@
 //! What is wrong with a query, and how Salesforce shows it: the words around the place, a caret, row and column.
 use crate::org::Refusal;
 
-/// Words of the query that are shown before and after the one at fault.
-const WORDS_AROUND: usize = 2;
-/// Characters shown at most on either side, whatever the words are.
-const MAX_SHOWN: usize = 120;
+/// Characters shown at most before the place and from it on, in whole words: what replies of real orgs come to
+/// (inference).
+const SHOWN_BEFORE: usize = 32;
+const SHOWN_AFTER: usize = 44;
 
 /// Why a query is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,38 +73,39 @@ fn is_gap(c: char) -> bool {
     c.is_whitespace() || c == ','
 }
 
-/// The tail of `text` that holds its last words.
+/// The tail of `text`, which begins with a whole word.
 fn last_words(text: &str) -> &str {
-    let mut words = 0;
-    let mut inside = false;
+    let mut shown = "";
+    let mut after = ' ';
     for (count, (start, c)) in text.char_indices().rev().enumerate() {
-        if is_gap(c) {
-            words += usize::from(inside);
-            inside = false;
-        } else {
-            inside = true;
+        if count == SHOWN_BEFORE {
+            return if is_gap(c) && !is_gap(after) {
+                text.get(start + c.len_utf8()..).unwrap_or_default()
+            } else {
+                shown
+            };
         }
-        if words == WORDS_AROUND || count == MAX_SHOWN {
-            return text.get(start + c.len_utf8()..).unwrap_or_default();
+        if is_gap(c) && !is_gap(after) {
+            shown = text.get(start + c.len_utf8()..).unwrap_or_default();
         }
+        after = c;
     }
     text
 }
 
-/// The head of `text` that holds the word at fault and the next ones.
+/// The head of `text`, which ends with a whole word; a word that is too long is cut.
 fn first_words(text: &str) -> &str {
-    let mut words = 0;
-    let mut inside = false;
+    let mut end = None;
+    let mut before = ' ';
     for (count, (start, c)) in text.char_indices().enumerate() {
-        if is_gap(c) {
-            words += usize::from(inside);
-            inside = false;
-        } else {
-            inside = true;
+        let ends_word = is_gap(c) && !is_gap(before);
+        if ends_word {
+            end = Some(start);
         }
-        if words > WORDS_AROUND || count == MAX_SHOWN {
-            return text.get(..start).unwrap_or_default();
+        if count == SHOWN_AFTER {
+            return text.get(..end.unwrap_or(start)).unwrap_or_default();
         }
+        before = c;
     }
     text.trim_end()
 }
@@ -120,16 +121,16 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_shown_with_two_words_on_either_side() {
+    fn the_place_is_shown_with_the_words_around_it() {
         check(
             "SELECT Foo FROM Lead",
             7,
             "\nSELECT Foo FROM Lead\n       ^\nERROR at Row:1:Column:8\nwrong",
         );
         check(
-            "SELECT Id,Name,Foo,Title,Company,Phone FROM Lead",
-            15,
-            "\nId,Name,Foo,Title,Company\n        ^\nERROR at Row:1:Column:16\nwrong",
+            "SELECT CreatedById,LastModifiedById,Product__c,Name,Company,Phone,MobilePhone,Title FROM Lead",
+            36,
+            "\nCreatedById,LastModifiedById,Product__c,Name,Company,Phone,MobilePhone\n                             ^\nERROR at Row:1:Column:37\nwrong",
         );
         check(
             "SELECT Id\nFROM Bär WHERE",

@@ -23,3 +23,6 @@ pub(crate) use group::Groups;
 pub(crate) use order::{Key, compare};
 pub(crate) use parse::parse;
 pub(crate) use plan::{Access, Column, Output, Path, Plan, Row, Via};
+
+#[cfg(test)]
+mod tests;

@@ -462,5 +462,7 @@ impl<'q> Parser<'_, 'q> {
 /// Finite numbers only; Rust's parser knows more spellings than SOQL does, the lexer lets none of them through but
 /// `inf` and its kin, which begin with a letter.
 fn number(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().filter(|number| number.is_finite())
+    // Adding zero turns a negative zero into a plain one, which is what an index knows.
+    let number = text.parse::<f64>().ok()? + 0.0;
+    number.is_finite().then_some(number)
 }

@@ -80,7 +80,7 @@ pub(crate) enum Output {
     /// `COUNT()`: the number of rows and no rows.
     Count,
     Rows(Vec<Column>),
-    Groups(Grouping),
+    Groups(Box<Grouping>),
 }
 
 /// Which rows have to be looked at; the filter still decides.

@@ -9,6 +9,8 @@ mod harness;
 mod lifecycle;
 mod limits;
 mod oauth;
+mod objects;
+mod query;
 mod rest;
 mod single;
 mod speed;

@@ -113,7 +113,8 @@ impl<'c> Binder<'_, 'c> {
             }
             return self.columns(items).map(Output::Rows);
         }
-        self.grouping(items).map(Output::Groups)
+        let grouping = self.grouping(items)?;
+        Ok(Output::Groups(Box::new(grouping)))
     }
 
     fn columns(&self, items: &[Item]) -> Result<Vec<Column>, SoqlError> {
