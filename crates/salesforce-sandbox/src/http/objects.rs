@@ -1,4 +1,4 @@
-//! Users, queues and the organization: records that can be read but not written.
+//! Users, profiles, queues and the organization: records that can be read but not written.
 use super::call::Request;
 use super::condition::{self, Stamp};
 use super::record_json::push_record;

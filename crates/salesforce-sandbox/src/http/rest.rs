@@ -6,7 +6,7 @@ use super::reply::Reply;
 use super::work::{self, Work};
 use super::{collections, faulted, objects, query, resources, rows};
 use crate::config::QuotaMode;
-use crate::org::{Org, Refusal, Visibility};
+use crate::org::{Identity, Org, Refusal, Visibility};
 use crate::schema::ObjectKind;
 
 /// Oldest and newest callable version.
@@ -24,29 +24,27 @@ pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&s
     }
 }
 
-/// The app behind the call's token, which is noted in the call.
-pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<usize, Reply> {
+/// Whose session the call's token is; the token is noted in the call.
+pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<Identity, Reply> {
     let Some(header) = call.request.header("authorization") else {
         return Err(faulted::session_expired());
     };
-    let token = match header.trim().split_once(' ') {
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth") =>
-        {
-            token.trim().to_owned()
-        }
-        _ => {
-            return Err(Reply::error(
-                401,
-                &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
-            ));
-        }
+    let Some(token) = bearer(header) else {
+        return Err(Reply::error(
+            401,
+            &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+        ));
     };
-    let app = org
-        .sessions()
-        .touch(&token, org.idle_micros(), org.clock.monotonic_micros());
+    let identity = org.sessions().touch(&token, org.clock.monotonic_micros());
     call.token = Some(token);
-    app.ok_or_else(faulted::session_expired)
+    identity.ok_or_else(faulted::session_expired)
+}
+
+/// The token of an Authorization header; both schemes are taken, in any case.
+pub(super) fn bearer(header: &str) -> Option<String> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth"))
+        .then(|| token.trim().to_owned())
 }
 
 async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
@@ -71,7 +69,7 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
 }
 
 /// Counts the call, or refuses it when the day's calls are used up (facts 0.1).
-fn spend(org: &Org) -> Result<(), Reply> {
+pub(super) fn spend(org: &Org) -> Result<(), Reply> {
     let now = org.clock.monotonic_micros();
     let mut usage = org.usage();
     if org.config.daily_api_mode == QuotaMode::Hard
@@ -127,8 +125,8 @@ fn understand<'r>(
         ["query" | "queryAll", place] => query::next_page(request, version, place),
         ["recent"] => Ok(Work::read(move |_, _| resources::recent(request))),
         ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
-        [] => Ok(Work::read(move |_, _| {
-            resources::resources(request, version)
+        [] => Ok(Work::read(move |org, _| {
+            resources::resources(org, request, version)
         })),
         _ => not_found(),
     }

@@ -6,6 +6,7 @@ pub(crate) mod id;
 mod index;
 mod leads;
 mod locators;
+pub(crate) mod opaque;
 mod query;
 mod records;
 mod refusal;
@@ -15,6 +16,7 @@ mod snapshot;
 mod transaction;
 mod upsert;
 mod usage;
+mod users;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,16 +27,17 @@ pub(crate) use query::{QueryResult, Selection, Visibility, prepare_query, run_qu
 pub(crate) use records::Records;
 pub(crate) use refusal::Refusal;
 pub(crate) use row::RecordRow;
-pub(crate) use sessions::Sessions;
+pub(crate) use sessions::{ApprovalId, Identity, Lifetimes, Opening, Sessions};
 pub use snapshot::LeadSnapshot;
 pub(crate) use transaction::Transaction;
 pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, look};
 pub(crate) use usage::Usage;
+pub(crate) use users::{PasswordCheck, User, Users};
 
 use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
-use crate::oauth::RegisteredApp;
+use crate::oauth::{Approvals, LoginRate, RegisteredApp};
 use crate::schema::{ReadOnlySchemas, Schema};
 use crate::watch::Watch;
 
@@ -42,6 +45,7 @@ use crate::watch::Watch;
 pub(crate) struct Org {
     pub(crate) config: OrgConfig,
     pub(crate) apps: Vec<RegisteredApp>,
+    pub(crate) users: Users,
     /// The fields of Lead.
     pub(crate) schema: Schema,
     pub(crate) read_only_schemas: ReadOnlySchemas,
@@ -55,6 +59,8 @@ pub(crate) struct Org {
     pub(crate) control: bool,
     leads: Mutex<LeadStore>,
     sessions: Mutex<Sessions>,
+    approvals: Mutex<Approvals>,
+    login_rate: Mutex<LoginRate>,
     usage: Mutex<Usage>,
     locators: Mutex<Locators>,
 }
@@ -66,29 +72,35 @@ impl Org {
         let read_only_schemas = ReadOnlySchemas::new();
         let clock = Clock::new();
         let started_micros = clock.wall_micros();
+        let users = Users::new(&config);
+        let micros = |seconds: u64| seconds.saturating_mul(1_000_000);
+        let lifetimes = Lifetimes {
+            idle_micros: config.session_idle_seconds.map(micros),
+            whole_micros: config.session_lifetime_seconds.map(micros),
+        };
         Org {
-            apps: config.apps.iter().map(RegisteredApp::new).collect(),
+            apps: config
+                .apps
+                .iter()
+                .map(|app| RegisteredApp::new(app, &users))
+                .collect(),
             leads: Mutex::new(LeadStore::new(&schema)),
             schema,
-            records: Records::new(&config, &read_only_schemas, started_micros),
+            records: Records::new(&config, &users, &read_only_schemas, started_micros),
+            users,
             read_only_schemas,
             started_micros,
             clock,
             faults: Faults::default(),
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
             control,
-            sessions: Mutex::new(Sessions::default()),
+            sessions: Mutex::new(Sessions::new(lifetimes)),
+            approvals: Mutex::new(Approvals::default()),
+            login_rate: Mutex::new(LoginRate::default()),
             usage: Mutex::new(Usage::default()),
             locators: Mutex::new(Locators::default()),
             config,
         }
-    }
-
-    /// Idle time after which sessions die.
-    pub(crate) fn idle_micros(&self) -> Option<u64> {
-        self.config
-            .session_idle_seconds
-            .map(|seconds| seconds.saturating_mul(1_000_000))
     }
 
     pub(crate) fn leads(&self) -> MutexGuard<'_, LeadStore> {
@@ -97,6 +109,14 @@ impl Org {
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sessions)
+    }
+
+    pub(crate) fn approvals(&self) -> MutexGuard<'_, Approvals> {
+        lock(&self.approvals)
+    }
+
+    pub(crate) fn login_rate(&self) -> MutexGuard<'_, LoginRate> {
+        lock(&self.login_rate)
     }
 
     pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {

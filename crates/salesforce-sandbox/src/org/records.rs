@@ -1,16 +1,15 @@
-//! The records that clients can read but not write: users, queues, and the organization itself.
+//! The records that clients can read but not write: users, profiles, queues, and the organization itself.
 //!
-//! They are made from the configuration when the org starts and never change: one user for each app, the queues,
-//! and the owner that the assignment rule gives, so that the ids in a lead's owner and audit fields lead somewhere.
+//! They are made from the configuration when the org starts and never change: the users with their profiles, the
+//! queues, and the owner that the assignment rule gives, so that the ids in a lead's owner and audit fields lead
+//! somewhere.
 use std::collections::HashMap;
 
 use super::id;
+use super::users::{User, Users};
 use crate::config::OrgConfig;
 use crate::schema::{FieldType, ObjectKind, ReadOnlySchemas, Schema};
 use crate::value::Value;
-
-/// The profile that every user has; its record is not part of this org.
-const PROFILE: &str = "00eHp000000AdmnIAC";
 
 /// The records of one object; each holds a value for each field, by number.
 #[derive(Debug, Default)]
@@ -66,6 +65,7 @@ impl Table {
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     users: Table,
+    profiles: Table,
     organizations: Table,
     groups: Table,
     names: Table,
@@ -75,6 +75,7 @@ impl Records {
     /// `started_micros`: when the org began, since 1970-01-01 UTC; every record is as old.
     pub(crate) fn new(
         config: &OrgConfig,
+        users: &Users,
         schemas: &ReadOnlySchemas,
         started_micros: i64,
     ) -> Records {
@@ -83,8 +84,9 @@ impl Records {
             started: Value::DateTime(started_micros.div_euclid(1000)),
             records: Records::default(),
         };
-        for (number, app) in config.apps.iter().enumerate() {
-            builder.user(&id::user(number), "Integration", "User", &app.username);
+        for (number, user) in users.iter().enumerate() {
+            let profile = id::profile(users.profile_number(&user.profile));
+            builder.user(&id::user(number), user, &profile);
         }
         for (number, name) in config.queues.iter().enumerate() {
             builder.queue(&id::group(number), name);
@@ -94,7 +96,8 @@ impl Records {
         {
             let owner = id::eighteen(owner);
             if owner.starts_with("005") {
-                builder.user(&owner, "Lead", "Owner", "lead.owner@sandbox.example");
+                let profile = id::profile(users.profile_number("Standard User"));
+                builder.user(&owner, &assigned_owner(), &profile);
             } else if owner.starts_with("00G") {
                 builder.queue(&owner, "Assigned Leads");
             }
@@ -108,6 +111,7 @@ impl Records {
         match object {
             ObjectKind::Lead => None,
             ObjectKind::User => Some(&self.users),
+            ObjectKind::Profile => Some(&self.profiles),
             ObjectKind::Organization => Some(&self.organizations),
             ObjectKind::Group => Some(&self.groups),
             ObjectKind::Name => Some(&self.names),
@@ -136,6 +140,7 @@ impl Builder<'_> {
         all.extend_from_slice(values);
         let table = match object {
             ObjectKind::User => &mut self.records.users,
+            ObjectKind::Profile => &mut self.records.profiles,
             ObjectKind::Organization => &mut self.records.organizations,
             ObjectKind::Group => &mut self.records.groups,
             ObjectKind::Lead | ObjectKind::Name => &mut self.records.names,
@@ -143,27 +148,36 @@ impl Builder<'_> {
         table.add(schema, id, &all);
     }
 
-    fn user(&mut self, id: &str, first: &str, last: &str, username: &str) {
-        let alias: String = first.to_lowercase().chars().take(5).collect();
+    fn user(&mut self, id: &str, user: &User, profile: &str) {
+        let first = match user.first_name() {
+            "" => Value::Null,
+            first => text(first),
+        };
+        let alias: String = user.nickname().chars().take(8).collect();
         let values = [
-            ("Username", text(username)),
-            ("FirstName", text(first)),
-            ("LastName", text(last)),
-            ("Name", text(&format!("{first} {last}"))),
-            ("Email", text(username)),
+            ("Username", text(&user.username)),
+            ("FirstName", first),
+            ("LastName", text(user.last_name())),
+            ("Name", text(&user.name)),
+            ("Email", text(&user.email)),
             ("Alias", text(&alias)),
-            ("CommunityNickname", text(&alias)),
-            ("IsActive", Value::Boolean(true)),
+            ("CommunityNickname", text(user.nickname())),
+            ("IsActive", Value::Boolean(user.active)),
             ("TimeZoneSidKey", text("GMT")),
             ("LocaleSidKey", text("en_US")),
             ("EmailEncodingKey", text("UTF-8")),
             ("LanguageLocaleKey", text("en_US")),
-            ("ProfileId", text(PROFILE)),
+            ("ProfileId", text(profile)),
             ("UserType", text("Standard")),
             ("Type", text("User")),
         ];
         self.add(ObjectKind::User, id, &values);
         self.add(ObjectKind::Name, id, &values);
+        let values = [
+            ("Name", text(&user.profile)),
+            ("UserType", text("Standard")),
+        ];
+        self.add(ObjectKind::Profile, profile, &values);
     }
 
     fn queue(&mut self, id: &str, name: &str) {
@@ -194,6 +208,14 @@ impl Builder<'_> {
         ];
         self.add(ObjectKind::Organization, &id::org(), &values);
     }
+}
+
+/// Whoever the assignment rule gives leads to, when the configuration knows nothing else of them than an id.
+fn assigned_owner() -> User {
+    let mut owner = User::named("lead.owner@sandbox.example");
+    owner.name = "Lead Owner".into();
+    owner.profile = "Standard User".into();
+    owner
 }
 
 fn text(text: &str) -> Value<'static> {

@@ -158,7 +158,9 @@ impl<'o> LeadRow<'o> {
             "LastModifiedDate" | "SystemModstamp" => {
                 Value::DateTime(self.lead.modified_micros.div_euclid(1000))
             }
-            "OwnerId" | "CreatedById" | "LastModifiedById" => text(id::user(0)),
+            // Whoever creates a lead owns it, unless the record or a rule says otherwise.
+            "OwnerId" | "CreatedById" => text(id::user(self.lead.created_by.into())),
+            "LastModifiedById" => text(id::user(self.lead.modified_by.into())),
             _ if field.kind == T::Boolean => Value::Boolean(false),
             _ if field.defaulted_on_create => match field.picklist.first() {
                 Some(default) => text(default.clone()),

@@ -159,6 +159,7 @@ impl Field {
     pub(crate) fn parent_object(&self) -> Option<ObjectKind> {
         match self.reference_to.as_slice() {
             ["User"] => Some(ObjectKind::User),
+            ["Profile"] => Some(ObjectKind::Profile),
             // What users and queues have in common.
             ["Group", "User"] => Some(ObjectKind::Name),
             _ => None,

@@ -10,6 +10,7 @@ use super::{Field, FieldType as T, Schema};
 pub(crate) enum ObjectKind {
     Lead,
     User,
+    Profile,
     Organization,
     /// Queues, which may own leads.
     Group,
@@ -20,10 +21,11 @@ pub(crate) enum ObjectKind {
 
 impl ObjectKind {
     /// Those that can be described, read and queried, by name.
-    pub(crate) const PUBLIC: [ObjectKind; 4] = [
+    pub(crate) const PUBLIC: [ObjectKind; 5] = [
         ObjectKind::Group,
         ObjectKind::Lead,
         ObjectKind::Organization,
+        ObjectKind::Profile,
         ObjectKind::User,
     ];
 
@@ -31,6 +33,7 @@ impl ObjectKind {
         match self {
             ObjectKind::Lead => "Lead",
             ObjectKind::User => "User",
+            ObjectKind::Profile => "Profile",
             ObjectKind::Organization => "Organization",
             ObjectKind::Group => "Group",
             ObjectKind::Name => "Name",
@@ -45,6 +48,7 @@ impl ObjectKind {
         match self {
             ObjectKind::Lead => "Leads",
             ObjectKind::User => "Users",
+            ObjectKind::Profile => "Profiles",
             ObjectKind::Organization => "Organizations",
             ObjectKind::Group => "Groups",
             ObjectKind::Name => "Names",
@@ -56,6 +60,7 @@ impl ObjectKind {
         match self {
             ObjectKind::Lead => Some("00Q"),
             ObjectKind::User => Some("005"),
+            ObjectKind::Profile => Some("00e"),
             ObjectKind::Organization => Some("00D"),
             ObjectKind::Group => Some("00G"),
             ObjectKind::Name => None,
@@ -73,6 +78,7 @@ impl ObjectKind {
 #[derive(Debug)]
 pub(crate) struct ReadOnlySchemas {
     user: Schema,
+    profile: Schema,
     organization: Schema,
     group: Schema,
     name: Schema,
@@ -82,6 +88,7 @@ impl ReadOnlySchemas {
     pub(crate) fn new() -> ReadOnlySchemas {
         ReadOnlySchemas {
             user: Schema::of(user_fields()),
+            profile: Schema::of(profile_fields()),
             organization: Schema::of(organization_fields()),
             group: Schema::of(group_fields()),
             name: Schema::of(name_fields()),
@@ -93,6 +100,7 @@ impl ReadOnlySchemas {
         match object {
             ObjectKind::Lead => None,
             ObjectKind::User => Some(&self.user),
+            ObjectKind::Profile => Some(&self.profile),
             ObjectKind::Organization => Some(&self.organization),
             ObjectKind::Group => Some(&self.group),
             ObjectKind::Name => Some(&self.name),
@@ -162,6 +170,16 @@ fn user_fields() -> Vec<Field> {
         row("EmployeeNumber", "Employee Number", T::Text, 20, "N"),
         reference("ManagerId", "Manager ID", "N", &["User"]),
         row("LastLoginDate", "Last Login", T::DateTime, 0, "N"),
+    ])
+}
+
+#[rustfmt::skip]
+fn profile_fields() -> Vec<Field> {
+    with_audit(vec![
+        row("Id", "Profile ID", T::Id, 18, "DL"),
+        row("Name", "Name", T::Text, 255, ""),
+        row("Description", "Description", T::Text, 255, "N"),
+        picklist("UserType", "User Type", 40, "NR", &["Standard"]),
     ])
 }
 

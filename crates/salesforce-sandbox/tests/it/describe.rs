@@ -200,7 +200,7 @@ fn the_object_list_and_basic_information_name_lead() {
         .map(|object| object["name"].as_str().unwrap())
         .collect();
     assert_eq!(list["maxBatchSize"], 200);
-    assert_eq!(names, ["Group", "Lead", "Organization", "User"]);
+    assert_eq!(names, ["Group", "Lead", "Organization", "Profile", "User"]);
     let basic = org.get("/services/data/v67.0/sobjects/Lead/").json();
     assert_eq!(basic["objectDescribe"]["keyPrefix"], "00Q");
     assert_eq!(basic["recentItems"], json!([]));

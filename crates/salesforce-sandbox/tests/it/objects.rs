@@ -160,7 +160,12 @@ fn the_other_objects_are_described_like_lead() {
     let lead = org.get(&format!("{DATA}/sobjects/Lead/describe")).json();
     let keys =
         |object: &Value| -> Vec<String> { object.as_object().unwrap().keys().cloned().collect() };
-    for (name, prefix) in [("User", "005"), ("Organization", "00D"), ("Group", "00G")] {
+    for (name, prefix) in [
+        ("User", "005"),
+        ("Organization", "00D"),
+        ("Group", "00G"),
+        ("Profile", "00e"),
+    ] {
         let described = org.get(&format!("{DATA}/sobjects/{name}/describe")).json();
         assert_eq!(keys(&described), keys(&lead), "{name}");
         assert_eq!(

@@ -50,7 +50,7 @@ fn org_of(people: &[Person]) -> Org {
             .map(|(name, value)| (org.schema.find(name).unwrap(), value))
             .collect();
             values.sort_by_key(|(number, _)| *number);
-            let place = store.insert(&values, 0);
+            let place = store.insert(&values, 0, 0);
             if person.deleted {
                 store.delete(place);
             }
@@ -411,7 +411,7 @@ fn a_numeric_key_is_found_however_it_is_written() {
     );
     let number = org.schema.find("Number__c").unwrap();
     for key in [42.0, 43.0, 0.0] {
-        org.leads().insert(&[(number, Value::Number(key))], 0);
+        org.leads().insert(&[(number, Value::Number(key))], 0, 0);
     }
     for (condition, expected) in [
         ("Number__c = 42", &["42"][..]),
