@@ -10,6 +10,8 @@ mod condition;
 mod control;
 mod envelope;
 mod faulted;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod objects;
 mod parameters;
