@@ -326,5 +326,24 @@ impl Org {
     }
 }
 
+/// Answers a query over one lead, whatever it says.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz_query(text: &str) {
+    use std::sync::OnceLock;
+    static ORG: OnceLock<Org> = OnceLock::new();
+    let org = ORG.get_or_init(|| {
+        let org = Org::new(crate::OrgConfig::default(), false);
+        if let Some(name) = org.schema.find("LastName") {
+            org.leads()
+                .insert(&[(name, Value::Text("Doe".into()))], 0, 0);
+        }
+        org
+    });
+    if let Ok(plan) = prepare_query(org, text) {
+        // A refusal is an answer too.
+        let _ = run_query(org, &mut org.leads(), plan, Visibility::WithDeleted);
+    }
+}
+
 #[cfg(test)]
 mod tests;
