@@ -1,6 +1,6 @@
 //! SOQL: what a query says, whether it may, and which rows answer it.
 //!
-//! The way of a query: [`token`] splits the text, [`parse`](parse::parse) gives it its shape ([`ast`]), [`bind`]
+//! The way of a query: [`token`] splits the text, [`parse`](parse::parse) gives it its shape ([`ast`]), [`bind`](bind::bind)
 //! looks its names up in the org's objects and checks types ([`plan`]), [`filter`], [`order`] and [`group`] judge
 //! rows. All of it is pure: objects, rows, today's date and the running user come in as arguments. Fetching rows is
 //! done by `org::query`.
