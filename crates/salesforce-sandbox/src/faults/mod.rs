@@ -35,6 +35,8 @@ pub enum Endpoint {
     Collections,
     /// Writes of `/sobjects/Lead/…`.
     Single,
+    /// `/query` and `/queryAll`, further pages included.
+    Query,
     /// Everything else under `/services`.
     Other,
 }

@@ -6,13 +6,18 @@
 mod body;
 mod call;
 mod collections;
+mod condition;
 mod control;
 mod envelope;
 mod faulted;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod identity;
+mod objects;
 mod parameters;
+mod pretty;
+mod query;
+mod record_json;
 mod reply;
 mod resources;
 mod rest;
@@ -154,6 +159,7 @@ fn endpoint(call: &Call) -> Endpoint {
         | ["services", "Soap", ..] => Endpoint::Login,
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
+        ["services", "data", _, "query" | "queryAll", ..] => Endpoint::Query,
         _ => Endpoint::Other,
     }
 }
