@@ -6,6 +6,7 @@
 mod body;
 mod call;
 mod collections;
+mod columns;
 mod condition;
 mod control;
 mod envelope;
@@ -17,6 +18,7 @@ mod objects;
 mod parameters;
 mod pretty;
 mod query;
+mod record_counts;
 mod record_json;
 mod reply;
 mod resources;

@@ -4,7 +4,7 @@ use axum::http::{HeaderName, HeaderValue};
 use super::call::{Call, Request};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, objects, query, resources, rows};
+use super::{collections, faulted, objects, query, record_counts, resources, rows};
 use crate::config::QuotaMode;
 use crate::org::{Identity, Org, Refusal, Visibility};
 use crate::schema::ObjectKind;
@@ -124,6 +124,9 @@ fn understand<'r>(
         ["queryAll"] => query::query(org, request, version, Visibility::WithDeleted),
         ["query" | "queryAll", place] => query::next_page(request, version, place),
         ["recent"] => Ok(Work::read(move |_, _| resources::recent(request))),
+        ["limits", "recordCount"] => Ok(Work::read(move |org, store| {
+            record_counts::answer(org, store, request)
+        })),
         ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
         [] => Ok(Work::read(move |org, _| {
             resources::resources(org, request, version)

@@ -4,6 +4,7 @@
 mod binary;
 mod clients;
 mod collections;
+mod columns;
 mod describe;
 mod faults;
 mod harness;
@@ -14,6 +15,7 @@ mod oauth;
 mod objects;
 mod passwords;
 mod query;
+mod record_counts;
 mod rest;
 mod sessions;
 mod single;

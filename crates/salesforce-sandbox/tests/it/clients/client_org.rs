@@ -199,22 +199,28 @@ fn run_to_end(mut command: Command) -> (bool, String, String) {
         .unwrap_or_else(|e| panic!("{}: {e}: {REMEDY}", command.get_program().display()));
     let output = collect(child.stdout.take().unwrap());
     let errors = collect(child.stderr.take().unwrap());
-    let in_time = [&output, &errors].map(|pipe| {
+    let [early_output, early_errors] = [&output, &errors].map(|pipe| {
         pipe.recv_timeout(deadline.saturating_duration_since(Instant::now()))
             .ok()
     });
-    let [Some(output), Some(errors)] = in_time else {
+    let in_time = early_output.is_some() && early_errors.is_some();
+    if !in_time {
         // It may have ended in between; then there is nothing to kill.
         let _ = child.kill();
-        let read = |pipe: Receiver<String>, early: Option<String>| {
-            early.or_else(|| pipe.recv().ok()).unwrap_or_default()
-        };
-        let [early_output, early_errors] = in_time;
-        let mut errors = read(errors, early_errors);
-        errors.push_str(&format!("\n(killed after {} s)", LIMIT.as_secs()));
-        return (false, read(output, early_output), errors);
+    }
+    let status = child.wait().unwrap();
+    let whole = |early: Option<String>, pipe: Receiver<String>| {
+        early.or_else(|| pipe.recv().ok()).unwrap_or_default()
     };
-    (child.wait().unwrap().success(), output, errors)
+    let mut errors = whole(early_errors, errors);
+    if !in_time {
+        errors.push_str(&format!("\n(killed after {} s)", LIMIT.as_secs()));
+    }
+    (
+        in_time && status.success(),
+        whole(early_output, output),
+        errors,
+    )
 }
 
 /// Reads a pipe to its end in a thread of its own, so that neither pipe of a child fills up unread.
