@@ -15,6 +15,7 @@
 //! This crate states what Salesforce does on its own authority. It shares no code with any client of it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bulk;
 mod clock;
 pub mod command;
 pub mod config;
