@@ -1,26 +1,44 @@
-//! The only reader of the system's clocks.
+//! The only reader of the system's clocks, and an org's own time, which can be moved forward.
 #![allow(
     clippy::disallowed_methods,
     reason = "the one place of the org that reads clocks"
 )]
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Reads monotonic time since its own creation, and wall-clock time.
+/// A hundred years: further than any test needs, and no sum of times overflows.
+const MAX_ADVANCE_MICROS: u64 = 100 * 31_557_600 * 1_000_000;
+
+/// Reads monotonic time since its own creation, and wall-clock time; both run ahead by what they were advanced.
 #[derive(Debug)]
 pub(crate) struct Clock {
     origin: Instant,
+    advanced_micros: AtomicU64,
 }
 
 impl Clock {
     pub(crate) fn new() -> Clock {
         Clock {
             origin: Instant::now(),
+            advanced_micros: AtomicU64::new(0),
         }
+    }
+
+    /// Moves both clocks forward. They never go back: sessions, quotas and jobs rely on it.
+    pub(crate) fn advance(&self, by: Duration) {
+        let micros = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
+        let add = |before: u64| Some(before.saturating_add(micros).min(MAX_ADVANCE_MICROS));
+        // The update never declines, so the result says nothing.
+        let _ = self
+            .advanced_micros
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
     }
 
     /// Microseconds since the org was started.
     pub(crate) fn monotonic_micros(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+        u64::try_from(self.origin.elapsed().as_micros())
+            .unwrap_or(u64::MAX)
+            .saturating_add(self.advanced_micros.load(Ordering::Acquire))
     }
 
     /// Microseconds since 1970-01-01 UTC.
@@ -28,19 +46,21 @@ impl Clock {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        i64::try_from(since.as_micros())
+            .unwrap_or(i64::MAX)
+            .saturating_add_unsigned(self.advanced_micros.load(Ordering::Acquire))
     }
 
     /// The instant `timeout` from now, for deadlines.
-    pub(crate) fn deadline(timeout: std::time::Duration) -> Instant {
+    pub(crate) fn deadline(timeout: Duration) -> Instant {
         let now = Instant::now();
         // A century stands for ever where the sum does not fit.
         now.checked_add(timeout)
-            .unwrap_or_else(|| now + std::time::Duration::from_secs(3_155_760_000))
+            .unwrap_or_else(|| now + Duration::from_secs(3_155_760_000))
     }
 
     /// What is left until `deadline`.
-    pub(crate) fn left_until(deadline: Instant) -> std::time::Duration {
+    pub(crate) fn left_until(deadline: Instant) -> Duration {
         deadline.saturating_duration_since(Instant::now())
     }
 }

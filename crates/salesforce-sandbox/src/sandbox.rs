@@ -106,6 +106,11 @@ impl Sandbox {
         self.org.watch.wait_for(timeout, predicate)
     }
 
+    /// Moves the org's clock forward: sessions idle, quotas recover, jobs expire.
+    pub fn advance_clock(&self, by: Duration) {
+        self.org.clock.advance(by);
+    }
+
     /// Ends every session, as an administrator does.
     pub fn revoke_sessions(&self) {
         self.org.sessions().revoke_all();

@@ -1,4 +1,7 @@
-//! One request, decoded as far as every endpoint needs it, with its entry for the log.
+//! One request, decoded as far as every endpoint needs it, and the call that it came with.
+//!
+//! A [`Request`] is what resources look at; it may also be a part of a composite call. A [`Call`] is what came over the
+//! wire: a request, its session, its entry in the log.
 use std::io::Read;
 
 use axum::body::Body;
@@ -8,11 +11,12 @@ use bytes::Bytes;
 use flate2::read::{GzDecoder, ZlibDecoder};
 
 use super::reply::Reply;
-use crate::org::Org;
+use crate::org::{Org, Refusal};
 use crate::watch::{RequestRecord, Ticket};
 
-/// A request in progress.
-pub(crate) struct Call {
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Request {
     pub(crate) method: String,
     /// The path's segments, percent-decoded; empty ones are left out.
     pub(crate) segments: Vec<String>,
@@ -20,6 +24,11 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// Unpacked.
     pub(crate) body: Bytes,
+}
+
+/// A request in progress.
+pub(crate) struct Call {
+    pub(crate) request: Request,
     /// The token of an authenticated call.
     pub(crate) token: Option<String>,
     pub(crate) ticket: Ticket,
@@ -33,6 +42,49 @@ pub(crate) enum ReadError {
     TooLarge,
     /// It is not what Content-Encoding says.
     Encoding,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn query_value(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// 415 unless the body says that it is JSON.
+    pub(crate) fn must_be_json(&self) -> Result<(), Reply> {
+        if self.is_json() {
+            return Ok(());
+        }
+        let text = "The content type of the request is not supported; use application/json.";
+        Err(Reply::error(
+            415,
+            &Refusal::new("UNSUPPORTED_MEDIA_TYPE", text),
+        ))
+    }
+
+    fn is_json(&self) -> bool {
+        self.header("content-type").is_some_and(|kind| {
+            kind.split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .eq_ignore_ascii_case("application/json")
+        })
+    }
+
+    /// The base URL of the org as this client sees it.
+    pub(crate) fn base_url(&self, org: &Org) -> String {
+        match &org.config.instance_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.header("host").unwrap_or("127.0.0.1")),
+        }
+    }
 }
 
 impl Call {
@@ -56,16 +108,14 @@ impl Call {
             ..RequestRecord::default()
         };
         Call {
-            method: record.method.clone(),
-            segments: path
-                .split('/')
-                .filter(|s| !s.is_empty())
-                .map(|s| decode(s, false))
-                .collect(),
-            query: parse_form(parts.uri.query().unwrap_or_default()),
+            request: Request {
+                method: record.method.clone(),
+                segments: segments(path),
+                query: parse_form(parts.uri.query().unwrap_or_default()),
+                headers: parts.headers,
+                body: Bytes::new(),
+            },
             uri_bytes: parts.uri.path_and_query().map_or(0, |p| p.as_str().len()),
-            headers: parts.headers,
-            body: Bytes::new(),
             token: None,
             ticket: Ticket::unnumbered(record),
         }
@@ -84,52 +134,24 @@ impl Call {
         org.watch.finish(record);
     }
 
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    pub(crate) fn query_value(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-
     pub(crate) fn uri_bytes(&self) -> usize {
         self.uri_bytes
     }
 
     pub(crate) fn header_bytes(&self) -> usize {
         // A header line has `: ` and a line end besides name and value.
-        self.headers
+        self.request
+            .headers
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len() + 4)
             .sum()
-    }
-
-    /// Whether the body says that it is JSON.
-    pub(crate) fn is_json(&self) -> bool {
-        self.header("content-type").is_some_and(|kind| {
-            kind.split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .eq_ignore_ascii_case("application/json")
-        })
-    }
-
-    /// The base URL of the org as this client sees it.
-    pub(crate) fn base_url(&self, org: &Org) -> String {
-        match &org.config.instance_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.header("host").unwrap_or("127.0.0.1")),
-        }
     }
 
     /// Reads and unpacks the body within the org's limit.
     pub(crate) async fn read_body(&mut self, org: &Org, body: Body) -> Result<(), ReadError> {
         let limit = org.config.max_request_bytes;
         let declared = self
+            .request
             .header("content-length")
             .and_then(|length| length.parse::<usize>().ok());
         if declared.is_some_and(|length| length > limit) {
@@ -147,7 +169,11 @@ impl Call {
             ReadError::Gone
         })?;
         self.ticket.record.body_bytes = packed.len() as u64;
-        self.body = match self.header("content-encoding").unwrap_or("identity") {
+        self.request.body = match self
+            .request
+            .header("content-encoding")
+            .unwrap_or("identity")
+        {
             "gzip" | "x-gzip" => unpack(GzDecoder::new(&packed[..]), limit)?,
             "deflate" => unpack(ZlibDecoder::new(&packed[..]), limit)?,
             _ => packed,
@@ -167,6 +193,14 @@ fn unpack(decoder: impl Read, limit: usize) -> Result<Bytes, ReadError> {
     } else {
         Ok(bytes.into())
     }
+}
+
+/// `/a//b%20c` as `a`, `b c`.
+pub(crate) fn segments(path: &str) -> Vec<String> {
+    path.split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| decode(segment, false))
+        .collect()
 }
 
 /// `a=1&b=2`, decoded.

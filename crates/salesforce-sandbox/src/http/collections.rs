@@ -1,8 +1,8 @@
 //! `PATCH /composite/sobjects/Lead/{field}`: up to 200 upserts in one call (facts 3.1 and 3.5).
 use super::body::{self, Record};
-use super::call::Call;
+use super::call::Request;
 use super::reply::Reply;
-use super::write;
+use super::work::Work;
 use crate::faults::Endpoint;
 use crate::org::{Draft, Org, Outcome, Refusal, Target, WriteOptions, id};
 use crate::schema::{FieldType, Schema};
@@ -12,44 +12,36 @@ use crate::value::Value;
 pub(super) const SINCE_VERSION: u32 = 46;
 const MAX_RECORDS: usize = 200;
 
-/// Answers a collections upsert by the named field.
-pub(super) async fn upsert(org: &Org, call: &mut Call, key_field: &str) -> Reply {
-    if call.method != "PATCH" {
-        return Reply::method_not_allowed(&call.method, "PATCH");
+/// Understands a collections upsert by the named field.
+pub(super) fn upsert<'r>(
+    org: &'r Org,
+    request: &'r Request,
+    key_field: &str,
+) -> Result<Work<'r>, Reply> {
+    if request.method != "PATCH" {
+        return Err(Reply::method_not_allowed(&request.method, "PATCH"));
     }
-    let key = match org
+    let key = org
         .schema
         .find(key_field)
         .filter(|n| org.schema.field(*n).is_upsert_key())
-    {
-        Some(key) => key,
-        None => return Reply::error(404, &Refusal::no_such_key(key_field)),
-    };
-    if !call.is_json() {
-        return Reply::error(415, &super::rows::unsupported_media_type());
-    }
-    let body = call.body.clone();
-    let collection = match body::parse_collection(&org.schema, &body) {
-        Ok(collection) => collection,
-        Err(refusal) => return Reply::error(400, &refusal),
-    };
-    let drafts = match drafts(&org.schema, key, collection.records) {
-        Ok(drafts) => drafts,
-        Err(refusal) => return Reply::error(400, &refusal),
-    };
+        .ok_or_else(|| Reply::error(404, &Refusal::no_such_key(key_field)))?;
+    request.must_be_json()?;
+    let bad_request = |refusal: Refusal| Reply::error(400, &refusal);
+    let collection = body::parse_collection(&org.schema, &request.body).map_err(bad_request)?;
+    let drafts = drafts(&org.schema, key, collection.records).map_err(bad_request)?;
     let options = WriteOptions {
         all_or_none: collection.all_or_none,
         ..WriteOptions::default()
     };
-    write::run(
+    Work::write(
         org,
-        call,
+        &request.headers,
         Endpoint::Collections,
         drafts,
         options,
-        |org, outcomes| Reply::raw_json(200, results(&org.schema, key, outcomes)),
+        move |org, outcomes| Reply::raw_json(200, results(&org.schema, key, outcomes)),
     )
-    .await
 }
 
 fn drafts<'a>(
@@ -140,6 +132,11 @@ fn results(schema: &Schema, key: u16, outcomes: &[Outcome]) -> Vec<u8> {
                 json.extend_from_slice(id::lead(*place).as_bytes());
                 json.extend_from_slice(b"\",\"success\":true,\"errors\":[],\"created\":");
                 json.extend_from_slice(if created { b"true}" } else { b"false}" });
+            }
+            Outcome::Deleted(place) => {
+                json.extend_from_slice(b"{\"id\":\"");
+                json.extend_from_slice(id::lead(*place).as_bytes());
+                json.extend_from_slice(b"\",\"success\":true,\"errors\":[]}");
             }
             Outcome::Failed(refusals) => push_failure(&mut json, refusals),
             Outcome::Ambiguous(places) => {

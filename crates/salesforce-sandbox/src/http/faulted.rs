@@ -1,16 +1,15 @@
 //! Running a request's work under its fault plan: waits, holds, refusals, and what replaces a reply.
-use super::call::Call;
 use super::reply::Reply;
 use super::token;
 use crate::faults::{After, FaultId, Plan, Refuse};
 use crate::org::{Org, Refusal};
 
-/// Runs `work` (which commits and builds the reply) as the plan wants it.
+/// Runs `work` (which commits and builds the reply) as the plan wants it; `token` is the session of the call.
 pub(super) async fn run(
     org: &Org,
-    call: &mut Call,
+    token: Option<&str>,
     plan: Plan,
-    work: impl FnOnce(&mut Call) -> Reply + Send,
+    work: impl FnOnce() -> Reply + Send,
 ) -> Reply {
     if plan.hits > 0 {
         org.watch.count(|stats| stats.faults_applied += plan.hits);
@@ -22,9 +21,9 @@ pub(super) async fn run(
         hold(org, fault).await;
     }
     if let Some(refuse) = plan.refuse {
-        return refusal(org, call, refuse);
+        return refusal(org, token, refuse);
     }
-    let reply = work(call);
+    let reply = work();
     if !plan.wait_after.is_zero() {
         tokio::time::sleep(plan.wait_after).await;
     }
@@ -46,11 +45,11 @@ pub(super) fn session_expired() -> Reply {
     )
 }
 
-fn refusal(org: &Org, call: &Call, refuse: Refuse) -> Reply {
+fn refusal(org: &Org, token: Option<&str>, refuse: Refuse) -> Reply {
     match refuse {
         Refuse::Json { status, refusal } => Reply::error(status, &refusal),
         Refuse::SessionExpired { revoke } => {
-            if let (true, Some(token)) = (revoke, &call.token) {
+            if let (true, Some(token)) = (revoke, token) {
                 org.sessions().revoke(token);
             }
             session_expired()

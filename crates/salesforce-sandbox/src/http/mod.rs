@@ -14,7 +14,7 @@ mod rest;
 mod rows;
 mod token;
 pub(crate) mod wire;
-mod write;
+mod work;
 
 use std::sync::Arc;
 
@@ -65,6 +65,7 @@ async fn serve(org: Arc<Org>, request: Request<Body>) -> Reply {
     let (parts, body) = request.into_parts();
     let mut call = Call::new(&org, parts);
     if call
+        .request
         .segments
         .first()
         .is_some_and(|first| first == "__sandbox")
@@ -82,7 +83,7 @@ async fn serve(org: Arc<Org>, request: Request<Body>) -> Reply {
         }
         None => answer(&org, &mut call, body).await,
     };
-    let reply = reply.polish(&org, &call);
+    let reply = reply.polish(&org, &call.request);
     call.finish(&org, &reply);
     reply
 }
@@ -115,14 +116,14 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
             ),
         };
     }
-    let segments: Vec<String> = call.segments.clone();
+    let segments: Vec<String> = call.request.segments.clone();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         ["services", "oauth2", "token"] => token::token(org, call).await,
         ["services", "oauth2", "revoke"] => token::revoke(org, call),
         ["services", "oauth2", "userinfo"] => token::user_info(org, call),
         ["id", _, _] => token::user_info(org, call),
-        ["services", "data"] => resources::versions(call),
+        ["services", "data"] => resources::versions(&call.request),
         ["services", "data", version, rest @ ..] => rest::answer(org, call, version, rest).await,
         _ => Reply::error(404, &Refusal::not_found()),
     }
@@ -130,8 +131,9 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
 
 /// What kind of request this is, for faults, judged by its path alone.
 fn endpoint(call: &Call) -> Endpoint {
-    let write = !matches!(call.method.as_str(), "GET" | "HEAD");
+    let write = !matches!(call.request.method.as_str(), "GET" | "HEAD");
     match call
+        .request
         .segments
         .iter()
         .map(String::as_str)

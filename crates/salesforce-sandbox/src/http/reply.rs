@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::call::Call;
+use super::call::Request;
 use crate::org::{Org, Refusal};
 
 /// Replies smaller than this gain nothing from compression.
@@ -112,17 +112,17 @@ impl Reply {
     }
 
     /// What applies to every reply: pretty printing, compression.
-    pub(crate) fn polish(mut self, org: &Org, call: &Call) -> Reply {
+    pub(crate) fn polish(mut self, org: &Org, request: &Request) -> Reply {
         if self.cut {
             return self;
         }
-        if call.header("x-prettyprint") == Some("1")
+        if request.header("x-prettyprint") == Some("1")
             && self.is_json()
             && let Ok(value) = serde_json::from_slice::<serde_json::Value>(&self.body)
         {
             self.body = pretty(&value);
         }
-        let accepts = call.header("accept-encoding").is_some_and(|accepted| {
+        let accepts = request.header("accept-encoding").is_some_and(|accepted| {
             accepted
                 .split(',')
                 .any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip")

@@ -1,15 +1,15 @@
 //! Read-only resources: versions, resource map, describe, limits.
 use serde_json::{Map, Value, json};
 
-use super::call::Call;
+use super::call::Request;
 use super::reply::Reply;
 use super::rest::VERSIONS;
 use crate::org::{Org, id};
 use crate::schema;
 
 /// `GET /services/data`: needs no session and carries no limit header.
-pub(super) fn versions(call: &Call) -> Reply {
-    only_get(call, || {
+pub(super) fn versions(request: &Request) -> Reply {
+    only_get(request, || {
         let list: Vec<Value> = VERSIONS
             .map(|number| {
                 // Three releases a year; v67.0 is Summer '26.
@@ -28,8 +28,8 @@ pub(super) fn versions(call: &Call) -> Reply {
 }
 
 /// `GET /services/data/vXX.X`.
-pub(super) fn resources(call: &Call, version: u32) -> Reply {
-    only_get(call, || {
+pub(super) fn resources(request: &Request, version: u32) -> Reply {
+    only_get(request, || {
         let mut map: Map<String, Value> = ["sobjects", "limits", "composite"]
             .into_iter()
             .map(|name| {
@@ -48,8 +48,8 @@ pub(super) fn resources(call: &Call, version: u32) -> Reply {
 }
 
 /// `GET /sobjects`.
-pub(super) fn objects(_: &Org, call: &Call, version: u32) -> Reply {
-    only_get(call, || {
+pub(super) fn objects(request: &Request, version: u32) -> Reply {
+    only_get(request, || {
         let entry = schema::global_entry(&format!("{version}.0"));
         Reply::json(
             200,
@@ -59,22 +59,22 @@ pub(super) fn objects(_: &Org, call: &Call, version: u32) -> Reply {
 }
 
 /// `GET /sobjects/Lead`.
-pub(super) fn lead(_: &Org, call: &Call, version: u32) -> Reply {
-    only_get(call, || {
+pub(super) fn lead(request: &Request, version: u32) -> Reply {
+    only_get(request, || {
         Reply::json(200, &schema::basic_information(&format!("{version}.0")))
     })
 }
 
 /// `GET /sobjects/Lead/describe`.
-pub(super) fn describe(org: &Org, call: &Call, version: u32) -> Reply {
-    only_get(call, || {
+pub(super) fn describe(org: &Org, request: &Request, version: u32) -> Reply {
+    only_get(request, || {
         Reply::json(200, &schema::describe(&org.schema, &format!("{version}.0")))
     })
 }
 
 /// `GET /limits`: the allocations a connector watches (facts 6.2).
-pub(super) fn limits(org: &Org, call: &Call) -> Reply {
-    only_get(call, || {
+pub(super) fn limits(org: &Org, request: &Request) -> Reply {
+    only_get(request, || {
         let max = org.config.daily_api_requests;
         let used = org.usage().used(org.clock.monotonic_micros());
         let untouched = |max: u64| json!({ "Max": max, "Remaining": max });
@@ -94,8 +94,8 @@ pub(super) fn limits(org: &Org, call: &Call) -> Reply {
     })
 }
 
-fn only_get(call: &Call, reply: impl FnOnce() -> Reply) -> Reply {
-    match call.method.as_str() {
+fn only_get(request: &Request, reply: impl FnOnce() -> Reply) -> Reply {
+    match request.method.as_str() {
         "GET" | "HEAD" => reply(),
         other => Reply::method_not_allowed(other, "GET,HEAD"),
     }

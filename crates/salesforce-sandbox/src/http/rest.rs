@@ -1,11 +1,11 @@
 //! The REST API's front door: version, session, quota, then the resource.
 use axum::http::{HeaderName, HeaderValue};
 
-use super::call::Call;
+use super::call::{Call, Request};
 use super::reply::Reply;
+use super::work::{self, Work};
 use super::{collections, faulted, resources, rows};
 use crate::config::QuotaMode;
-use crate::faults::Endpoint;
 use crate::org::{Org, Refusal};
 
 /// Oldest and newest callable version.
@@ -25,7 +25,7 @@ pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&s
 
 /// The app behind the call's token, which is noted in the call.
 pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<usize, Reply> {
-    let Some(header) = call.header("authorization") else {
+    let Some(header) = call.request.header("authorization") else {
         return Err(faulted::session_expired());
     };
     let token = match header.trim().split_once(' ') {
@@ -86,48 +86,51 @@ fn spend(org: &Org) -> Result<(), Reply> {
 }
 
 async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Reply {
-    match rest {
-        ["composite", "sobjects", object, key_field] => {
-            if !object.eq_ignore_ascii_case("Lead") || version < collections::SINCE_VERSION {
-                return Reply::error(404, &Refusal::not_found());
-            }
-            collections::upsert(org, call, key_field).await
-        }
-        ["sobjects", object, row @ ..] if !row.is_empty() || call.method != "GET" => {
-            if !object.eq_ignore_ascii_case("Lead") {
-                return Reply::error(404, &Refusal::not_found());
-            }
-            if row == ["describe"] {
-                return read(org, call, |org, call| {
-                    resources::describe(org, call, version)
-                })
-                .await;
-            }
-            rows::answer(org, call, version, row).await
-        }
-        ["sobjects", object] if object.eq_ignore_ascii_case("Lead") => {
-            read(org, call, |org, call| resources::lead(org, call, version)).await
-        }
-        ["sobjects"] => {
-            read(org, call, |org, call| {
-                resources::objects(org, call, version)
-            })
-            .await
-        }
-        ["limits"] => read(org, call, |org, call| resources::limits(org, call)).await,
-        [] => read(org, call, |_, call| resources::resources(call, version)).await,
-        _ => Reply::error(404, &Refusal::not_found()),
+    let Call {
+        request,
+        token,
+        ticket,
+        ..
+    } = call;
+    match understand(org, request, version, rest) {
+        Ok(work) => work::run(org, token.as_deref(), &mut ticket.record, work).await,
+        Err(reply) => reply,
     }
 }
 
-/// A read-only resource, under the faults that are armed for it.
-async fn read(
-    org: &Org,
-    call: &mut Call,
-    work: impl FnOnce(&Org, &mut Call) -> Reply + Send,
-) -> Reply {
-    let plan = org.faults.plan(Endpoint::Other, &[]);
-    faulted::run(org, call, plan, |call| work(org, call)).await
+/// What a request to a resource asks for; `rest` is its path below the version.
+fn understand<'r>(
+    org: &'r Org,
+    request: &'r Request,
+    version: u32,
+    rest: &[&'r str],
+) -> Result<Work<'r>, Reply> {
+    let not_found = || Err(Reply::error(404, &Refusal::not_found()));
+    match rest {
+        ["composite", "sobjects", object, key_field] => {
+            if !object.eq_ignore_ascii_case("Lead") || version < collections::SINCE_VERSION {
+                return not_found();
+            }
+            collections::upsert(org, request, key_field)
+        }
+        ["sobjects", object, "describe"] if object.eq_ignore_ascii_case("Lead") => {
+            Ok(Work::read(move |org, _| {
+                resources::describe(org, request, version)
+            }))
+        }
+        ["sobjects", object] if object.eq_ignore_ascii_case("Lead") && request.method == "GET" => {
+            Ok(Work::read(move |_, _| resources::lead(request, version)))
+        }
+        ["sobjects", object, row @ ..] if object.eq_ignore_ascii_case("Lead") => {
+            rows::understand(org, request, version, row)
+        }
+        ["sobjects"] => Ok(Work::read(move |_, _| resources::objects(request, version))),
+        ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
+        [] => Ok(Work::read(move |_, _| {
+            resources::resources(request, version)
+        })),
+        _ => not_found(),
+    }
 }
 
 /// `v67.0` to 67.

@@ -3,11 +3,14 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::call::Call;
+use super::body;
+use super::call::Request;
 use super::reply::Reply;
-use super::{body, faulted, write};
+use super::work::Work;
 use crate::faults::Endpoint;
-use crate::org::{Draft, Matches, Org, Outcome, Refusal, Target, WriteOptions, id, row_json};
+use crate::org::{
+    Draft, LeadStore, Matches, Org, Outcome, Refusal, Target, WriteOptions, id, row_json,
+};
 use crate::schema::Schema;
 use crate::value::Value;
 use crate::value::convert::convert_text;
@@ -15,26 +18,22 @@ use crate::value::convert::convert_text;
 /// Since this version an update answers 200 with a body, and `created` is told.
 const TELLS_CREATED_SINCE: u32 = 46;
 
-/// Answers everything below `/sobjects/Lead` but describe.
-pub(super) async fn answer(org: &Org, call: &mut Call, version: u32, row: &[&str]) -> Reply {
-    let method = call.method.clone();
-    match (row, method.as_str()) {
+/// Understands everything below `/sobjects/Lead` but describe.
+pub(super) fn understand<'r>(
+    org: &'r Org,
+    request: &'r Request,
+    version: u32,
+    row: &[&'r str],
+) -> Result<Work<'r>, Reply> {
+    match (row, request.method.as_str()) {
         ([], "POST") | (["Id"], "POST" | "PATCH") => {
-            write_one(org, call, version, Target::New, Way::Create).await
+            write_one(org, request, version, Target::New, Way::Create)
         }
-        ([] | ["Id"], other) => Reply::method_not_allowed(other, "GET,HEAD,POST"),
-        ([id], _) => by_id(org, call, version, &method, id).await,
-        ([field, value], _) => by_key(org, call, version, &method, field, value).await,
-        _ => Reply::error(404, &Refusal::not_found()),
+        ([] | ["Id"], other) => Err(Reply::method_not_allowed(other, "GET,HEAD,POST")),
+        ([id], _) => by_id(org, request, version, id),
+        ([field, value], _) => by_key(org, request, version, field, value),
+        _ => Err(Reply::error(404, &Refusal::not_found())),
     }
-}
-
-/// The 415 of a body that is not JSON.
-pub(super) fn unsupported_media_type() -> Refusal {
-    Refusal::new(
-        "UNSUPPORTED_MEDIA_TYPE",
-        "The content type of the request is not supported; use application/json.",
-    )
 }
 
 /// Refuses a request whose record names its own id (facts 2).
@@ -45,112 +44,109 @@ pub(super) fn refuse_id(schema: &Schema, values: &[(u16, Value<'_>)]) -> Result<
     }
 }
 
-async fn by_id(org: &Org, call: &mut Call, version: u32, method: &str, text: &str) -> Reply {
-    let known = id::parse_lead(text).filter(|place| org.leads().get(*place).is_some());
-    let Some(place) = known else {
-        return Reply::error(404, &Refusal::no_such_key(text));
-    };
-    match method {
-        "GET" | "HEAD" => show(org, call, version, vec![place]).await,
-        "PATCH" => write_one(org, call, version, Target::Place(place), Way::Update).await,
-        "DELETE" => delete(org, call, place).await,
-        other => Reply::method_not_allowed(other, "DELETE,GET,HEAD,PATCH"),
+fn by_id<'r>(
+    org: &'r Org,
+    request: &'r Request,
+    version: u32,
+    text: &'r str,
+) -> Result<Work<'r>, Reply> {
+    let place =
+        id::parse_lead(text).ok_or_else(|| Reply::error(404, &Refusal::no_such_key(text)))?;
+    match request.method.as_str() {
+        "GET" | "HEAD" => Ok(Work::read(move |org, store| match store.get(place) {
+            Some(_) => show(org, store, request, version, &[place]),
+            None => Reply::error(404, &Refusal::no_such_key(text)),
+        })),
+        "PATCH" => write_one(org, request, version, Target::Place(place), Way::Update),
+        "DELETE" => delete(org, request, version, Target::Place(place)),
+        other => Err(Reply::method_not_allowed(other, "DELETE,GET,HEAD,PATCH")),
     }
 }
 
-async fn by_key(
-    org: &Org,
-    call: &mut Call,
+fn by_key<'r>(
+    org: &'r Org,
+    request: &'r Request,
     version: u32,
-    method: &str,
     name: &str,
-    text: &str,
-) -> Reply {
+    text: &'r str,
+) -> Result<Work<'r>, Reply> {
     let key = org
         .schema
         .find(name)
-        .filter(|n| org.schema.field(*n).is_upsert_key());
-    let Some(key) = key else {
-        return Reply::error(404, &Refusal::no_such_key(name));
-    };
+        .filter(|n| org.schema.field(*n).is_upsert_key())
+        .ok_or_else(|| Reply::error(404, &Refusal::no_such_key(name)))?;
     if org.schema.field(key).name == "Id" {
-        return by_id(org, call, version, method, text).await;
+        return by_id(org, request, version, text);
     }
-    let Ok(value) = convert_text(org.schema.field(key).kind, Cow::Borrowed(text)) else {
-        return Reply::error(404, &Refusal::no_such_key(text));
-    };
-    match method {
+    let value = convert_text(org.schema.field(key).kind, Cow::Borrowed(text))
+        .map_err(|_| Reply::error(404, &Refusal::no_such_key(text)))?;
+    match request.method.as_str() {
         "PATCH" => {
-            write_one(
-                org,
-                call,
-                version,
-                Target::Key { field: key, value },
-                Way::Upsert,
-            )
-            .await
+            let target = Target::Key { field: key, value };
+            write_one(org, request, version, target, Way::Upsert)
         }
-        "GET" | "HEAD" | "DELETE" => {
+        "DELETE" => delete(org, request, version, Target::Key { field: key, value }),
+        "GET" | "HEAD" => Ok(Work::read(move |org, store| {
             let places: Matches = match value.key_text() {
-                Some(text) => org.leads().find(&org.schema, key, text.trim()).to_vec(),
+                Some(text) => store.find(&org.schema, key, text.trim()).to_vec(),
                 None => Vec::new(),
             };
-            match places.as_slice() {
-                [] => Reply::error(404, &Refusal::no_such_key(text)),
-                [place] if method == "DELETE" => delete(org, call, *place).await,
-                _ => show(org, call, version, places).await,
+            if places.is_empty() {
+                return Reply::error(404, &Refusal::no_such_key(text));
             }
-        }
-        other => Reply::method_not_allowed(other, "DELETE,GET,HEAD,PATCH"),
+            show(org, store, request, version, &places)
+        })),
+        other => Err(Reply::method_not_allowed(other, "DELETE,GET,HEAD,PATCH")),
     }
 }
 
 /// One lead, or the list of paths when several match.
-async fn show(org: &Org, call: &mut Call, version: u32, places: Vec<u32>) -> Reply {
-    let plan = org.faults.plan(Endpoint::Other, &[]);
-    faulted::run(org, call, plan, |call| {
-        if places.len() > 1 {
-            return multiple(version, &places);
+fn show(org: &Org, store: &LeadStore, request: &Request, version: u32, places: &[u32]) -> Reply {
+    if places.len() > 1 {
+        return multiple(version, places);
+    }
+    let only = match wanted_fields(org, request) {
+        Ok(only) => only,
+        Err(refusal) => return Reply::error(400, &refusal),
+    };
+    let lead = places
+        .first()
+        .and_then(|place| store.get(*place).map(|lead| (*place, lead)));
+    match lead {
+        Some((place, lead)) => {
+            let version = format!("{version}.0");
+            let row = row_json(&org.schema, &version, place, lead, only.as_deref());
+            Reply::json(200, &row)
         }
-        let only = match wanted_fields(org, call) {
-            Ok(only) => only,
-            Err(refusal) => return Reply::error(400, &refusal),
-        };
-        let store = org.leads();
-        let lead = places
-            .first()
-            .and_then(|place| store.get(*place).map(|lead| (*place, lead)));
-        match lead {
-            Some((place, lead)) => {
-                let version = format!("{version}.0");
-                Reply::json(
-                    200,
-                    &row_json(&org.schema, &version, place, lead, only.as_deref()),
-                )
-            }
-            None => Reply::error(404, &Refusal::not_found()),
-        }
-    })
-    .await
+        None => Reply::error(404, &Refusal::not_found()),
+    }
 }
 
-async fn delete(org: &Org, call: &mut Call, place: u32) -> Reply {
-    let text = id::lead(place);
-    let _in_progress = org.watch.enter_keys([text.as_str()]);
-    let plan = org.faults.plan(Endpoint::Single, &[text.as_str()]);
-    faulted::run(org, call, plan, |_| {
-        let mut store = org.leads();
-        let deleted = store.delete(place);
-        let leads = store.count();
-        drop(store);
-        org.watch.count(|stats| stats.leads = leads);
-        if deleted {
-            Reply::empty(204)
-        } else {
-            Reply::error(404, &Refusal::new("ENTITY_IS_DELETED", "entity is deleted"))
-        }
-    })
-    .await
+fn delete<'r>(
+    org: &'r Org,
+    request: &'r Request,
+    version: u32,
+    target: Target<'r>,
+) -> Result<Work<'r>, Reply> {
+    let draft = Draft::new(&org.schema, target, Vec::new());
+    let shown = draft.key().into_owned();
+    let options = WriteOptions {
+        delete: true,
+        ..WriteOptions::default()
+    };
+    Work::write(
+        org,
+        &request.headers,
+        Endpoint::Single,
+        vec![draft],
+        options,
+        move |_, outcomes| match outcomes.first() {
+            Some(Outcome::Failed(refusals)) => Reply::errors(404, refusals),
+            Some(Outcome::Ambiguous(places)) => multiple(version, places),
+            Some(Outcome::Missing) => Reply::error(404, &Refusal::no_such_key(&shown)),
+            _ => Reply::empty(204),
+        },
+    )
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,45 +156,35 @@ enum Way {
     Upsert,
 }
 
-async fn write_one(
-    org: &Org,
-    call: &mut Call,
+fn write_one<'r>(
+    org: &'r Org,
+    request: &'r Request,
     version: u32,
-    target: Target<'_>,
+    target: Target<'r>,
     way: Way,
-) -> Reply {
-    if !call.is_json() {
-        return Reply::error(415, &unsupported_media_type());
-    }
-    let body = call.body.clone();
-    let record = match body::parse_record(&org.schema, &body) {
-        Ok(record) => record,
-        Err(refusal) => return Reply::error(400, &refusal),
-    };
-    if let Err(refusal) = refuse_id(&org.schema, &record.values) {
-        return Reply::error(400, &refusal);
-    }
+) -> Result<Work<'r>, Reply> {
+    request.must_be_json()?;
+    let bad_request = |refusal: Refusal| Reply::error(400, &refusal);
+    let record = body::parse_record(&org.schema, &request.body).map_err(bad_request)?;
+    refuse_id(&org.schema, &record.values).map_err(bad_request)?;
     if let Target::Key { field, .. } = &target
         && record.values.iter().any(|(number, _)| number == field)
     {
-        return Reply::error(400, &not_in_body(&org.schema.field(*field).name));
+        return Err(bad_request(not_in_body(&org.schema.field(*field).name)));
     }
     let update_only = way == Way::Upsert
-        && call
+        && request
             .query_value("updateOnly")
             .is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    let shown = match &target {
-        Target::Key { value, .. } => value.key_text().unwrap_or_default().into_owned(),
-        Target::Place(_) | Target::New => String::new(),
-    };
     let draft = Draft::new(&org.schema, target, record.values);
+    let shown = draft.key().into_owned();
     let options = WriteOptions {
-        update_only,
+        update_only: update_only || way == Way::Update,
         ..WriteOptions::default()
     };
-    write::run(
+    Work::write(
         org,
-        call,
+        &request.headers,
         Endpoint::Single,
         vec![draft],
         options,
@@ -207,7 +193,6 @@ async fn write_one(
             None => Reply::error(404, &Refusal::not_found()),
         },
     )
-    .await
 }
 
 fn one_result(outcome: &Outcome, version: u32, way: Way, key: &str) -> Reply {
@@ -222,9 +207,12 @@ fn one_result(outcome: &Outcome, version: u32, way: Way, key: &str) -> Reply {
     match outcome {
         Outcome::Created(place) => Reply::json(201, &body(*place, true)),
         Outcome::Updated(place) if tells => Reply::json(200, &body(*place, false)),
-        Outcome::Updated(_) => Reply::empty(204),
+        Outcome::Updated(_) | Outcome::Deleted(_) => Reply::empty(204),
         Outcome::Ambiguous(places) => multiple(version, places),
         Outcome::Missing => Reply::error(404, &Refusal::no_such_key(key)),
+        Outcome::Failed(refusals) if refusals.iter().any(|r| r.code == "ENTITY_IS_DELETED") => {
+            Reply::errors(404, refusals)
+        }
         Outcome::Failed(refusals) => Reply::errors(400, refusals),
     }
 }
@@ -245,8 +233,8 @@ fn not_in_body(field: &str) -> Refusal {
     )
 }
 
-fn wanted_fields(org: &Org, call: &Call) -> Result<Option<Vec<u16>>, Refusal> {
-    let Some(list) = call.query_value("fields") else {
+fn wanted_fields(org: &Org, request: &Request) -> Result<Option<Vec<u16>>, Refusal> {
+    let Some(list) = request.query_value("fields") else {
         return Ok(None);
     };
     let find = |name: &str| {

@@ -14,21 +14,22 @@ const SCOPE: &str = "api id";
 
 /// `POST /services/oauth2/token`.
 pub(super) async fn token(org: &Org, call: &mut Call) -> Reply {
-    if call.method != "POST" {
-        return Reply::method_not_allowed(&call.method, "POST");
+    if call.request.method != "POST" {
+        return Reply::method_not_allowed(&call.request.method, "POST");
     }
     let plan = org.faults.plan(Endpoint::Token, &[]);
-    faulted::run(org, call, plan, |call| log_in(org, call)).await
+    let token = call.token.as_deref();
+    faulted::run(org, token, plan, || log_in(org, call)).await
 }
 
 /// `POST /services/oauth2/revoke`.
 pub(super) fn revoke(org: &Org, call: &Call) -> Reply {
-    let form = parse_form(&String::from_utf8_lossy(&call.body));
+    let form = parse_form(&String::from_utf8_lossy(&call.request.body));
     let token = form
         .iter()
         .find(|(key, _)| key == "token")
         .map(|(_, value)| value.as_str())
-        .or_else(|| call.query_value("token"));
+        .or_else(|| call.request.query_value("token"));
     match token {
         Some(token) if org.sessions().revoke(token) => Reply::empty(200),
         _ => refused(
@@ -44,7 +45,7 @@ pub(super) fn user_info(org: &Org, call: &mut Call) -> Reply {
         Ok(app) => app,
         Err(reply) => return reply,
     };
-    let base = call.base_url(org);
+    let base = call.request.base_url(org);
     let (org_id, user_id) = (id::org(), id::user(app));
     let username = &org.apps[app].username;
     Reply::json(
@@ -80,10 +81,10 @@ pub(super) fn refused(error: &str, description: Option<&str>) -> Reply {
 }
 
 fn log_in(org: &Org, call: &Call) -> Reply {
-    let mut form = parse_form(&String::from_utf8_lossy(&call.body));
-    form.extend(call.query.iter().cloned());
-    let host = call.header("host").unwrap_or_default();
-    let base = call.base_url(org);
+    let mut form = parse_form(&String::from_utf8_lossy(&call.request.body));
+    form.extend(call.request.query.iter().cloned());
+    let host = call.request.header("host").unwrap_or_default();
+    let base = call.request.base_url(org);
     let own_urls = [
         base.clone(),
         format!("http://{host}"),
@@ -91,7 +92,7 @@ fn log_in(org: &Org, call: &Call) -> Reply {
     ];
     let request = GrantRequest {
         form: &form,
-        authorization: call.header("authorization"),
+        authorization: call.request.header("authorization"),
         host: host.rsplit_once(':').map_or(host, |(name, _)| name),
         own_urls: &own_urls,
     };

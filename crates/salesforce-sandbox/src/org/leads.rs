@@ -54,6 +54,11 @@ impl LeadStore {
         self.leads.get(place as usize).filter(|lead| !lead.deleted)
     }
 
+    /// Whether a lead was ever created there, deleted ones included.
+    pub(crate) fn was_given(&self, place: u32) -> bool {
+        (place as usize) < self.leads.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Lead)> {
         (0_u32..).zip(&self.leads).filter(|(_, lead)| !lead.deleted)
     }
@@ -134,17 +139,18 @@ impl LeadStore {
         true
     }
 
-    /// Undoes an update.
+    /// Undoes an update or a deletion.
     pub(crate) fn restore(&mut self, place: u32, before: Lead) {
-        let Some(current) = self
-            .leads
-            .get(place as usize)
-            .map(|lead| lead.packed.clone())
-        else {
+        let indexed = match self.get(place) {
+            Some(lead) => lead.packed.clone(),
+            None => Box::default(),
+        };
+        self.reindex(place, &indexed, &before.packed);
+        let Some(lead) = self.leads.get_mut(place as usize) else {
             return;
         };
-        self.reindex(place, &current, &before.packed);
-        self.leads[place as usize] = before;
+        self.live += u64::from(lead.deleted);
+        *lead = before;
     }
 
     fn reindex(&mut self, place: u32, before: &[u8], after: &[u8]) {

@@ -8,6 +8,7 @@ mod leads;
 mod refusal;
 mod sessions;
 mod snapshot;
+mod transaction;
 mod upsert;
 mod usage;
 
@@ -18,7 +19,8 @@ pub(crate) use refusal::Refusal;
 pub(crate) use sessions::Sessions;
 pub use snapshot::LeadSnapshot;
 pub(crate) use snapshot::row_json;
-pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, commit, look};
+pub(crate) use transaction::Transaction;
+pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, look};
 pub(crate) use usage::Usage;
 
 use crate::clock::Clock;

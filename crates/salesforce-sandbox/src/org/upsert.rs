@@ -1,10 +1,11 @@
 //! The rules of writing leads: matching, required fields, uniqueness, all-or-none.
 //!
-//! A request's records become [`Draft`]s outside of the lock; [`commit`] decides and writes them under it, in order.
+//! A request's records become [`Draft`]s outside of the lock; [`write_all`] decides and writes them under it, in order.
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::index::fold;
+use super::transaction::Undo;
 use super::{LeadStore, Refusal, id};
 use crate::schema::{Field, Schema};
 use crate::value::{Value, validate};
@@ -38,11 +39,22 @@ pub(crate) struct Draft<'a> {
 pub(crate) enum Outcome {
     Created(u32),
     Updated(u32),
+    Deleted(u32),
     /// Several leads carry the key.
     Ambiguous(Vec<u32>),
-    /// `updateOnly` and no match.
+    /// No lead to update or to delete.
     Missing,
     Failed(Vec<Refusal>),
+}
+
+impl Outcome {
+    /// Whether the org holds something else than before.
+    pub(crate) fn is_written(&self) -> bool {
+        match self {
+            Outcome::Created(_) | Outcome::Updated(_) | Outcome::Deleted(_) => true,
+            Outcome::Ambiguous(_) | Outcome::Missing | Outcome::Failed(_) => false,
+        }
+    }
 }
 
 /// How a request wants its records written.
@@ -50,6 +62,8 @@ pub(crate) enum Outcome {
 pub(crate) struct WriteOptions<'a> {
     pub(crate) all_or_none: bool,
     pub(crate) update_only: bool,
+    /// The records are deleted instead of saved.
+    pub(crate) delete: bool,
     /// Owner given by the assignment rule.
     pub(crate) owner: Option<&'a str>,
     pub(crate) now_micros: i64,
@@ -149,49 +163,27 @@ pub(crate) fn look(store: &mut LeadStore, schema: &Schema, drafts: &mut [Draft<'
     }
 }
 
-/// Writes the records in order; the outcomes are in the order of the drafts, one each.
-pub(crate) fn commit(
+/// Writes the records in order; the outcomes are in the order of the drafts, one each. What was before is kept in `undo`.
+pub(super) fn write_all(
     store: &mut LeadStore,
     schema: &Schema,
     mut drafts: Vec<Draft<'_>>,
     options: WriteOptions<'_>,
+    mut undo: Option<&mut Undo>,
 ) -> Vec<Outcome> {
     refuse_repeated_keys(schema, &mut drafts);
-    let mut outcomes = Vec::with_capacity(drafts.len());
-    let mut undo = Vec::new();
-    for draft in drafts {
-        let outcome = write(store, schema, draft, options, &mut undo);
-        outcomes.push(outcome);
-    }
-    let failed = outcomes
-        .iter()
-        .any(|o| !matches!(o, Outcome::Created(_) | Outcome::Updated(_)));
-    if options.all_or_none && failed {
-        for (place, before) in undo.into_iter().rev() {
-            match before {
-                Some(lead) => store.restore(place, lead),
-                None => {
-                    store.delete(place);
-                }
-            }
-        }
-        for outcome in &mut outcomes {
-            if matches!(outcome, Outcome::Created(_) | Outcome::Updated(_)) {
-                *outcome = Outcome::Failed(vec![rolled_back()]);
-            }
-        }
-    }
-    outcomes
+    drafts
+        .into_iter()
+        .map(|draft| write(store, schema, draft, options, undo.as_deref_mut()))
+        .collect()
 }
-
-type Undo = Vec<(u32, Option<super::leads::Lead>)>;
 
 fn write(
     store: &mut LeadStore,
     schema: &Schema,
     draft: Draft<'_>,
     options: WriteOptions<'_>,
-    undo: &mut Undo,
+    undo: Option<&mut Undo>,
 ) -> Outcome {
     if !draft.refusals.is_empty() {
         return Outcome::Failed(draft.refusals);
@@ -199,9 +191,10 @@ fn write(
     let existing = match &draft.target {
         Target::New => None,
         Target::Place(place) if store.get(*place).is_some() => Some(*place),
-        Target::Place(_) => {
-            return Outcome::Failed(vec![Refusal::new("ENTITY_IS_DELETED", "entity is deleted")]);
+        Target::Place(place) if store.was_given(*place) => {
+            return Outcome::Failed(vec![is_deleted()]);
         }
+        Target::Place(_) => return Outcome::Missing,
         Target::Key { field, value } => {
             let key = value.key_text().unwrap_or_default();
             match store.find(schema, *field, &key) {
@@ -211,8 +204,10 @@ fn write(
             }
         }
     };
-    if existing.is_none() && options.update_only {
-        return Outcome::Missing;
+    match existing {
+        None if options.update_only || options.delete => return Outcome::Missing,
+        Some(place) if options.delete => return delete(store, place, undo),
+        _ => {}
     }
     if let (Some(place), Some(false), Target::Key { field, .. }) =
         (existing, draft.matched_before, &draft.target)
@@ -241,19 +236,30 @@ fn write(
     match existing {
         Some(place) => {
             let before = store.update(place, &values, options.now_micros);
-            if options.all_or_none {
+            if let Some(undo) = undo {
                 undo.push((place, before));
             }
             Outcome::Updated(place)
         }
         None => {
             let place = store.insert(&values, options.now_micros);
-            if options.all_or_none {
+            if let Some(undo) = undo {
                 undo.push((place, None));
             }
             Outcome::Created(place)
         }
     }
+}
+
+fn delete(store: &mut LeadStore, place: u32, undo: Option<&mut Undo>) -> Outcome {
+    let before = store.get(place).cloned();
+    if !store.delete(place) {
+        return Outcome::Failed(vec![is_deleted()]);
+    }
+    if let Some(undo) = undo {
+        undo.push((place, before));
+    }
+    Outcome::Deleted(place)
 }
 
 /// Access, required fields and uniqueness: what depends on whether this is an insert.
@@ -375,7 +381,11 @@ fn taken(field: &Field, place: u32) -> Refusal {
     )
 }
 
-fn rolled_back() -> Refusal {
+fn is_deleted() -> Refusal {
+    Refusal::new("ENTITY_IS_DELETED", "entity is deleted")
+}
+
+pub(super) fn rolled_back() -> Refusal {
     Refusal::new(
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
         "Record rolled back because not all records were valid and the request was using AllOrNone header",

@@ -72,3 +72,22 @@ fn a_soft_quota_is_counted_but_not_enforced() {
         (200, Some("api-usage=2/1"))
     );
 }
+
+#[test]
+fn calls_come_back_after_24_hours_on_a_clock_that_tests_move() {
+    let org = Org::with(OrgConfig {
+        daily_api_requests: 1,
+        ..OrgConfig::default()
+    });
+    assert_eq!(org.get("/services/data/v67.0/limits").status, 200);
+    assert_eq!(org.get("/services/data/v67.0/limits").status, 403);
+    org.sandbox
+        .advance_clock(std::time::Duration::from_secs(23 * 3600));
+    assert_eq!(org.get("/services/data/v67.0/limits").status, 403);
+    let moved = org
+        .ask_anonymously("POST", "/__sandbox/clock")
+        .json(&serde_json::json!({ "advance_seconds": 3600 }))
+        .send();
+    assert_eq!(moved.status, 200);
+    assert_eq!(org.get("/services/data/v67.0/limits").status, 200);
+}

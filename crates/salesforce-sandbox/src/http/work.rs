@@ -1,0 +1,214 @@
+//! What a request asks of a resource, understood but not done yet.
+//!
+//! Understanding needs no lock and may refuse; doing happens under the armed faults (a call of its own, [`run`]) or
+//! inside of somebody else's transaction (a part of a composite call, [`Work::perform`]). So nothing that understands
+//! a request may look at the leads: the caller may hold their lock.
+use axum::http::HeaderMap;
+
+use super::faulted;
+use super::reply::Reply;
+use crate::faults::Endpoint;
+use crate::org::{Draft, LeadStore, Org, Outcome, Refusal, Transaction, WriteOptions, look};
+use crate::watch::RequestRecord;
+
+/// Turns the outcomes of a write, one per draft, into its reply.
+pub(super) type Respond<'r> = Box<dyn FnOnce(&Org, &[Outcome]) -> Reply + Send + 'r>;
+/// Answers from what the org holds.
+pub(super) type Answer<'r> = Box<dyn FnOnce(&Org, &mut LeadStore) -> Reply + Send + 'r>;
+
+/// An understood request.
+pub(super) enum Work<'r> {
+    Write(Write<'r>),
+    Read(Endpoint, Answer<'r>),
+}
+
+/// Records to be written.
+pub(super) struct Write<'r> {
+    endpoint: Endpoint,
+    /// The key of each draft, as faults and the log name it.
+    keys: Vec<String>,
+    drafts: Vec<Draft<'r>>,
+    options: WriteOptions<'r>,
+    respond: Respond<'r>,
+}
+
+/// Work that is done, but for its reply, which needs no lock.
+pub(super) enum Done<'r> {
+    Reply(Reply),
+    Outcomes(Respond<'r>, Vec<Outcome>),
+}
+
+/// What writes came to, for counters and log.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    records: u64,
+    created: u64,
+    updated: u64,
+    deleted: u64,
+    /// Of accepted records.
+    keys: Vec<String>,
+}
+
+impl<'r> Work<'r> {
+    /// Records to be written; refuses a request whose headers ask for what cannot be done.
+    pub(super) fn write(
+        org: &'r Org,
+        headers: &HeaderMap,
+        endpoint: Endpoint,
+        drafts: Vec<Draft<'r>>,
+        options: WriteOptions<'r>,
+        respond: impl FnOnce(&Org, &[Outcome]) -> Reply + Send + 'r,
+    ) -> Result<Work<'r>, Reply> {
+        let owner = assigned_owner(org, headers).map_err(|refusal| Reply::error(400, &refusal))?;
+        Ok(Work::Write(Write {
+            endpoint,
+            keys: drafts
+                .iter()
+                .map(|draft| draft.key().into_owned())
+                .collect(),
+            drafts,
+            options: WriteOptions { owner, ..options },
+            respond: Box::new(respond),
+        }))
+    }
+
+    /// Something to be read.
+    pub(super) fn read(answer: impl FnOnce(&Org, &mut LeadStore) -> Reply + Send + 'r) -> Work<'r> {
+        Work::Read(Endpoint::Other, Box::new(answer))
+    }
+
+    /// Does it inside of a transaction.
+    pub(super) fn perform(
+        self,
+        org: &Org,
+        transaction: &mut Transaction<'_>,
+        tally: &mut Tally,
+    ) -> Done<'r> {
+        match self {
+            Work::Read(_, answer) => Done::Reply(answer(org, transaction.store())),
+            Work::Write(write) => {
+                let options = WriteOptions {
+                    now_micros: org.clock.wall_micros(),
+                    ..write.options
+                };
+                let outcomes = transaction.write(write.drafts, options);
+                tally.add(write.keys, &outcomes);
+                Done::Outcomes(write.respond, outcomes)
+            }
+        }
+    }
+}
+
+impl Done<'_> {
+    pub(super) fn reply(self, org: &Org) -> Reply {
+        match self {
+            Done::Reply(reply) => reply,
+            Done::Outcomes(respond, outcomes) => respond(org, &outcomes),
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, keys: Vec<String>, outcomes: &[Outcome]) {
+        self.records += outcomes.len() as u64;
+        for (key, outcome) in keys.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Created(_) => self.created += 1,
+                Outcome::Updated(_) => self.updated += 1,
+                Outcome::Deleted(_) => self.deleted += 1,
+                Outcome::Ambiguous(_) | Outcome::Missing | Outcome::Failed(_) => continue,
+            }
+            self.keys.push(key);
+        }
+    }
+
+    /// Nothing of it was kept.
+    #[expect(dead_code, reason = "for composite calls, which follow")]
+    pub(super) fn roll_back(&mut self) {
+        *self = Tally {
+            records: self.records,
+            ..Tally::default()
+        };
+    }
+
+    /// Counts what was committed and notes it in the log entry.
+    pub(super) fn note(self, org: &Org, record: &mut RequestRecord) {
+        let written = self.created + self.updated + self.deleted;
+        record.records += self.records;
+        if written > 0 {
+            record.committed_monotonic_micros = Some(org.clock.monotonic_micros());
+            record.keys.extend(self.keys);
+        }
+        if self.records == 0 {
+            return;
+        }
+        let leads = org.leads().count();
+        org.watch.count(|stats| {
+            stats.leads = leads;
+            stats.records_created += self.created;
+            stats.records_upserted += self.created + self.updated;
+            stats.records_rejected += self.records - written;
+        });
+    }
+}
+
+/// Does the work of a call of its own under the armed faults.
+pub(super) async fn run(
+    org: &Org,
+    token: Option<&str>,
+    record: &mut RequestRecord,
+    mut work: Work<'_>,
+) -> Reply {
+    let (endpoint, keys) = match &work {
+        Work::Read(endpoint, _) => (*endpoint, &[][..]),
+        Work::Write(write) => (write.endpoint, write.keys.as_slice()),
+    };
+    let plan = {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        org.faults.plan(endpoint, &keys)
+    };
+    let mut in_progress = None;
+    if let Work::Write(write) = &mut work {
+        let keys: Vec<_> = write
+            .drafts
+            .iter()
+            .map(|draft| draft.folded_key(&org.schema))
+            .collect();
+        in_progress = Some(org.watch.enter_keys(keys.iter().map(AsRef::as_ref)));
+        for (index, refusal) in &plan.records {
+            write.drafts[*index].refuse(refusal.clone());
+        }
+        if plan.waits_before() {
+            look(&mut org.leads(), &org.schema, &mut write.drafts);
+        }
+    }
+    let reply = faulted::run(org, token, plan, || {
+        let mut transaction = Transaction::begin(org, false);
+        let mut tally = Tally::default();
+        let done = work.perform(org, &mut transaction, &mut tally);
+        drop(transaction);
+        tally.note(org, record);
+        done.reply(org)
+    })
+    .await;
+    drop(in_progress);
+    reply
+}
+
+/// The owner that assignment rules give; they run unless the client says `FALSE` (facts 0.4 and 8).
+fn assigned_owner<'o>(org: &'o Org, headers: &HeaderMap) -> Result<Option<&'o str>, Refusal> {
+    let wanted = headers
+        .get("sforce-auto-assign")
+        .map(|value| value.to_str().unwrap_or_default().trim());
+    match wanted {
+        Some(value) if value.eq_ignore_ascii_case("false") => Ok(None),
+        // Key prefix of assignment rules.
+        Some(value) if !value.eq_ignore_ascii_case("true") && !value.starts_with("01Q") => {
+            Err(Refusal::new(
+                "INVALID_ASSIGNMENT_RULE",
+                format!("invalid assignment rule: {value}"),
+            ))
+        }
+        _ => Ok(org.config.assignment_rule_owner.as_deref()),
+    }
+}

@@ -1,0 +1,84 @@
+//! Writes under one lock that become visible together and can be undone together.
+//!
+//! Invariant: while a transaction lives nobody else sees or changes a lead. It never lives across an await.
+use std::sync::MutexGuard;
+
+use super::leads::Lead;
+use super::upsert::{self, Draft, Outcome, WriteOptions};
+use super::{LeadStore, Org};
+use crate::schema::Schema;
+
+/// One lead as it was before a write; `None` where there was none.
+pub(super) type Undo = Vec<(u32, Option<Lead>)>;
+
+/// A run of writes.
+pub(crate) struct Transaction<'o> {
+    store: MutexGuard<'o, LeadStore>,
+    schema: &'o Schema,
+    /// Empty unless something may have to be undone.
+    undo: Undo,
+    revocable: bool,
+}
+
+impl<'o> Transaction<'o> {
+    /// Waits for the lock. Only a `revocable` transaction can be rolled back as a whole.
+    pub(crate) fn begin(org: &'o Org, revocable: bool) -> Transaction<'o> {
+        Transaction {
+            store: org.leads(),
+            schema: &org.schema,
+            undo: Undo::new(),
+            revocable,
+        }
+    }
+
+    /// Writes the records in order; the outcomes are in the order of the drafts, one each.
+    pub(crate) fn write(
+        &mut self,
+        drafts: Vec<Draft<'_>>,
+        options: WriteOptions<'_>,
+    ) -> Vec<Outcome> {
+        let mark = self.undo.len();
+        let keep = self.revocable || options.all_or_none;
+        let mut outcomes = upsert::write_all(
+            &mut self.store,
+            self.schema,
+            drafts,
+            options,
+            keep.then_some(&mut self.undo),
+        );
+        if options.all_or_none && outcomes.iter().any(|outcome| !outcome.is_written()) {
+            self.undo_to(mark);
+            for outcome in &mut outcomes {
+                if outcome.is_written() {
+                    *outcome = Outcome::Failed(vec![upsert::rolled_back()]);
+                }
+            }
+        }
+        if !self.revocable {
+            self.undo.clear();
+        }
+        outcomes
+    }
+
+    /// The leads as this transaction sees them.
+    pub(crate) fn store(&mut self) -> &mut LeadStore {
+        &mut self.store
+    }
+
+    /// Undoes everything since the beginning of a revocable transaction.
+    #[expect(dead_code, reason = "for composite calls, which follow")]
+    pub(crate) fn roll_back(&mut self) {
+        self.undo_to(0);
+    }
+
+    fn undo_to(&mut self, mark: usize) {
+        for (place, before) in self.undo.drain(mark..).rev() {
+            match before {
+                Some(lead) => self.store.restore(place, lead),
+                None => {
+                    self.store.delete(place);
+                }
+            }
+        }
+    }
+}
