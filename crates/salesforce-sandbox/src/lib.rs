@@ -6,6 +6,7 @@
 //! - `schema`: the Lead object: its fields, what describe says of them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
+//! - `bulk`: Bulk API 2.0: jobs, their CSV, and working on them.
 //! - `oauth`: the token endpoint and its grants.
 //! - `faults`: what shall go wrong, how often, and for whom.
 //! - `watch`: the request log, counters, and waiting for a condition on them.
@@ -29,6 +30,7 @@ pub mod schema;
 mod value;
 pub mod watch;
 
+pub use bulk::{JobSnapshot, JobState};
 pub use command::serve_until_signal;
 pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode};
 pub use error::Error;

@@ -62,11 +62,15 @@ pub(super) fn read(schema: &Schema, data: &[u8], dialect: Dialect) -> Result<Hea
     })
 }
 
-/// The names of the first row as they stand there, understood or not.
+/// The names of the first row as they stand there, understood or not, and where the next row begins. A row that is
+/// too long for a header has no names.
 pub(super) fn names_of(data: &[u8], dialect: Dialect) -> (Vec<String>, usize) {
     let mut reader = Reader::new(data, 0, dialect);
     let mut row = Row::default();
     reader.read(&mut row);
+    if row.end - row.start > 4 * MAX_HEADER_CHARACTERS {
+        row.cells.clear();
+    }
     (names(data, &row), reader.position())
 }
 
@@ -81,10 +85,6 @@ impl Header {
         self.fields
             .iter()
             .position(|field| schema.field(*field).kind == FieldType::Id)
-    }
-
-    pub(super) fn column_of(&self, field: u16) -> Option<usize> {
-        self.fields.iter().position(|f| *f == field)
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use super::call::Request;
 use super::reply::Reply;
 use super::rest::VERSIONS;
+use crate::bulk::DAILY_QUERY_JOBS;
 use crate::org::{Org, id};
 use crate::schema;
 
@@ -30,7 +31,7 @@ pub(super) fn versions(request: &Request) -> Reply {
 /// `GET /services/data/vXX.X`.
 pub(super) fn resources(request: &Request, version: u32) -> Reply {
     only_get(request, || {
-        let mut map: Map<String, Value> = ["sobjects", "limits", "composite"]
+        let mut map: Map<String, Value> = ["sobjects", "limits", "composite", "jobs"]
             .into_iter()
             .map(|name| {
                 (
@@ -78,13 +79,18 @@ pub(super) fn limits(org: &Org, request: &Request) -> Reply {
         let max = org.config.daily_api_requests;
         let used = org.usage().used(org.clock.monotonic_micros());
         let untouched = |max: u64| json!({ "Max": max, "Remaining": max });
+        let left =
+            |max: u64, used: u64| json!({ "Max": max, "Remaining": max.saturating_sub(used) });
+        let now = org.now();
+        let batches = left(org.config.daily_bulk_batches, org.bulk.batches_used(now));
+        let query_jobs = left(DAILY_QUERY_JOBS, org.bulk.query_jobs_used(now));
         Reply::json(
             200,
             &json!({
-                "DailyApiRequests": { "Max": max, "Remaining": max.saturating_sub(used) },
+                "DailyApiRequests": left(max, used),
                 "DailyAsyncApexExecutions": untouched(250_000),
-                "DailyBulkApiBatches": untouched(15_000),
-                "DailyBulkV2QueryJobs": untouched(10_000),
+                "DailyBulkApiBatches": batches,
+                "DailyBulkV2QueryJobs": query_jobs,
                 "DailyWorkflowEmails": untouched(1_000),
                 "DataStorageMB": untouched(10_240),
                 "FileStorageMB": untouched(10_240),

@@ -4,7 +4,7 @@ use axum::http::{HeaderName, HeaderValue};
 use super::call::{Call, Request};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, resources, rows};
+use super::{collections, faulted, jobs, resources, rows};
 use crate::config::QuotaMode;
 use crate::org::{Org, Refusal};
 
@@ -59,18 +59,22 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
         let text = format!("API version {number}.0 is retired and no longer supported.");
         return Reply::error(410, &Refusal::new("GONE", text));
     }
-    if let Err(reply) = authenticate(org, call) {
-        return reply;
-    }
+    let app = match authenticate(org, call) {
+        Ok(app) => app,
+        Err(reply) => return reply,
+    };
     if let Err(reply) = spend(org) {
         return reply;
     }
     let _in_progress = org.watch.enter_call();
+    if let ["jobs", rest @ ..] = rest {
+        return jobs::answer(org, call, app, number, rest).await;
+    }
     dispatch(org, call, number, rest).await
 }
 
 /// Counts the call, or refuses it when the day's calls are used up (facts 0.1).
-fn spend(org: &Org) -> Result<(), Reply> {
+pub(super) fn spend(org: &Org) -> Result<(), Reply> {
     let now = org.clock.monotonic_micros();
     let mut usage = org.usage();
     if org.config.daily_api_mode == QuotaMode::Hard

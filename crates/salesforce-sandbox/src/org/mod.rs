@@ -20,9 +20,10 @@ pub(crate) use sessions::Sessions;
 pub use snapshot::LeadSnapshot;
 pub(crate) use snapshot::row_json;
 pub(crate) use transaction::Transaction;
-pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, look};
+pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, ambiguous, look};
 pub(crate) use usage::Usage;
 
+use crate::bulk::{Bulk, Moment};
 use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
@@ -38,6 +39,7 @@ pub(crate) struct Org {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
+    pub(crate) bulk: Bulk,
     /// Whether the control endpoints answer; only on a loopback listener.
     pub(crate) control: bool,
     leads: Mutex<LeadStore>,
@@ -56,6 +58,11 @@ impl Org {
             clock: Clock::new(),
             faults: Faults::default(),
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
+            bulk: Bulk::new(
+                config.daily_bulk_batches,
+                config.daily_bulk_records,
+                config.bulk_storage_bytes,
+            ),
             control,
             sessions: Mutex::new(Sessions::default()),
             usage: Mutex::new(Usage::default()),
@@ -68,6 +75,14 @@ impl Org {
         self.config
             .session_idle_seconds
             .map(|seconds| seconds.saturating_mul(1_000_000))
+    }
+
+    /// Now, by both clocks.
+    pub(crate) fn now(&self) -> Moment {
+        Moment {
+            wall_micros: self.clock.wall_micros(),
+            monotonic_micros: self.clock.monotonic_micros(),
+        }
     }
 
     pub(crate) fn leads(&self) -> MutexGuard<'_, LeadStore> {

@@ -7,5 +7,5 @@ mod reader;
 mod tests;
 mod writer;
 
-pub(crate) use reader::{Cell, Flaw, Reader, Row};
+pub(crate) use reader::{Flaw, Reader, Row};
 pub(crate) use writer::{write_cell, write_row};
