@@ -26,7 +26,7 @@ pub(crate) struct Reply {
     /// The connection is cut instead of sending anything.
     pub(crate) cut: bool,
     /// Stands in for the body, and is made while it is sent.
-    pub(crate) stream: Option<Pieces>,
+    pub(crate) stream: Option<Box<Pieces>>,
 }
 
 impl Reply {
@@ -60,7 +60,7 @@ impl Reply {
         pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
     ) -> Reply {
         Reply {
-            stream: Some(Pieces::new(pieces)),
+            stream: Some(Box::new(Pieces::new(pieces))),
             ..Reply::empty(status)
         }
     }

@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
 
     fn bare(&mut self, row: &mut Row) -> Cell {
         let start = self.at;
-        self.to_boundary(row);
+        self.skip_to_boundary(row);
         Cell {
             start,
             end: self.at,
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes to the next delimiter or line end; a quote on the way is a flaw.
-    fn to_boundary(&mut self, row: &mut Row) {
+    fn skip_to_boundary(&mut self, row: &mut Row) {
         let delimiter = self.dialect.delimiter.byte();
         let rest = self.data.get(self.at..).unwrap_or_default();
         let mut quote = false;
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(byte) if byte != delimiter && byte != b'\n' && byte != b'\r' => {
                 row.flaw = row.flaw.or(Some(Flaw::Quote));
-                self.to_boundary(row);
+                self.skip_to_boundary(row);
                 // What cannot be understood is shown as it was sent.
                 Cell {
                     start: open,
