@@ -216,8 +216,10 @@ impl Ingest<'_> {
             now_micros: now.wall_micros,
             ..WriteOptions::default()
         };
+        // Users are numbered far below that.
+        let user = u16::try_from(self.job.created_by).unwrap_or_default();
         let (outcomes, leads) = self.job.write_rows(now, |ledger| {
-            let mut transaction = Transaction::begin(self.org, false);
+            let mut transaction = Transaction::begin(self.org, false).by(user);
             let outcomes = transaction.write(drafts, options);
             let leads = transaction.store().count();
             drop(transaction);

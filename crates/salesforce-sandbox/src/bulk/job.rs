@@ -34,7 +34,7 @@ pub(crate) struct Job {
     pub(super) number: u64,
     /// API version it was created with.
     pub(super) version: u32,
-    /// Number of the app whose user created it.
+    /// Number of the user who created it.
     pub(super) created_by: usize,
     pub(super) created_micros: i64,
     pub(super) definition: Definition,

@@ -72,13 +72,13 @@ impl Bulk {
         &self,
         request: IngestRequest,
         version: u32,
-        app: usize,
+        user: usize,
         now: Moment,
     ) -> Result<Arc<Job>, Refusal> {
         if self.batches_used(now) >= self.daily.batches {
             return Err(exceeded(BATCHES_USED_UP));
         }
-        self.create(Definition::Ingest(request), version, app, now)
+        self.create(Definition::Ingest(request), version, user, now)
     }
 
     /// A new query job, which starts at once.
@@ -87,13 +87,13 @@ impl Bulk {
         request: QueryRequest,
         object: String,
         version: u32,
-        app: usize,
+        user: usize,
         now: Moment,
     ) -> Result<Arc<Job>, Refusal> {
         if !lock(&self.allocation).take_query_job(now.monotonic_micros) {
             return Err(exceeded("Too many query jobs in the last 24 hours."));
         }
-        let job = self.create(Definition::Query { request, object }, version, app, now)?;
+        let job = self.create(Definition::Query { request, object }, version, user, now)?;
         self.enqueue(&job);
         Ok(job)
     }
@@ -102,7 +102,7 @@ impl Bulk {
         &self,
         definition: Definition,
         version: u32,
-        app: usize,
+        user: usize,
         now: Moment,
     ) -> Result<Arc<Job>, Refusal> {
         let mut jobs = lock(&self.jobs);
@@ -116,7 +116,7 @@ impl Bulk {
             jobs.by_number.remove(&number);
         }
         jobs.last_number += 1;
-        let job = Arc::new(Job::new(jobs.last_number, definition, version, app, now));
+        let job = Arc::new(Job::new(jobs.last_number, definition, version, user, now));
         jobs.by_number.insert(job.number, Arc::clone(&job));
         Ok(job)
     }

@@ -40,6 +40,7 @@ pub(crate) enum Refuse {
     },
     SessionExpired {
         revoke: bool,
+        message: Option<String>,
     },
     Token {
         error: String,
@@ -154,7 +155,7 @@ impl ArmedFault {
     pub(super) fn is_for(&self, endpoint: Endpoint) -> bool {
         let action_fits = match self.fault.action {
             Action::TokenError { .. } => endpoint == Endpoint::Token,
-            Action::SessionExpired { .. } => endpoint != Endpoint::Token,
+            Action::SessionExpired { .. } => !matches!(endpoint, Endpoint::Token | Endpoint::Login),
             _ => true,
         };
         let part_of_bulk = matches!(
@@ -257,8 +258,11 @@ impl ArmedFault {
             Action::Hold { after_commit: true } => {
                 plan.hold_after = plan.hold_after.or(Some(self.id))
             }
-            Action::SessionExpired { revoke } => {
-                plan.refuse_with(Refuse::SessionExpired { revoke: *revoke })
+            Action::SessionExpired { revoke, message } => {
+                plan.refuse_with(Refuse::SessionExpired {
+                    revoke: *revoke,
+                    message: message.clone(),
+                });
             }
             Action::Refuse {
                 status,

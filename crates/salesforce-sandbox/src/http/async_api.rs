@@ -21,11 +21,7 @@ pub(super) async fn answer(org: &Org, request: &Request) -> Reply {
 fn refuse(org: &Org, request: &Request) -> Reply {
     let token = request.header("x-sfdc-session").unwrap_or_default();
     let now = org.clock.monotonic_micros();
-    if org
-        .sessions()
-        .touch(token, org.idle_micros(), now)
-        .is_none()
-    {
+    if org.sessions().touch(token, now).is_none() {
         return error(request, "InvalidSessionId", "Invalid session id");
     }
     if let Err(reply) = rest::spend(org) {

@@ -12,7 +12,7 @@ use crate::bulk::request::{
 };
 use crate::bulk::{JobKind, ResultSet, check_query, count_end, multipart};
 use crate::faults::Endpoint;
-use crate::org::{Org, Refusal, id};
+use crate::org::{Identity, Org, Refusal, id};
 
 /// Most characters of data in a multipart creation (facts 5.1).
 const MAX_MULTIPART_CHARACTERS: usize = 100_000;
@@ -22,15 +22,15 @@ const NUMBER_OF_RECORDS: HeaderName = HeaderName::from_static("sforce-numberofre
 /// Who asks, and for which version.
 #[derive(Clone, Copy)]
 struct Caller {
-    app: usize,
+    user: usize,
     version: u32,
 }
 
-/// Answers everything below `/jobs`; `app` is the number of the caller's app.
+/// Answers everything below `/jobs`.
 pub(super) async fn answer(
     org: &Org,
     call: &mut Call,
-    app: usize,
+    identity: Identity,
     version: u32,
     rest: &[&str],
 ) -> Reply {
@@ -40,7 +40,10 @@ pub(super) async fn answer(
     };
     let endpoint = endpoint(method, rest);
     let plan = org.faults.plan(endpoint, &[]);
-    let caller = Caller { app, version };
+    let caller = Caller {
+        user: identity.user,
+        version,
+    };
     let (request, token) = (&call.request, call.token.as_deref());
     faulted::run(org, token, plan, || {
         perform(org, request, caller, kind, rest)
@@ -110,16 +113,16 @@ fn create(org: &Org, request: &Request, caller: Caller, kind: JobKind) -> Answer
         return Ok(reply);
     }
     let now = org.now();
-    let Caller { app, version } = caller;
+    let Caller { user, version } = caller;
     let job = match kind {
         JobKind::Ingest => {
             let wanted = parse_ingest(org, &request.body, version)?;
-            org.bulk.create_ingest(wanted, version, app, now)
+            org.bulk.create_ingest(wanted, version, user, now)
         }
         JobKind::Query => {
             let wanted = QueryRequest::parse(&request.body).map_err(bad_request)?;
             let object = check_query(org, &wanted).map_err(bad_request)?;
-            org.bulk.create_query(wanted, object, version, app, now)
+            org.bulk.create_query(wanted, object, version, user, now)
         }
     };
     Ok(Reply::json(200, &job.map_err(bad_request)?.short_json()))
@@ -140,11 +143,11 @@ fn create_with_data(org: &Org, request: &Request, caller: Caller, boundary: &str
         return Err(bad_request(Refusal::new("INVALIDJOB", text)));
     }
     let now = org.now();
-    let Caller { app, version } = caller;
+    let Caller { user, version } = caller;
     let wanted = parse_ingest(org, parts.job, version)?;
     // A copy, so that the rest of the body is not kept with it.
     let content = parts.content.to_vec().into();
-    let job = org.bulk.create_ingest(wanted, version, app, now);
+    let job = org.bulk.create_ingest(wanted, version, user, now);
     let job = job.map_err(bad_request)?;
     let closed = org
         .bulk

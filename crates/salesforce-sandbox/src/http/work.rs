@@ -167,6 +167,7 @@ pub(super) async fn run(
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         org.faults.plan(endpoint, &keys)
     };
+    let user = token.and_then(|token| org.sessions().holder(token));
     let mut in_progress = None;
     if let Work::Write(write) = &mut work {
         let keys: Vec<_> = write
@@ -183,7 +184,7 @@ pub(super) async fn run(
         }
     }
     let reply = faulted::run(org, token, plan, || {
-        let mut transaction = Transaction::begin(org, false);
+        let mut transaction = Transaction::begin(org, false).by(user.unwrap_or_default());
         let mut tally = Tally::default();
         let done = work.perform(org, &mut transaction, &mut tally);
         drop(transaction);

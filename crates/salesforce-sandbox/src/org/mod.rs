@@ -5,29 +5,32 @@
 pub(crate) mod id;
 mod index;
 mod leads;
+pub(crate) mod opaque;
 mod refusal;
 mod sessions;
 mod snapshot;
 mod transaction;
 mod upsert;
 mod usage;
+mod users;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use leads::{LeadStore, Matches};
 pub(crate) use refusal::Refusal;
-pub(crate) use sessions::Sessions;
+pub(crate) use sessions::{ApprovalId, Identity, Lifetimes, Opening, Sessions};
 pub use snapshot::LeadSnapshot;
 pub(crate) use snapshot::row_json;
 pub(crate) use transaction::Transaction;
 pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, ambiguous, look};
 pub(crate) use usage::Usage;
+pub(crate) use users::{PasswordCheck, User, Users};
 
 use crate::bulk::{Bulk, Moment};
 use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
-use crate::oauth::RegisteredApp;
+use crate::oauth::{Approvals, LoginRate, RegisteredApp};
 use crate::schema::Schema;
 use crate::watch::Watch;
 
@@ -35,6 +38,7 @@ use crate::watch::Watch;
 pub(crate) struct Org {
     pub(crate) config: OrgConfig,
     pub(crate) apps: Vec<RegisteredApp>,
+    pub(crate) users: Users,
     pub(crate) schema: Schema,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
@@ -44,6 +48,8 @@ pub(crate) struct Org {
     pub(crate) control: bool,
     leads: Mutex<LeadStore>,
     sessions: Mutex<Sessions>,
+    approvals: Mutex<Approvals>,
+    login_rate: Mutex<LoginRate>,
     usage: Mutex<Usage>,
 }
 
@@ -51,8 +57,19 @@ impl Org {
     /// The configuration has been checked.
     pub(crate) fn new(config: OrgConfig, control: bool) -> Org {
         let schema = Schema::new(&config);
+        let users = Users::new(&config);
+        let micros = |seconds: u64| seconds.saturating_mul(1_000_000);
+        let lifetimes = Lifetimes {
+            idle_micros: config.session_idle_seconds.map(micros),
+            whole_micros: config.session_lifetime_seconds.map(micros),
+        };
         Org {
-            apps: config.apps.iter().map(RegisteredApp::new).collect(),
+            apps: config
+                .apps
+                .iter()
+                .map(|app| RegisteredApp::new(app, &users))
+                .collect(),
+            users,
             leads: Mutex::new(LeadStore::new(&schema)),
             schema,
             clock: Clock::new(),
@@ -64,17 +81,12 @@ impl Org {
                 config.bulk_storage_bytes,
             ),
             control,
-            sessions: Mutex::new(Sessions::default()),
+            sessions: Mutex::new(Sessions::new(lifetimes)),
+            approvals: Mutex::new(Approvals::default()),
+            login_rate: Mutex::new(LoginRate::default()),
             usage: Mutex::new(Usage::default()),
             config,
         }
-    }
-
-    /// Idle time after which sessions die.
-    pub(crate) fn idle_micros(&self) -> Option<u64> {
-        self.config
-            .session_idle_seconds
-            .map(|seconds| seconds.saturating_mul(1_000_000))
     }
 
     /// Now, by both clocks.
@@ -91,6 +103,14 @@ impl Org {
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sessions)
+    }
+
+    pub(crate) fn approvals(&self) -> MutexGuard<'_, Approvals> {
+        lock(&self.approvals)
+    }
+
+    pub(crate) fn login_rate(&self) -> MutexGuard<'_, LoginRate> {
+        lock(&self.login_rate)
     }
 
     pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
