@@ -8,3 +8,4 @@ mod limits;
 mod results;
 mod rows;
 mod speed;
+mod storm;
