@@ -4,7 +4,8 @@
 //! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
 //! - `logins`: the apps and users of the configuration.
-//! - `schema`: the Lead object: its fields, what describe says of them.
+//! - `schema`: the objects: their fields, what describe says of them.
+//! - `soql`: queries: what they say, whether they may, which rows answer them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
 //! - `bulk`: Bulk API 2.0: jobs, their CSV, and working on them.
@@ -29,6 +30,7 @@ mod oauth;
 mod org;
 pub mod sandbox;
 pub mod schema;
+mod soql;
 mod value;
 pub mod watch;
 

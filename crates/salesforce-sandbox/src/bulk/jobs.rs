@@ -40,6 +40,7 @@ pub(crate) struct Bulk {
     pub(super) queued: Notify,
     /// One chunk of rows is written at a time, so that requests find a free thread.
     pub(super) turn: Semaphore,
+    pub(super) query_turn: Semaphore,
     allocation: Mutex<Allocation>,
     daily: Daily,
     max_stored_bytes: usize,
@@ -58,6 +59,7 @@ impl Bulk {
             queue: Mutex::default(),
             queued: Notify::new(),
             turn: Semaphore::new(1),
+            query_turn: Semaphore::new(1),
             allocation: Mutex::default(),
             daily: Daily {
                 batches: daily_batches,

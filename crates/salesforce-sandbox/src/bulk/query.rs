@@ -6,11 +6,16 @@ use bytes::Bytes;
 use super::csv::write_row;
 use super::dialect::Dialect;
 use super::ingest::Stop;
+use super::job::Job;
 use super::request::QueryRequest;
-use crate::org::{Org, Refusal};
+use super::state::JobState;
+use crate::org::{Org, QueryResult, Refusal, Selection, Visibility, prepare_export, run_query};
+use crate::value::{Value, calendar};
 
 /// Rows on a page when the client names no number (inference).
 const PAGE_ROWS: usize = 50_000;
+/// Rows that are read at once.
+const PART_ROWS: usize = 1_000;
 
 /// The answer to a query.
 #[derive(Debug)]
@@ -81,16 +86,73 @@ impl QueryResults {
 }
 
 /// The object that a query reads; refuses a query that cannot be run.
-pub(crate) fn check(_: &Org, _: &QueryRequest) -> Result<String, Refusal> {
-    let text = "query operation requires the org permission BulkApiQuery";
-    Err(Refusal::new("FEATURENOTENABLED", text))
+pub(crate) fn check(org: &Org, request: &QueryRequest) -> Result<String, Refusal> {
+    prepare_export(org, &request.soql).map(|plan| plan.object.name().to_owned())
 }
 
-/// Runs the query of a job.
-pub(super) fn run(org: &Org, request: &QueryRequest) -> Result<QueryResults, Stop> {
-    check(org, request)
-        .map(|object| QueryWriter::new(request.dialect, [object]).finish())
-        .map_err(|refusal| Stop::Failed(format!("{} : {}", refusal.code, refusal.message)))
+/// Runs the query of a job; between two parts of the rows other requests get their turn.
+pub(super) async fn run(
+    org: &Org,
+    job: &Job,
+    request: &QueryRequest,
+) -> Result<QueryResults, Stop> {
+    // The semaphore is never closed. One result at a time grows, so that the room for them is kept.
+    let _turn = org.bulk.query_turn.acquire().await;
+    let selection = select(org, request).map_err(failed)?;
+    let mut writer = QueryWriter::new(request.dialect, selection.columns().iter().map(|c| &c.name));
+    let mut next = 0;
+    while next < selection.len() {
+        if job.look(|progress| progress.state != JobState::InProgress) {
+            return Err(Stop::Gone);
+        }
+        let part = next..next.saturating_add(PART_ROWS);
+        next = part.end;
+        let rows = selection.values(org, &org.leads(), part);
+        for row in &rows {
+            writer.push(row.iter().map(shown));
+        }
+        org.bulk
+            .make_room(writer.data.len(), org.now())
+            .map_err(|refusal| Stop::Failed(format!("ExceededQuota : {}", refusal.message)))?;
+        tokio::task::yield_now().await;
+    }
+    Ok(writer.finish())
+}
+
+fn select(org: &Org, request: &QueryRequest) -> Result<Selection, Refusal> {
+    let plan = prepare_export(org, &request.soql)?;
+    let visibility = if request.all {
+        Visibility::WithDeleted
+    } else {
+        Visibility::Live
+    };
+    match run_query(org, &mut org.leads(), plan, visibility)? {
+        QueryResult::Rows(selection) => Ok(selection),
+        // Such queries are refused when the job is created.
+        QueryResult::Count(_) | QueryResult::Groups { .. } => Err(Refusal::new(
+            "API_ERROR",
+            "Aggregate Relationships not supported in Bulk Query",
+        )),
+    }
+}
+
+/// A query that was fine when the job was created and is no more.
+fn failed(refusal: Refusal) -> Stop {
+    Stop::Failed(format!(
+        "InvalidBatch : Failed to process query: {}: {}",
+        refusal.code, refusal.message
+    ))
+}
+
+/// A value as a cell; null is an empty one. Datetimes end in Z, unlike in JSON (inference).
+fn shown(value: &Value<'_>) -> String {
+    match value {
+        Value::DateTime(millis) => {
+            let text = calendar::format_datetime(*millis);
+            text.replace("+0000", "Z")
+        }
+        other => other.key_text().unwrap_or_default().into_owned(),
+    }
 }
 
 /// A page; each begins with the header row.

@@ -68,7 +68,7 @@ async fn process(org: Arc<Org>, job: Arc<Job>) -> Result<Option<QueryResults>, S
             if let Some((_, message)) = &plan.fail {
                 return Err(Stop::Failed(message.clone()));
             }
-            query::run(&org, request).map(Some)
+            query::run(&org, &job, request).await.map(Some)
         }
     }
 }

@@ -49,6 +49,8 @@ pub enum Endpoint {
     BulkInfo,
     /// `GET` of results.
     BulkResults,
+    /// `/query` and `/queryAll`, further pages included.
+    Query,
     /// Everything else under `/services`.
     Other,
 }

@@ -7,13 +7,18 @@ mod async_api;
 mod body;
 mod call;
 mod collections;
+mod condition;
 mod control;
 mod envelope;
 mod faulted;
 mod identity;
 mod jobs;
+mod objects;
 mod parameters;
 mod pieces;
+mod pretty;
+mod query;
+mod record_json;
 mod reply;
 mod resources;
 mod rest;
@@ -162,6 +167,7 @@ fn endpoint(call: &Call) -> Endpoint {
         ["services", "data", _, "jobs", "ingest" | "query", rest @ ..] => {
             jobs::endpoint(&call.request.method, rest)
         }
+        ["services", "data", _, "query" | "queryAll", ..] => Endpoint::Query,
         _ => Endpoint::Other,
     }
 }

@@ -131,6 +131,21 @@ fn chunks_may_be_processed_in_another_order() {
 }
 
 #[test]
+fn a_slow_job_ends_like_any_other() {
+    let org = Org::demo();
+    let slow = json!({ "action": { "kind": "bulk_delay", "milliseconds": 1 }, "on": "bulk" });
+    let answer = org
+        .ask_anonymously("POST", "/__sandbox/faults")
+        .json(&slow)
+        .send();
+    assert_eq!(answer.status, 201);
+    let id = org.run_job(&upsert(), numbered(0, 601));
+    assert_eq!(org.result_sizes(&id), (601, 0, 0));
+    assert!(org.info(&id)["totalProcessingTime"].as_u64() >= Some(4));
+    assert_eq!(org.sandbox.faults().list()[0].hits, 1);
+}
+
+#[test]
 fn a_job_can_vanish_once_its_end_was_seen() {
     let org = Org::demo();
     org.sandbox
