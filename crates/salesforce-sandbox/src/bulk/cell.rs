@@ -55,7 +55,7 @@ mod tests {
                 assert_eq!(refusal.code, "INVALID_TYPE_ON_FIELD_IN_RECORD");
                 let message = format!("{}: value not of required type: {text}", field.label);
                 assert_eq!(refusal.message, message);
-                assert_eq!(refusal.fields, [field.name.clone()]);
+                assert_eq!(refusal.fields, [field.name.as_str()]);
             }
         }
     }

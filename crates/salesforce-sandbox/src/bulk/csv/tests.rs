@@ -6,8 +6,11 @@ const COMMA_LF: Dialect = Dialect {
     ending: LineEnding::Lf,
 };
 
-/// All rows as texts, with their flaws.
-fn rows(data: &[u8], dialect: Dialect) -> (Vec<(Vec<String>, Option<Flaw>)>, bool) {
+/// The cells of a row and its flaw.
+type Read = (Vec<String>, Option<Flaw>);
+
+/// All rows, and whether a line ended otherwise than it should.
+fn rows(data: &[u8], dialect: Dialect) -> (Vec<Read>, bool) {
     let mut reader = Reader::new(data, 0, dialect);
     let mut row = Row::default();
     let mut found = Vec::new();
@@ -21,7 +24,7 @@ fn rows(data: &[u8], dialect: Dialect) -> (Vec<(Vec<String>, Option<Flaw>)>, boo
 
 #[track_caller]
 fn check(text: &str, expected: &[(&[&str], Option<Flaw>)]) {
-    let expected: Vec<(Vec<String>, Option<Flaw>)> = expected
+    let expected: Vec<Read> = expected
         .iter()
         .map(|(cells, flaw)| (cells.iter().map(|c| (*c).to_owned()).collect(), *flaw))
         .collect();
