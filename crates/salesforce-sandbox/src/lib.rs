@@ -24,6 +24,9 @@ pub mod command;
 pub mod config;
 mod error;
 pub mod faults;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod logins;
 mod oauth;

@@ -11,6 +11,8 @@ mod condition;
 mod control;
 mod envelope;
 mod faulted;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod jobs;
 mod objects;
