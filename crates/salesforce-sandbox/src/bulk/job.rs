@@ -120,7 +120,9 @@ impl Job {
     /// Bytes kept for it.
     pub(super) fn stored_bytes(&self) -> usize {
         self.look(|progress| match &progress.results {
-            Results::None => progress.content.as_ref().map_or(0, Bytes::len),
+            Results::None => {
+                progress.content.as_ref().map_or(0, Bytes::len) + progress.ledger.bytes()
+            }
             Results::Ingest(results) => results.stored_bytes(),
             Results::Query(results) => results.stored_bytes(),
         })

@@ -87,6 +87,12 @@ impl Ledger {
         self.kinds.len()
     }
 
+    /// Roughly what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let row = size_of::<Kind>() + size_of::<u32>();
+        self.kinds.len() * row + self.failures.len() * size_of::<Failure>() + self.texts.len()
+    }
+
     pub(super) fn chunks(&self) -> usize {
         self.chunk_starts.len()
     }

@@ -91,7 +91,7 @@ impl IngestResults {
     }
 
     pub(super) fn stored_bytes(&self) -> usize {
-        self.content.len()
+        self.content.len() + self.ledger.get().map_or(0, Ledger::bytes)
     }
 
     fn ledger(&self) -> &Ledger {

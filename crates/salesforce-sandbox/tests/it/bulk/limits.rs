@@ -95,7 +95,8 @@ fn an_upload_over_the_limit_is_refused_packed_or_not_and_the_job_stays_open() {
 fn room_for_new_uploads_is_made_by_forgetting_ended_jobs_and_never_living_ones() {
     let rows = numbered(0, 10);
     let org = Org::with(OrgConfig {
-        bulk_storage_bytes: rows.len() * 2,
+        // Two uploads and what is noted of their rows.
+        bulk_storage_bytes: rows.len() * 2 + 100,
         ..OrgConfig::default()
     });
     let first = org.run_job(&upsert(), rows.clone());
