@@ -37,6 +37,16 @@ pub fn configuration(bytes: &[u8]) {
     let _ = serde_json::from_slice::<Fault>(bytes);
 }
 
+/// Queries, as far as they get: parsed, checked, run over one lead, or refused.
+pub fn queries(bytes: &[u8]) {
+    crate::org::fuzz_query(&String::from_utf8_lossy(bytes));
+}
+
+/// What is sent to bulk jobs: their creation, their data, both at once.
+pub fn uploads(bytes: &[u8]) {
+    crate::bulk::fuzzing::uploads(bytes);
+}
+
 /// Requests to one org, one after another: see `http::fuzzing::conversation`.
 pub fn conversation(runtime: &Runtime, bytes: &[u8]) {
     http::conversation(runtime, bytes);

@@ -11,6 +11,8 @@
 mod cell;
 mod csv;
 mod dialect;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod header;
 mod info;
 mod ingest;

@@ -30,7 +30,7 @@ pub(super) struct Stamp {
 pub(super) fn answer(request: &Request, stamp: &Stamp, reply: impl FnOnce() -> Reply) -> Reply {
     let modified = stamp.modified_micros.div_euclid(1_000_000);
     let reply = if unmodified_since(request).is_some_and(|until| modified > until) {
-        return failed();
+        return Reply::error(412, &Refusal::precondition());
     } else if is_known(request, stamp, modified) {
         Reply::empty(304)
     } else {
@@ -53,13 +53,6 @@ pub(super) fn answer(request: &Request, stamp: &Stamp, reply: impl FnOnce() -> R
 /// The time, in seconds since 1970-01-01 UTC, after which the client wants no change to have happened.
 pub(super) fn unmodified_since(request: &Request) -> Option<i64> {
     parse_http_date(request.header("if-unmodified-since")?)
-}
-
-/// 412; wording and code are an inference.
-pub(super) fn failed() -> Reply {
-    let text =
-        "The request was not executed because a precondition in its headers was not satisfied.";
-    Reply::error(412, &Refusal::new("PRECONDITION_FAILED", text))
 }
 
 /// Whether the client has this state already; an ETag decides alone where there is one.

@@ -149,6 +149,7 @@ fn delete<'r>(
     let shown = draft.key().into_owned();
     let options = WriteOptions {
         delete: true,
+        unmodified_since: condition::unmodified_since(request),
         ..WriteOptions::default()
     };
     Work::write(
@@ -158,7 +159,7 @@ fn delete<'r>(
         vec![draft],
         options,
         move |_, outcomes| match outcomes.first() {
-            Some(Outcome::Failed(refusals)) => Reply::errors(404, refusals),
+            Some(Outcome::Failed(refusals)) => Reply::errors(failure(refusals, 404), refusals),
             Some(Outcome::Ambiguous(places)) => multiple(version, places),
             Some(Outcome::Missing) => Reply::error(404, &Refusal::no_such_key(&shown)),
             _ => Reply::empty(204),
@@ -197,6 +198,7 @@ fn write_one<'r>(
     let shown = draft.key().into_owned();
     let options = WriteOptions {
         update_only: update_only || way == Way::Update,
+        unmodified_since: condition::unmodified_since(request),
         ..WriteOptions::default()
     };
     Work::write(
@@ -227,10 +229,19 @@ fn one_result(outcome: &Outcome, version: u32, way: Way, key: &str) -> Reply {
         Outcome::Updated(_) | Outcome::Deleted(_) => Reply::empty(204),
         Outcome::Ambiguous(places) => multiple(version, places),
         Outcome::Missing => Reply::error(404, &Refusal::no_such_key(key)),
-        Outcome::Failed(refusals) if refusals.iter().any(|r| r.code == "ENTITY_IS_DELETED") => {
-            Reply::errors(404, refusals)
-        }
-        Outcome::Failed(refusals) => Reply::errors(400, refusals),
+        Outcome::Failed(refusals) => Reply::errors(failure(refusals, 400), refusals),
+    }
+}
+
+/// The status of a refused record.
+fn failure(refusals: &[Refusal], otherwise: u16) -> u16 {
+    let has = |code: &str| refusals.iter().any(|refusal| refusal.code == code);
+    if has("ENTITY_IS_DELETED") {
+        404
+    } else if has("PRECONDITION_FAILED") {
+        412
+    } else {
+        otherwise
     }
 }
 

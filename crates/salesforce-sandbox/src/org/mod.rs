@@ -23,6 +23,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) use index::fold;
 pub(crate) use leads::{LeadStore, Matches};
 pub(crate) use locators::Locators;
+#[cfg(feature = "fuzzing")]
+pub(crate) use query::fuzz_query;
 pub(crate) use query::{
     QueryResult, Selection, Visibility, prepare_export, prepare_query, run_query,
 };

@@ -15,6 +15,21 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Most groups that an aggregate query may answer; there is no second page for it.
 const MAX_GROUPS: usize = 2_000;
 
+/// What a query may take at most.
+#[derive(Clone, Copy)]
+struct Budget {
+    /// Comparisons.
+    tests: u64,
+    /// Values held on its way.
+    cells: u64,
+}
+
+/// About a minute and a gigabyte: there a query is given up, as Salesforce does it (inference: the figures).
+const BUDGET: Budget = Budget {
+    tests: 500_000_000,
+    cells: 10_000_000,
+};
+
 /// Which leads a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Visibility {
@@ -78,8 +93,20 @@ pub(crate) fn run_query(
     plan: Plan,
     visibility: Visibility,
 ) -> Result<QueryResult, Refusal> {
+    run_within(org, store, plan, visibility, BUDGET)
+}
+
+fn run_within(
+    org: &Org,
+    store: &mut LeadStore,
+    plan: Plan,
+    visibility: Visibility,
+    budget: Budget,
+) -> Result<QueryResult, Refusal> {
     let mut search = Search {
         plan: &plan,
+        budget,
+        tests: plan.filter.tests().max(1),
         count: 0,
         places: Vec::new(),
         sorted: Vec::new(),
@@ -95,6 +122,10 @@ pub(crate) fn run_query(
                 }
             }
         }
+    }
+    if search.is_exhausted() {
+        let text = "Your query request was running for too long.";
+        return Err(Refusal::new("QUERY_TIMEOUT", text));
     }
     let Search {
         count,
@@ -168,6 +199,10 @@ fn search_leads(org: &Org, store: &mut LeadStore, visibility: Visibility, search
 /// A query on its way over the rows.
 struct Search<'p> {
     plan: &'p Plan,
+    /// What is left of it.
+    budget: Budget,
+    /// Comparisons of one row.
+    tests: u64,
     count: u64,
     places: Vec<u32>,
     /// Instead of `places`, when they have to be sorted.
@@ -179,6 +214,10 @@ impl Search<'_> {
     /// Takes a row into the result if it belongs there; false when no further row can matter.
     fn offer(&mut self, place: u32, row: &RecordRow<'_>) -> bool {
         let plan = self.plan;
+        self.budget.tests = self.budget.tests.saturating_sub(self.tests);
+        if self.is_exhausted() {
+            return false;
+        }
         if !plan.filter.holds(&|path| row.value(path)) {
             return true;
         }
@@ -197,6 +236,13 @@ impl Search<'_> {
             }
         }
         true
+    }
+
+    /// Whether the query has taken more than it may.
+    fn is_exhausted(&self) -> bool {
+        let sorted = self.sorted.len() as u64 * self.plan.order.len() as u64;
+        let cells = sorted.max(self.groups.cells());
+        self.budget.tests == 0 || cells > self.budget.cells
     }
 }
 
@@ -269,6 +315,25 @@ impl Org {
             lead: &self.schema,
             others: &self.read_only_schemas,
         }
+    }
+}
+
+/// Answers a query over one lead, whatever it says.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz_query(text: &str) {
+    use std::sync::OnceLock;
+    static ORG: OnceLock<Org> = OnceLock::new();
+    let org = ORG.get_or_init(|| {
+        let org = Org::new(crate::OrgConfig::default(), false);
+        if let Some(name) = org.schema.find("LastName") {
+            org.leads()
+                .insert(&[(name, Value::Text("Doe".into()))], 0, 0);
+        }
+        org
+    });
+    if let Ok(plan) = prepare_query(org, text) {
+        // A refusal is an answer too.
+        let _ = run_query(org, &mut org.leads(), plan, Visibility::WithDeleted);
     }
 }
 

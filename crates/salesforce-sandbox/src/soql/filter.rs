@@ -208,6 +208,18 @@ impl<S: Copy> Filter<S> {
     }
 }
 
+impl<S> Filter<S> {
+    /// Comparisons that a row may take.
+    pub(crate) fn tests(&self) -> u64 {
+        match self {
+            Filter::Always => 0,
+            Filter::All(inner) | Filter::Any(inner) => inner.iter().map(Filter::tests).sum(),
+            Filter::Not(inner) => inner.tests(),
+            Filter::Test(_) => 1,
+        }
+    }
+}
+
 impl<S> Test<S> {
     fn holds(&self, value: &Value<'_>) -> bool {
         match &self.ask {

@@ -17,6 +17,8 @@ use crate::value::Value;
 pub(crate) struct Groups {
     by_key: HashMap<String, usize>,
     groups: Vec<Group>,
+    /// Values held in all groups together.
+    cells: u64,
 }
 
 #[derive(Debug)]
@@ -53,16 +55,23 @@ impl Groups {
                 keys: keys.map(|key| row.value(key.path).into_owned()).collect(),
                 totals: grouping.aggregates.iter().map(Total::new).collect(),
             });
+            self.cells += (grouping.keys.len() + grouping.aggregates.len()) as u64;
             self.groups.len() - 1
         });
         if let Some(group) = self.groups.get_mut(place) {
             for (aggregate, total) in grouping.aggregates.iter().zip(&mut group.totals) {
-                match aggregate.path {
+                let grown = match aggregate.path {
                     Some(path) => total.add(&row.value(path), aggregate.case_sensitive),
                     None => total.add(&Value::Boolean(true), false),
-                }
+                };
+                self.cells += u64::from(grown);
             }
         }
+    }
+
+    /// Values held: what bounds the memory of a query.
+    pub(crate) fn cells(&self) -> u64 {
+        self.cells
     }
 
     /// The groups that `HAVING` leaves, sorted and cut; each with the values of the SELECT list in its order.
@@ -128,18 +137,17 @@ impl Total {
         }
     }
 
-    fn add(&mut self, value: &Value<'_>, case_sensitive: bool) {
+    /// Takes a value in; true when it had to be remembered besides others.
+    fn add(&mut self, value: &Value<'_>, case_sensitive: bool) -> bool {
         if value.is_null() {
-            return;
+            return false;
         }
         match self {
             Total::Count(count) => *count += 1,
             Total::Distinct(seen) => {
                 let text = value.key_text().unwrap_or_default();
                 let text = fold(case_sensitive, &text);
-                if !seen.contains(text.as_ref()) {
-                    seen.insert(text.into_owned());
-                }
+                return !seen.contains(text.as_ref()) && seen.insert(text.into_owned());
             }
             Total::Sum { sum, count, .. } => {
                 *sum += number(value);
@@ -151,6 +159,7 @@ impl Total {
                 }
             }
         }
+        false
     }
 
     fn value(self) -> Value<'static> {

@@ -1,8 +1,8 @@
 //! SOQL: what a query says, whether it may, and which rows answer it.
 //!
-//! The way of a query: [`token`] splits the text, [`parse`](parse::parse) gives it its shape ([`ast`]), [`bind`]
+//! The way of a query: [`token`] splits the text, [`parse`](parse::parse) gives it its shape ([`ast`]), [`bind`](bind::bind)
 //! looks its names up in the org's objects and checks types ([`plan`]), [`filter`], [`order`] and [`group`] judge
-//! rows. All of it is pure: objects, rows, today's date and the running user come in as arguments. Fetching rows is
+//! rows. All of it is pure: objects, rows and today's date come in as arguments. Fetching rows is
 //! done by `org::query`.
 //!
 //! Invariants: every function is total for every text; length, depth and thereby memory are bounded.

@@ -15,6 +15,10 @@ use crate::value::calendar;
 
 /// Deepest nesting of parentheses; deeper ones are too complicated for Salesforce as well (inference: the figure).
 const MAX_DEPTH: usize = 100;
+/// Most elements of an ORDER BY (SOQL reference) and of a GROUP BY (inference), each of which costs memory per row.
+const MAX_SORTED: usize = 32;
+/// Most elements of a SELECT list (inference): more than any object has fields.
+const MAX_SELECTED: usize = 1_000;
 /// Words that no alias may have (SOQL reference, reserved keywords).
 const RESERVED: [&str; 26] = [
     "AND", "AS", "ASC", "DESC", "EXCLUDES", "FIRST", "FOR", "FROM", "GROUP", "HAVING", "IN",
@@ -102,6 +106,14 @@ impl<'q> Parser<'_, 'q> {
         }
     }
 
+    fn must_be_fewer(&self, count: usize, limit: usize) -> Result<(), SoqlError> {
+        if count < limit {
+            return Ok(());
+        }
+        let text = format!("A maximum of {limit} fields is allowed here");
+        Err(SoqlError::malformed(text, self.peek().at))
+    }
+
     fn query(&mut self) -> Result<Query, SoqlError> {
         self.expect_word("SELECT")?;
         let select = self.select()?;
@@ -141,6 +153,7 @@ impl<'q> Parser<'_, 'q> {
         }
         let mut items = Vec::new();
         loop {
+            self.must_be_fewer(items.len(), MAX_SELECTED)?;
             items.push(self.item()?);
             if !self.take_symbol(",") {
                 return Ok(Select::Items(items));
@@ -390,6 +403,7 @@ impl<'q> Parser<'_, 'q> {
         self.expect_word("BY")?;
         let mut paths = Vec::new();
         loop {
+            self.must_be_fewer(paths.len(), MAX_SORTED)?;
             if self.ahead(1).is_symbol("(") {
                 return Err(self.peek().unexpected());
             }
@@ -407,6 +421,7 @@ impl<'q> Parser<'_, 'q> {
         self.expect_word("BY")?;
         let mut terms = Vec::new();
         loop {
+            self.must_be_fewer(terms.len(), MAX_SORTED)?;
             let term = self.term()?;
             let descending = self.take_word("DESC");
             if !descending {

@@ -52,9 +52,38 @@ fn every_app_has_its_user() {
     );
     let asked = query(
         &org,
-        &format!("SELECT CreatedBy.Username FROM User WHERE Id='{id}'"),
+        &format!("SELECT CreatedBy.Username, Profile.Name FROM User WHERE Id='{id}'"),
     );
     assert_eq!(asked[0]["CreatedBy"]["Username"], "one@example.com");
+    assert_eq!(asked[0]["Profile"]["Name"], "System Administrator");
+    let profiles = query(&org, "SELECT Name FROM Profile");
+    assert_eq!(profiles.as_array().unwrap().len(), 1);
+    // Who writes a lead owns it; who changes it later does not.
+    org.upsert(&[lead("1")]);
+    let login =
+        "grant_type=client_credentials&client_id=second&client_secret=leadstream-demo-secret";
+    let other = org.login_form(login).json()["access_token"].clone();
+    let row = format!("{DATA}/sobjects/Lead/MySQL_Id__c/1");
+    let changed = org
+        .ask_anonymously("PATCH", &row)
+        .header(
+            "Authorization",
+            &format!("Bearer {}", other.as_str().unwrap()),
+        )
+        .json(&json!({ "Title": "CTO" }))
+        .send();
+    assert_eq!(changed.status, 200);
+    let soql = "SELECT Owner.Username, CreatedBy.Username, LastModifiedBy.Username FROM Lead";
+    let lead = &query(&org, soql)[0];
+    let username = |parent: &str| lead[parent]["Username"].clone();
+    assert_eq!(
+        [
+            username("Owner"),
+            username("CreatedBy"),
+            username("LastModifiedBy")
+        ],
+        ["one@example.com", "one@example.com", "two@example.com"]
+    );
 }
 
 #[test]
@@ -323,4 +352,39 @@ fn a_lead_is_sent_again_only_when_it_was_written() {
     check_error(&refused, 412, "PRECONDITION_FAILED", "");
     let by_key = format!("{DATA}/sobjects/Lead/MySQL_Id__c/1");
     conditional(&org, &by_key, "If-Modified-Since", FAR_AHEAD, 304);
+}
+
+#[test]
+fn a_lead_is_written_only_if_nobody_wrote_it_since() {
+    let org = Org::demo();
+    let id = org.upsert(&[lead("1")])[0]["id"].clone();
+    let by_id = format!("{DATA}/sobjects/Lead/{}", id.as_str().unwrap());
+    let by_key = format!("{DATA}/sobjects/Lead/MySQL_Id__c/1");
+    let modified = org.get(&by_id).header("last-modified").unwrap().to_owned();
+    let write = |method: &str, path: &str| {
+        org.ask(method, path)
+            .header("If-Unmodified-Since", &modified)
+            .json(&json!({ "Title": "CTO" }))
+            .send()
+    };
+    assert_eq!(write("PATCH", &by_id).status, 204);
+    org.sandbox.advance_clock(Duration::from_secs(2));
+    org.upsert(&[lead("1")]);
+    for (method, path) in [
+        ("PATCH", &by_id),
+        ("PATCH", &by_key),
+        ("DELETE", &by_id),
+        ("DELETE", &by_key),
+    ] {
+        check_error(&write(method, path), 412, "PRECONDITION_FAILED", "");
+    }
+    assert_eq!(org.sandbox.leads()[0].writes, 3);
+    let new = format!("{DATA}/sobjects/Lead/MySQL_Id__c/2");
+    let body = json!({ "LastName": "Doe", "Company": "Acme" });
+    let answer = org
+        .ask("PATCH", &new)
+        .header("If-Unmodified-Since", LONG_AGO)
+        .json(&body)
+        .send();
+    assert_eq!(answer.status, 201, "what is not there was not modified");
 }

@@ -377,6 +377,43 @@ fn what_was_rolled_back_was_never_there() {
 }
 
 #[test]
+fn a_query_that_takes_too_much_is_given_up() {
+    let people: Vec<Person> = (0..20)
+        .map(|n| Person {
+            key: format!("k{n}"),
+            title: None,
+            email: None,
+            score: None,
+            employees: Some(n),
+            newsletter: false,
+            birthday: None,
+            deleted: false,
+        })
+        .collect();
+    let org = org_of(&people);
+    let run = |query: &str, tests: u64, cells: u64| {
+        let plan = prepare_query(&org, query).unwrap();
+        let budget = Budget { tests, cells };
+        let result = run_within(&org, &mut org.leads(), plan, Visibility::Live, budget);
+        result.map(|_| ()).map_err(|refusal| refusal.code)
+    };
+    let too_much = || Err("QUERY_TIMEOUT".into());
+    let filtered =
+        "SELECT Id FROM Lead WHERE NumberOfEmployees > 1 AND (Title = 'x' OR Title = 'y')";
+    assert_eq!(run(filtered, 61, 0), Ok(()));
+    assert_eq!(run(filtered, 60, 0), too_much());
+    let sorted = "SELECT Id FROM Lead ORDER BY Title, Company";
+    assert_eq!(run(sorted, 100, 40), Ok(()));
+    assert_eq!(run(sorted, 100, 39), too_much());
+    let grouped = "SELECT COUNT(Id), MAX(Title) FROM Lead GROUP BY MySQL_Id__c";
+    assert_eq!(run(grouped, 100, 60), Ok(()));
+    assert_eq!(run(grouped, 100, 59), too_much());
+    let distinct = "SELECT COUNT_DISTINCT(NumberOfEmployees) FROM Lead";
+    assert_eq!(run(distinct, 100, 21), Ok(()));
+    assert_eq!(run(distinct, 100, 20), too_much());
+}
+
+#[test]
 fn exports_have_rows_of_plain_values_only() {
     let org = Org::new(OrgConfig::default(), false);
     for query in [

@@ -430,6 +430,34 @@ fn deep_and_long_queries_are_refused_and_those_at_the_limit_are_not() {
 }
 
 #[test]
+fn lists_that_cost_memory_for_each_row_are_bounded() {
+    let sorted = |count: usize| {
+        format!(
+            "SELECT Id FROM Lead ORDER BY {}",
+            vec!["Id"; count].join(",")
+        )
+    };
+    assert!(Objects::demo().plan(&sorted(32)).is_ok());
+    check_refused(
+        &sorted(33),
+        "MALFORMED_QUERY",
+        "A maximum of 32 fields is allowed here",
+    );
+    let grouped = format!("SELECT Id FROM Lead GROUP BY {}", vec!["Id"; 33].join(","));
+    check_refused(
+        &grouped,
+        "MALFORMED_QUERY",
+        "A maximum of 32 fields is allowed here",
+    );
+    let selected = format!("SELECT {} FROM Lead", vec!["Id"; 1_001].join(","));
+    check_refused(
+        &selected,
+        "MALFORMED_QUERY",
+        "A maximum of 1000 fields is allowed here",
+    );
+}
+
+#[test]
 fn a_hidden_field_does_not_exist() {
     let config = OrgConfig {
         hidden_fields: vec!["Score__c".into()],
