@@ -4,7 +4,7 @@ use axum::http::{HeaderName, HeaderValue};
 use super::call::{Call, Request};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, objects, query, record_counts, resources, rows};
+use super::{collections, faulted, jobs, objects, query, record_counts, resources, rows};
 use crate::config::QuotaMode;
 use crate::org::{Identity, Org, Refusal, Visibility};
 use crate::schema::ObjectKind;
@@ -58,13 +58,17 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
         let text = format!("API version {number}.0 is retired and no longer supported.");
         return Reply::error(410, &Refusal::new("GONE", text));
     }
-    if let Err(reply) = authenticate(org, call) {
-        return reply;
-    }
+    let identity = match authenticate(org, call) {
+        Ok(identity) => identity,
+        Err(reply) => return reply,
+    };
     if let Err(reply) = spend(org) {
         return reply;
     }
     let _in_progress = org.watch.enter_call();
+    if let ["jobs", rest @ ..] = rest {
+        return jobs::answer(org, call, identity, number, rest).await;
+    }
     dispatch(org, call, number, rest).await
 }
 
