@@ -6,11 +6,15 @@
 mod body;
 mod call;
 mod collections;
+mod composite;
 mod control;
 mod faulted;
+mod json;
 mod reply;
 mod resources;
 mod rest;
+mod results;
+mod retrieve;
 mod rows;
 mod token;
 pub(crate) mod wire;
@@ -131,7 +135,8 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
 
 /// What kind of request this is, for faults, judged by its path alone.
 fn endpoint(call: &Call) -> Endpoint {
-    let write = !matches!(call.request.method.as_str(), "GET" | "HEAD");
+    let method = call.request.method.as_str();
+    let write = !matches!(method, "GET" | "HEAD");
     match call
         .request
         .segments
@@ -141,7 +146,10 @@ fn endpoint(call: &Call) -> Endpoint {
         .as_slice()
     {
         ["services", "oauth2", "token"] => Endpoint::Token,
+        // By POST to an object they are retrieved.
+        ["services", "data", _, "composite", "sobjects", _] if method == "POST" => Endpoint::Other,
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
+        ["services", "data", _, "composite", ..] if write => Endpoint::Composite,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
         _ => Endpoint::Other,
     }

@@ -1,11 +1,13 @@
 //! Single leads: `/sobjects/Lead`, `/sobjects/Lead/{id}`, `/sobjects/Lead/{field}/{value}` (facts 2).
 use std::borrow::Cow;
 
+use axum::http::{HeaderValue, header};
 use serde_json::json;
 
 use super::body;
 use super::call::Request;
 use super::reply::Reply;
+use super::retrieve;
 use super::work::Work;
 use crate::faults::Endpoint;
 use crate::org::{
@@ -205,7 +207,17 @@ fn one_result(outcome: &Outcome, version: u32, way: Way, key: &str) -> Reply {
         body
     };
     match outcome {
-        Outcome::Created(place) => Reply::json(201, &body(*place, true)),
+        Outcome::Created(place) => {
+            let reply = Reply::json(201, &body(*place, true));
+            let path = format!(
+                "/services/data/v{version}.0/sobjects/Lead/{}",
+                id::lead(*place)
+            );
+            match HeaderValue::from_str(&path) {
+                Ok(path) => reply.with(header::LOCATION, path),
+                Err(_) => reply,
+            }
+        }
         Outcome::Updated(place) if tells => Reply::json(200, &body(*place, false)),
         Outcome::Updated(_) | Outcome::Deleted(_) => Reply::empty(204),
         Outcome::Ambiguous(places) => multiple(version, places),
@@ -237,16 +249,5 @@ fn wanted_fields(org: &Org, request: &Request) -> Result<Option<Vec<u16>>, Refus
     let Some(list) = request.query_value("fields") else {
         return Ok(None);
     };
-    let find = |name: &str| {
-        org.schema.find(name.trim()).ok_or_else(|| {
-            Refusal::new(
-                "INVALID_FIELD",
-                format!("No such column '{name}' on sobject of type Lead"),
-            )
-        })
-    };
-    list.split(',')
-        .map(find)
-        .collect::<Result<Vec<u16>, Refusal>>()
-        .map(Some)
+    retrieve::field_numbers(&org.schema, list.split(',')).map(Some)
 }
