@@ -158,11 +158,13 @@ impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
 impl RecordSeed<'_> {
     /// Looks for the record's object before its fields, which may stand before it in the text.
     fn look_first<'de, E: serde::de::Error>(self, raw: &'de RawValue) -> Result<Record<'de>, E> {
-        let object = serde_json::from_str::<Peek<'de>>(raw.get())
+        let attributes = serde_json::from_str::<Peek<'de>>(raw.get())
             .ok()
-            .and_then(|peek| peek.attributes?.kind);
+            .and_then(|peek| peek.attributes)
+            .unwrap_or_default();
         let record = Record {
-            object,
+            object: attributes.kind,
+            reference: attributes.reference,
             ..Record::default()
         };
         if record.object.is_some() && !record.is_lead() {
@@ -237,7 +239,7 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Attributes<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<Cow<'a, str>>,

@@ -4,6 +4,11 @@
 mod binary;
 mod collection_verbs;
 mod collections;
+mod composite;
+mod composite_batch;
+mod composite_faults;
+mod composite_graph;
+mod composite_tree;
 mod describe;
 mod faults;
 mod harness;

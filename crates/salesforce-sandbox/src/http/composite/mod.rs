@@ -96,7 +96,7 @@ pub(super) async fn answer(org: &Org, sent: Sent<'_>, record: &mut RequestRecord
     if let Err(reply) = sent.request.must_be_json() {
         return reply;
     }
-    match parse::parse(sent.family, sent.version, &sent.request.body) {
+    match parse::parse(sent.family, sent.version, sent.request) {
         Ok(plan) => perform::run(org, &sent, plan, record).await,
         Err(reply) => reply,
     }

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::part::{PREFIX, Part};
 use super::{BATCH_SINCE_VERSION, Family, graph_limits, shape};
+use crate::http::call::Request;
 use crate::http::json::{self, AtMost, Flag};
 use crate::http::reply::Reply;
 use crate::http::{MAX_URI_BYTES, rest};
@@ -112,18 +113,19 @@ struct BatchPartBody<'a> {
 }
 
 /// Parses the body of a composite call; the error is its reply.
-pub(super) fn parse(family: Family, version: u32, body: &Bytes) -> Result<Plan, Reply> {
-    let bad_request = |refusal: Refusal| Reply::error(400, &refusal);
-    match family {
-        Family::Composite => composite(version, body).map_err(bad_request)?,
-        Family::Batch => batch(version, body).map_err(bad_request)?,
-        Family::Graph => graphs(version, body).map_err(bad_request)?,
-    }
-    .map_err(|too_much| match family {
-        Family::Composite => shape::composite_refused(&too_much),
-        Family::Batch => Reply::error(400, &too_much),
-        Family::Graph => shape::graphs_refused(&too_much),
-    })
+pub(super) fn parse(family: Family, version: u32, request: &Request) -> Result<Plan, Reply> {
+    let parsed = match family {
+        Family::Composite => composite(version, &request.body),
+        Family::Batch => batch(version, request),
+        Family::Graph => graphs(version, &request.body),
+    };
+    parsed
+        .map_err(|refusal| Reply::error(400, &refusal))?
+        .map_err(|too_much| match family {
+            Family::Composite => shape::composite_refused(&too_much),
+            Family::Batch => Reply::error(400, &too_much),
+            Family::Graph => shape::graphs_refused(&too_much),
+        })
 }
 
 /// A plan, or what there is too much of.
@@ -154,8 +156,8 @@ fn composite(version: u32, body: &Bytes) -> Result<Measured, Refusal> {
     }))
 }
 
-fn batch(version: u32, body: &Bytes) -> Result<Measured, Refusal> {
-    let parsed: BatchBody<'_> = json::parse_plain(body)?;
+fn batch(version: u32, request: &Request) -> Result<Measured, Refusal> {
+    let parsed: BatchBody<'_> = json::parse_plain(&request.body)?;
     let list = filled("batchRequests", parsed.batch_requests)?;
     if list.is_too_long() {
         return Ok(Err(too_many("operations", MAX_PARTS)));
@@ -163,7 +165,7 @@ fn batch(version: u32, body: &Bytes) -> Result<Measured, Refusal> {
     let parts = list
         .0
         .into_iter()
-        .map(|part| batch_part(version, body, part))
+        .map(|part| batch_part(version, request, part))
         .collect::<Result<_, _>>()?;
     Ok(Ok(Plan {
         sequences: vec![Sequence {
@@ -256,7 +258,7 @@ fn parts(version: u32, body: &Bytes, list: Vec<PartBody<'_>>) -> Result<Vec<Part
     Ok(parts)
 }
 
-fn batch_part(version: u32, body: &Bytes, part: BatchPartBody<'_>) -> Result<Part, Refusal> {
+fn batch_part(version: u32, request: &Request, part: BatchPartBody<'_>) -> Result<Part, Refusal> {
     if part.binary_part_name.is_some() || part.binary_part_name_alias.is_some() {
         return Err(malformed(
             "Binary parts are not supported: binaryPartName".to_owned(),
@@ -278,8 +280,9 @@ fn batch_part(version: u32, body: &Bytes, part: BatchPartBody<'_>) -> Result<Par
     Ok(Part {
         method: method(part.method)?,
         url: format!("{PREFIX}{below}"),
-        body: raw_body(body, part.rich_input),
-        headers: HeaderMap::new(),
+        body: raw_body(&request.body, part.rich_input),
+        // A subrequest of a batch cannot have headers of its own.
+        headers: request.headers.clone(),
         reference: String::new(),
     })
 }
