@@ -1,12 +1,12 @@
 //! What an org is made of, as Rust values or TOML.
 //!
 //! Owns: the defaults (the demo org) and the checks that no org may violate. All mistakes are reported at once.
-use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::Error;
+pub use crate::logins::{AppConfig, UserConfig};
 use crate::schema::FieldType;
 
 /// Configuration of one org. `Default` is the demo org.
@@ -15,6 +15,8 @@ use crate::schema::FieldType;
 pub struct OrgConfig {
     /// Apps that may log in.
     pub apps: Vec<AppConfig>,
+    /// Users besides those that apps run as, and what is special about the latter.
+    pub users: Vec<UserConfig>,
     /// Fields of Lead beyond the standard ones.
     pub fields: Vec<CustomField>,
     /// Names of fields that the integration user may not see; they then do not exist for it.
@@ -35,6 +37,16 @@ pub struct OrgConfig {
     pub reuse_sessions: bool,
     /// Idle time after which a session dies; never when absent.
     pub session_idle_seconds: Option<u64>,
+    /// Time since its login after which a session dies, used or not; never when absent.
+    pub session_lifetime_seconds: Option<u64>,
+    /// Logins of one user in any 60 minutes; 0 is no limit (facts 1.6).
+    pub logins_per_hour: u32,
+    /// Whether the username-password grant is open; newer orgs block it (facts 1.5).
+    pub password_grant: bool,
+    /// Whether clients come from a trusted IP range: passwords then need no security token.
+    pub trusted_network: bool,
+    /// A locked or expired org, in which nobody logs in.
+    pub inactive_org: bool,
     /// Largest request body, packed or unpacked.
     pub max_request_bytes: usize,
     /// Whether replies are compressed for clients that accept it.
@@ -49,6 +61,7 @@ impl Default for OrgConfig {
     fn default() -> Self {
         OrgConfig {
             apps: vec![AppConfig::default()],
+            users: Vec::new(),
             fields: demo_fields(),
             hidden_fields: Vec::new(),
             // A Developer Edition has 15,000; a rehearsal of a busy day must not stop at that by surprise.
@@ -60,52 +73,16 @@ impl Default for OrgConfig {
             jwt_expiry_leeway_seconds: 300,
             reuse_sessions: true,
             session_idle_seconds: None,
+            session_lifetime_seconds: None,
+            logins_per_hour: 3_600,
+            password_grant: true,
+            trusted_network: false,
+            inactive_org: false,
             max_request_bytes: 50 * 1024 * 1024,
             compress_replies: true,
             request_log_entries: 10_000,
             request_log_keys: 200_000,
         }
-    }
-}
-
-/// One registered app and the user it runs as.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AppConfig {
-    /// The consumer key.
-    pub client_id: String,
-    /// The consumer secret; without it the client-credentials grant is refused.
-    #[serde(default)]
-    pub client_secret: Option<String>,
-    /// PEM of the RSA public key or of the certificate; without it the JWT grant is refused.
-    #[serde(default)]
-    pub public_key_pem: Option<String>,
-    /// The integration user's name.
-    pub username: String,
-}
-
-impl Default for AppConfig {
-    fn default() -> Self {
-        AppConfig {
-            client_id: "leadstream-demo".into(),
-            client_secret: Some("leadstream-demo-secret".into()),
-            public_key_pem: None,
-            username: "integration@leadstream.example".into(),
-        }
-    }
-}
-
-impl fmt::Debug for AppConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppConfig")
-            .field("client_id", &self.client_id)
-            .field(
-                "client_secret",
-                &self.client_secret.as_ref().map(|_| "(hidden)"),
-            )
-            .field("public_key_pem", &self.public_key_pem)
-            .field("username", &self.username)
-            .finish()
     }
 }
 
@@ -177,23 +154,7 @@ impl OrgConfig {
     /// Every mistake in the configuration, as sentences that name the key.
     #[must_use]
     pub fn mistakes(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for (i, app) in self.apps.iter().enumerate() {
-            if app.client_id.is_empty() {
-                found.push(format!("apps[{i}].client_id is empty"));
-            }
-            if self.apps[..i]
-                .iter()
-                .any(|earlier| earlier.client_id == app.client_id)
-            {
-                found.push(format!("apps[{i}].client_id `{}` is taken", app.client_id));
-            }
-            if let Some(pem) = &app.public_key_pem
-                && let Err(reason) = crate::oauth::check_public_key(pem)
-            {
-                found.push(format!("apps[{i}].public_key_pem is not usable: {reason}"));
-            }
-        }
+        let mut found = crate::logins::mistakes(&self.apps, &self.users);
         let standard = crate::schema::standard_fields();
         for (i, field) in self.fields.iter().enumerate() {
             let taken = standard

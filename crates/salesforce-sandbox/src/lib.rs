@@ -3,10 +3,11 @@
 //! The map:
 //! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
+//! - `logins`: the apps and users of the configuration.
 //! - `schema`: the Lead object: its fields, what describe says of them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
-//! - `oauth`: the token endpoint and its grants.
+//! - `oauth`: who may log in, and with which proof: grants, approvals, passwords.
 //! - `faults`: what shall go wrong, how often, and for whom.
 //! - `watch`: the request log, counters, and waiting for a condition on them.
 //! - `http`: requests in, replies out; the only module that knows the wire.
@@ -21,6 +22,7 @@ pub mod config;
 mod error;
 pub mod faults;
 mod http;
+mod logins;
 mod oauth;
 mod org;
 pub mod sandbox;
@@ -29,7 +31,7 @@ mod value;
 pub mod watch;
 
 pub use command::serve_until_signal;
-pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode};
+pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode, UserConfig};
 pub use error::Error;
 pub use faults::{Action, Endpoint, Fault, FaultId, FaultStatus, Faults, Outage};
 pub use org::LeadSnapshot;

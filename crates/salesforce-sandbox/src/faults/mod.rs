@@ -29,6 +29,8 @@ pub enum Endpoint {
     All,
     /// `POST /services/oauth2/token`.
     Token,
+    /// Other ways in and out: authorize, revoke, introspect, SOAP. No session dies there.
+    Login,
     /// Writes of `/composite/sobjects/…`.
     Collections,
     /// Writes of `/sobjects/Lead/…`.
@@ -127,10 +129,13 @@ pub enum Action {
         #[serde(default)]
         after_commit: bool,
     },
-    /// 401 `INVALID_SESSION_ID`; with `revoke` the session is really gone, else only this reply says so.
+    /// 401 `INVALID_SESSION_ID`; with `revoke` the session is really gone, else only this reply says so. The message
+    /// may be one that no login cures (facts 1.7).
     SessionExpired {
         #[serde(default)]
         revoke: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
     /// Any request-level refusal, as a JSON array; nothing is written.
     Refuse {

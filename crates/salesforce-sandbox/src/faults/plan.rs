@@ -40,6 +40,7 @@ pub(crate) enum Refuse {
     },
     SessionExpired {
         revoke: bool,
+        message: Option<String>,
     },
     Token {
         error: String,
@@ -177,7 +178,7 @@ impl ArmedFault {
     fn is_for(&self, endpoint: Endpoint) -> bool {
         let action_fits = match self.fault.action {
             Action::TokenError { .. } => endpoint == Endpoint::Token,
-            Action::SessionExpired { .. } => endpoint != Endpoint::Token,
+            Action::SessionExpired { .. } => !matches!(endpoint, Endpoint::Token | Endpoint::Login),
             _ => true,
         };
         action_fits && (self.fault.on == Endpoint::All || self.fault.on == endpoint)
@@ -269,8 +270,11 @@ impl ArmedFault {
             Action::Hold { after_commit: true } => {
                 plan.hold_after = plan.hold_after.or(Some(self.id))
             }
-            Action::SessionExpired { revoke } => {
-                plan.refuse_with(Refuse::SessionExpired { revoke: *revoke })
+            Action::SessionExpired { revoke, message } => {
+                plan.refuse_with(Refuse::SessionExpired {
+                    revoke: *revoke,
+                    message: message.clone(),
+                });
             }
             Action::Refuse {
                 status,

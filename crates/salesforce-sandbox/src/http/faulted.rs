@@ -48,11 +48,14 @@ pub(super) fn session_expired() -> Reply {
 fn refusal(org: &Org, token: Option<&str>, refuse: Refuse) -> Reply {
     match refuse {
         Refuse::Json { status, refusal } => Reply::error(status, &refusal),
-        Refuse::SessionExpired { revoke } => {
+        Refuse::SessionExpired { revoke, message } => {
             if let (true, Some(token)) = (revoke, token) {
                 org.sessions().revoke(token);
             }
-            session_expired()
+            match message {
+                Some(message) => Reply::error(401, &Refusal::new("INVALID_SESSION_ID", message)),
+                None => session_expired(),
+            }
         }
         Refuse::Token { error, description } => token::refused(&error, description.as_deref()),
         Refuse::Html(status) => Reply::html(status),

@@ -8,14 +8,18 @@ mod call;
 mod collections;
 mod composite;
 mod control;
+mod envelope;
 mod faulted;
+mod identity;
 mod json;
+mod parameters;
 mod reply;
 mod resources;
 mod rest;
 mod results;
 mod retrieve;
 mod rows;
+mod soap;
 mod token;
 pub(crate) mod wire;
 mod work;
@@ -123,10 +127,13 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
     let segments: Vec<String> = call.request.segments.clone();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
-        ["services", "oauth2", "token"] => token::token(org, call).await,
-        ["services", "oauth2", "revoke"] => token::revoke(org, call),
-        ["services", "oauth2", "userinfo"] => token::user_info(org, call),
-        ["id", _, _] => token::user_info(org, call),
+        ["services", "oauth2", resource] => token::answer(org, call, resource).await,
+        ["services", "Soap", api, version] | ["services", "Soap", api, version, _] => {
+            soap::answer(org, call, api, version).await
+        }
+        ["id", "keys"] => identity::keys(),
+        ["id", org_id, user_id] => identity::identity(org, call, org_id, user_id).await,
+        [".well-known", "openid-configuration"] => identity::configuration(org, &call.request),
         ["services", "data"] => resources::versions(&call.request),
         ["services", "data", version, rest @ ..] => rest::answer(org, call, version, rest).await,
         _ => Reply::error(404, &Refusal::not_found()),
@@ -146,6 +153,8 @@ fn endpoint(call: &Call) -> Endpoint {
         .as_slice()
     {
         ["services", "oauth2", "token"] => Endpoint::Token,
+        ["services", "oauth2", "authorize" | "revoke" | "introspect"]
+        | ["services", "Soap", ..] => Endpoint::Login,
         // By POST to an object they are retrieved.
         ["services", "data", _, "composite", "sobjects", _] if method == "POST" => Endpoint::Other,
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Request;
 use super::reply::Reply;
-use super::rest::VERSIONS;
+use super::rest::{VERSIONS, bearer};
 use crate::org::{Org, id};
 use crate::schema;
 
@@ -28,7 +28,7 @@ pub(super) fn versions(request: &Request) -> Reply {
 }
 
 /// `GET /services/data/vXX.X`.
-pub(super) fn resources(request: &Request, version: u32) -> Reply {
+pub(super) fn resources(org: &Org, request: &Request, version: u32) -> Reply {
     only_get(request, || {
         let mut map: Map<String, Value> = ["sobjects", "limits", "composite"]
             .into_iter()
@@ -39,9 +39,14 @@ pub(super) fn resources(request: &Request, version: u32) -> Reply {
                 )
             })
             .collect();
+        let user = request
+            .header("authorization")
+            .and_then(bearer)
+            .and_then(|token| org.sessions().holder(&token))
+            .unwrap_or_default();
         map.insert(
             "identity".into(),
-            format!("/id/{}/{}", id::org(), id::user(0)).into(),
+            format!("/id/{}/{}", id::org(), id::user(user.into())).into(),
         );
         Reply::json(200, &map)
     })

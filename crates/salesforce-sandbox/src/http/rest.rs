@@ -7,7 +7,7 @@ use super::reply::Reply;
 use super::work::{self, Work};
 use super::{collections, faulted, resources, rows};
 use crate::config::QuotaMode;
-use crate::org::{Org, Refusal};
+use crate::org::{Identity, Org, Refusal};
 
 /// Oldest and newest callable version.
 pub(super) const VERSIONS: std::ops::RangeInclusive<u32> = 31..=67;
@@ -24,29 +24,27 @@ pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&s
     }
 }
 
-/// The app behind the call's token, which is noted in the call.
-pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<usize, Reply> {
+/// Whose session the call's token is; the token is noted in the call.
+pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<Identity, Reply> {
     let Some(header) = call.request.header("authorization") else {
         return Err(faulted::session_expired());
     };
-    let token = match header.trim().split_once(' ') {
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth") =>
-        {
-            token.trim().to_owned()
-        }
-        _ => {
-            return Err(Reply::error(
-                401,
-                &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
-            ));
-        }
+    let Some(token) = bearer(header) else {
+        return Err(Reply::error(
+            401,
+            &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+        ));
     };
-    let app = org
-        .sessions()
-        .touch(&token, org.idle_micros(), org.clock.monotonic_micros());
+    let identity = org.sessions().touch(&token, org.clock.monotonic_micros());
     call.token = Some(token);
-    app.ok_or_else(faulted::session_expired)
+    identity.ok_or_else(faulted::session_expired)
+}
+
+/// The token of an Authorization header; both schemes are taken, in any case.
+pub(super) fn bearer(header: &str) -> Option<String> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth"))
+        .then(|| token.trim().to_owned())
 }
 
 async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
@@ -145,8 +143,8 @@ pub(super) fn understand<'r>(
         }
         ["sobjects"] => Ok(Work::read(move |_, _| resources::objects(request, version))),
         ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
-        [] => Ok(Work::read(move |_, _| {
-            resources::resources(request, version)
+        [] => Ok(Work::read(move |org, _| {
+            resources::resources(org, request, version)
         })),
         _ => not_found(),
     }

@@ -235,6 +235,7 @@ pub(super) async fn run(
         let keys = work.folded_keys(&org.schema);
         org.watch.enter_keys(keys.iter().map(AsRef::as_ref))
     };
+    let user = token.and_then(|token| org.sessions().holder(token));
     if let Work::Write(write) = &mut work {
         write.refuse(std::mem::take(&mut plan.records));
     }
@@ -242,7 +243,7 @@ pub(super) async fn run(
         work.look(org);
     }
     let reply = faulted::run(org, token, plan, || {
-        let mut transaction = Transaction::begin(org, false);
+        let mut transaction = Transaction::begin(org, false).by(user.unwrap_or_default());
         let mut tally = Tally::default();
         let done = work.perform(org, &mut transaction, &mut tally);
         drop(transaction);

@@ -9,15 +9,26 @@ const CHECKSUM: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 /// Key prefix of leads and the instance this org pretends to live on.
 const LEAD: &str = "00QHp";
 const USER: &str = "005Hp";
+const PROFILE: &str = "00eHp";
 
 /// The 18-character id of the lead at `place`.
 pub(crate) fn lead(place: u32) -> String {
     build(LEAD, u64::from(place) + 1)
 }
 
-/// The 18-character id of the user of the app with that number.
-pub(crate) fn user(app: usize) -> String {
-    build(USER, app as u64 + 1)
+/// The 18-character id of the user with that number.
+pub(crate) fn user(number: usize) -> String {
+    build(USER, number as u64 + 1)
+}
+
+/// The 18-character id of the profile with that number.
+pub(crate) fn profile(number: usize) -> String {
+    build(PROFILE, number as u64 + 1)
+}
+
+/// Whether a text of 15 or 18 characters names this 18-character id.
+pub(crate) fn is_same(id: &str, text: &str) -> bool {
+    text == id || (text.len() == 15 && id.get(..15) == Some(text))
 }
 
 /// The 18-character org id, with its checksum computed.

@@ -17,6 +17,9 @@ pub(crate) struct Lead {
     /// Times written, the first included.
     pub(crate) writes: u32,
     pub(crate) deleted: bool,
+    /// Numbers of the users who wrote it first and last.
+    pub(crate) created_by: u16,
+    pub(crate) modified_by: u16,
 }
 
 /// Leads found by a key.
@@ -94,7 +97,12 @@ impl LeadStore {
     }
 
     /// Writes a new lead; `values` are sorted by field number.
-    pub(crate) fn insert(&mut self, values: &[(u16, Value<'_>)], now_micros: i64) -> u32 {
+    pub(crate) fn insert(
+        &mut self,
+        values: &[(u16, Value<'_>)],
+        user: u16,
+        now_micros: i64,
+    ) -> u32 {
         let place = u32::try_from(self.leads.len()).unwrap_or(u32::MAX);
         for (field, value) in values {
             if let (Some(index), Some(key)) = (self.indexes.get_mut(field), value.key_text()) {
@@ -107,6 +115,8 @@ impl LeadStore {
             modified_micros: now_micros,
             writes: 1,
             deleted: false,
+            created_by: user,
+            modified_by: user,
         });
         self.live += 1;
         place
@@ -117,6 +127,7 @@ impl LeadStore {
         &mut self,
         place: u32,
         values: &[(u16, Value<'_>)],
+        user: u16,
         now_micros: i64,
     ) -> Option<Lead> {
         let before = self.leads.get(place as usize)?.clone();
@@ -125,6 +136,7 @@ impl LeadStore {
         let lead = self.leads.get_mut(place as usize)?;
         lead.packed = merged;
         lead.modified_micros = now_micros.max(lead.created_micros);
+        lead.modified_by = user;
         lead.writes += 1;
         Some(before)
     }

@@ -82,7 +82,9 @@ pub(crate) fn row_json(
             ("LastModifiedDate" | "SystemModstamp", _) => {
                 calendar::format_datetime(lead.modified_micros.div_euclid(1000)).into()
             }
-            ("OwnerId" | "CreatedById" | "LastModifiedById", _) => id::user(0).into(),
+            // Whoever creates a lead owns it, unless the record or a rule says otherwise.
+            ("OwnerId" | "CreatedById", _) => id::user(lead.created_by.into()).into(),
+            ("LastModifiedById", _) => id::user(lead.modified_by.into()).into(),
             _ if field.kind == T::Boolean => false.into(),
             _ if field.defaulted_on_create => field
                 .picklist

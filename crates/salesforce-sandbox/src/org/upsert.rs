@@ -66,6 +66,8 @@ pub(crate) struct WriteOptions<'a> {
     pub(crate) delete: bool,
     /// Owner given by the assignment rule.
     pub(crate) owner: Option<&'a str>,
+    /// Number of the user who writes.
+    pub(crate) user: u16,
     pub(crate) now_micros: i64,
 }
 
@@ -235,14 +237,14 @@ fn write(
     }
     match existing {
         Some(place) => {
-            let before = store.update(place, &values, options.now_micros);
+            let before = store.update(place, &values, options.user, options.now_micros);
             if let Some(undo) = undo {
                 undo.push((place, before));
             }
             Outcome::Updated(place)
         }
         None => {
-            let place = store.insert(&values, options.now_micros);
+            let place = store.insert(&values, options.user, options.now_micros);
             if let Some(undo) = undo {
                 undo.push((place, None));
             }

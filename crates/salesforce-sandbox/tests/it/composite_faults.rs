@@ -184,9 +184,12 @@ fn faults_on_the_whole_call_act_once() {
         assert!(ask.try_send().is_err());
         assert_eq!(org.sandbox.leads().len(), leads);
     }
-    let expired = Fault::new(Action::SessionExpired { revoke: false })
-        .times(1)
-        .on(Endpoint::Composite);
+    let expired = Fault::new(Action::SessionExpired {
+        revoke: false,
+        message: None,
+    })
+    .times(1)
+    .on(Endpoint::Composite);
     org.sandbox.faults().add(expired);
     check_error(&post(&org, true, &parts), 401, "INVALID_SESSION_ID", "");
     let down = Action::Down {

@@ -59,10 +59,12 @@ pub(super) async fn run(
     if faults.waits_before() {
         look(org, &mut ready);
     }
+    let user = sent.token.and_then(|token| org.sessions().holder(token));
     let reply = faulted::run(org, sent.token, faults, || {
         let mut call = Call {
             org,
             sent,
+            user: user.unwrap_or_default(),
             room: org.config.max_request_bytes,
             reply_room: MAX_REPLY_BYTES,
             record,
@@ -129,6 +131,8 @@ impl<'p> Ready<'p> {
 struct Call<'c> {
     org: &'c Org,
     sent: &'c Sent<'c>,
+    /// Number of the user who sends it.
+    user: u16,
     /// Bytes that may still be made from references.
     room: usize,
     /// Bytes that may still be answered.
@@ -183,32 +187,31 @@ impl Call<'_> {
         let mut known = Answers::default();
         let mut answers = Vec::with_capacity(parts.len());
         let mut tally = Tally::default();
-        let mut failed_at = None;
-        let mut transaction = Transaction::begin(self.org, true);
+        let mut failure = None;
+        let mut transaction = Transaction::begin(self.org, true).by(self.user);
         for (part, ready) in parts.iter().zip(ready) {
             let (reply, failed) =
                 self.step(part, ready, &known, Some(&mut transaction), &mut tally);
             if failed {
-                failed_at = Some(answers.len());
-                answers.push(Answer::new(reply));
+                failure = Some(Answer::new(reply));
                 break;
             }
             keep(&mut known, &referenced, part, &reply);
             answers.push(Answer::new(reply));
         }
-        if let Some(failed_at) = failed_at {
+        let is_kept = failure.is_none();
+        if let Some(failure) = failure {
             transaction.roll_back();
             tally.roll_back();
+            let done = answers.len();
+            answers.clear();
+            answers.resize_with(done, || halted(ROLLED_BACK));
+            answers.push(failure);
             answers.resize_with(parts.len(), || halted(ROLLED_BACK));
-            for (i, answer) in answers.iter_mut().enumerate() {
-                if i != failed_at {
-                    *answer = halted(ROLLED_BACK);
-                }
-            }
         }
         drop(transaction);
         tally.note(self.org, self.record);
-        (answers, failed_at.is_none())
+        (answers, is_kept)
     }
 
     /// Each in a transaction of its own.
@@ -295,7 +298,7 @@ impl Call<'_> {
         let done = match transaction {
             Some(transaction) => work.perform(self.org, transaction, tally),
             None => {
-                let mut own = Transaction::begin(self.org, false);
+                let mut own = Transaction::begin(self.org, false).by(self.user);
                 work.perform(self.org, &mut own, tally)
             }
         };
