@@ -278,7 +278,7 @@ fn bodies_of_any_depth_are_answered() {
         answer.json()["compositeResponse"][0].clone()
     };
     check_failed(&call(&deep("1")), 400, "JSON_PARSER_ERROR", "");
-    check_failed(&call(&deep("\"@{a.id}\"")), 400, "JSON_PARSER_ERROR", "");
+    check_failed(&call(&deep("\"@{a.id}\"")), 400, "PROCESSING_HALTED", "");
     let field = format!("{{\"Title\":{}}}", deep("1"));
     check_failed(
         &call(&field),

@@ -1,7 +1,6 @@
 //! One subrequest: as it was sent, and as a request that a resource can look at.
 use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::reference::{Filler, has_references};
 use super::{Family, GRAPH_SINCE_VERSION};
@@ -28,8 +27,11 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The path's segments below the version, and the version itself, as they were sent.
+    /// The version and the path's segments below it, as they were sent; nothing of a URL that is too long.
     pub(super) fn path(&self) -> (&str, Vec<String>) {
+        if self.url.len() > MAX_URI_BYTES {
+            return ("", Vec::new());
+        }
         let path = self.url.split(['?', '#']).next().unwrap_or_default();
         let below = path.strip_prefix(PREFIX).unwrap_or_default();
         let (version, rest) = below.split_once('/').unwrap_or((below, ""));
@@ -61,12 +63,8 @@ impl Part {
         if !has_references(self.body_text()) {
             return Ok(self.asked(family, &url, self.body.clone()));
         }
-        let mut body: Value = serde_json::from_slice(&self.body).map_err(|error| {
-            // All that a value that was skipped over before can be wrong in: it is nested too deep.
-            Refusal::parser(format!("Unexpected character at [line:{}]", error.line()))
-        })?;
-        filler.json(&mut body)?;
-        Ok(self.asked(family, &url, body.to_string().into()))
+        let body = filler.json(self.body_text())?;
+        Ok(self.asked(family, &url, body.into()))
     }
 
     fn asked(&self, family: Family, url: &str, body: Bytes) -> Asked {
@@ -77,7 +75,7 @@ impl Part {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        let is_long = url.len() > MAX_URI_BYTES;
+        let is_long = self.url.len().max(url.len()) > MAX_URI_BYTES;
         Asked {
             family,
             is_long,

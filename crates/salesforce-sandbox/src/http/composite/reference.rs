@@ -138,18 +138,42 @@ impl Filler<'_, '_> {
         Ok((!only_null || text.is_empty()).then_some(filled))
     }
 
-    /// The same for every text in a JSON value.
-    pub(super) fn json(&mut self, value: &mut Value) -> Result<(), Refusal> {
-        match value {
-            Value::String(text) if has_references(text) => {
-                *value = self.text(text)?.map_or(Value::Null, Value::String);
-                Ok(())
+    /// Valid JSON with the references in its texts filled in; names are left alone.
+    pub(super) fn json(&mut self, json: &str) -> Result<String, Refusal> {
+        let mut filled = String::with_capacity(json.len());
+        let mut rest = json;
+        while let Some(start) = rest.find('"') {
+            let (plain, from_literal) = rest.split_at(start);
+            let (literal, after) = from_literal.split_at(literal_end(from_literal));
+            filled.push_str(plain);
+            rest = after;
+            let is_name = after.trim_start().starts_with(':');
+            if is_name || !has_references(literal) {
+                filled.push_str(literal);
+                continue;
             }
-            Value::Array(list) => list.iter_mut().try_for_each(|element| self.json(element)),
-            Value::Object(map) => map.values_mut().try_for_each(|element| self.json(element)),
-            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+            let text: String = serde_json::from_str(literal)
+                .map_err(|_| Refusal::parser("Unexpected character in a text"))?;
+            let text = self.text(&text)?.map_or(Value::Null, Value::String);
+            filled.push_str(&text.to_string());
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+}
+
+/// Where the text literal ends that `json` begins with.
+fn literal_end(json: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in json.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
         }
     }
+    json.len()
 }
 
 fn no_value(reference: Reference<'_>) -> Refusal {
@@ -259,19 +283,50 @@ mod tests {
     }
 
     #[test]
-    fn texts_anywhere_in_a_body_are_filled_in_and_names_are_not() {
+    fn texts_anywhere_in_a_body_are_filled_in_and_all_else_is_left_as_it_is() {
+        let check = |json: &str, filled: &str| {
+            let mut room = 1000;
+            let answers = answers();
+            let mut filler = Filler {
+                answers: &answers,
+                takes_null: true,
+                room: &mut room,
+            };
+            assert_eq!(filler.json(json).as_deref(), Ok(filled));
+        };
+        check(
+            r#"{"@{lead.id}" : [{"a":"@{lead.id}"}, 1e400], "b":"@{lead.Title}"}"#,
+            r#"{"@{lead.id}" : [{"a":"00Q1"}, 1e400], "b":null}"#,
+        );
+        check(
+            r#"["\"@{lead.id}\\","\\","@{lead.id}"]"#,
+            r#"["\"00Q1\\","\\","00Q1"]"#,
+        );
+        check(r#""@{lead.id}""#, r#""00Q1""#);
+        for same in [
+            "",
+            "1",
+            "[]",
+            r#"{"a":"@{","b":"}"}"#,
+            r#""\u0040{lead.id}""#,
+            "\"",
+        ] {
+            check(same, same);
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_stays_one_text() {
+        let mut answers = Answers::default();
+        answers.keep("a", json!({ "b": "\",\"x\":\"\\@{a.b}" }));
         let mut room = 1000;
-        let answers = answers();
         let mut filler = Filler {
             answers: &answers,
             takes_null: true,
             room: &mut room,
         };
-        let mut body = json!({ "@{lead.id}": [{ "a": "@{lead.id}" }, 1], "b": "@{lead.Title}" });
-        filler.json(&mut body).unwrap();
-        assert_eq!(
-            body,
-            json!({ "@{lead.id}": [{ "a": "00Q1" }, 1], "b": null })
-        );
+        let filled = filler.json(r#"{"t":"<@{a.b}>"}"#).unwrap();
+        let value: Value = serde_json::from_str(&filled).unwrap();
+        assert_eq!(value, json!({ "t": "<\",\"x\":\"\\@{a.b}>" }));
     }
 }
