@@ -21,6 +21,16 @@ pub struct OrgConfig {
     pub fields: Vec<CustomField>,
     /// Names of fields that the integration user may not see; they then do not exist for it.
     pub hidden_fields: Vec<String>,
+    /// Name of the organization, at most 80 characters.
+    pub organization_name: String,
+    /// Edition of the organization, as its record names it.
+    pub organization_type: String,
+    /// Whether the organization says of itself that it is a sandbox.
+    pub is_sandbox: bool,
+    /// Name of the instance it claims to live on, at most 5 characters.
+    pub instance_name: String,
+    /// Names of queues, which may own leads.
+    pub queues: Vec<String>,
     /// API calls per rolling 24 hours.
     pub daily_api_requests: u64,
     /// What happens when they are used up.
@@ -64,6 +74,11 @@ impl Default for OrgConfig {
             users: Vec::new(),
             fields: demo_fields(),
             hidden_fields: Vec::new(),
+            organization_name: "Sandbox".into(),
+            organization_type: "Enterprise Edition".into(),
+            is_sandbox: false,
+            instance_name: "SBX0".into(),
+            queues: Vec::new(),
             // A Developer Edition has 15,000; a rehearsal of a busy day must not stop at that by surprise.
             daily_api_requests: 115_000,
             daily_api_mode: QuotaMode::Hard,
@@ -183,6 +198,22 @@ impl OrgConfig {
                 found.push(format!(
                     "fields[{i}] ({}) cannot be an external id: text, email or double only",
                     field.name
+                ));
+            }
+        }
+        for (key, text, limit) in [
+            ("organization_name", &self.organization_name, 80),
+            ("organization_type", &self.organization_type, 40),
+            ("instance_name", &self.instance_name, 5),
+        ] {
+            if text.is_empty() || text.chars().count() > limit {
+                found.push(format!("{key} must have 1 to {limit} characters"));
+            }
+        }
+        for (i, queue) in self.queues.iter().enumerate() {
+            if queue.is_empty() || queue.chars().count() > 40 || self.queues[..i].contains(queue) {
+                found.push(format!(
+                    "queues[{i}] must have 1 to 40 characters and be unlike the others"
                 ));
             }
         }

@@ -4,7 +4,8 @@
 //! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
 //! - `logins`: the apps and users of the configuration.
-//! - `schema`: the Lead object: its fields, what describe says of them.
+//! - `schema`: the objects: their fields, what describe says of them.
+//! - `soql`: queries: what they say, whether they may, which rows answer them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
 //! - `oauth`: who may log in, and with which proof: grants, approvals, passwords.
@@ -21,12 +22,16 @@ pub mod command;
 pub mod config;
 mod error;
 pub mod faults;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod logins;
 mod oauth;
 mod org;
 pub mod sandbox;
 pub mod schema;
+mod soql;
 mod value;
 pub mod watch;
 

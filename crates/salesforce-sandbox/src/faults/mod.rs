@@ -38,6 +38,8 @@ pub enum Endpoint {
     /// Writes of `/composite`, `/composite/batch`, `/composite/graph` and `/composite/tree/…`. Actions on records,
     /// and `poison`, act on the subrequests that carry the record; so do those for `Collections` or `Single`.
     Composite,
+    /// `/query` and `/queryAll`, further pages included.
+    Query,
     /// Everything else under `/services`.
     Other,
 }

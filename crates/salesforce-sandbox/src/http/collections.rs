@@ -1,7 +1,7 @@
 //! `/composite/sobjects`: inserts, updates, upserts and deletes of up to 200 records in one call (facts 3).
 //!
 //! Only leads can be written in this org. A record of another object is refused by itself; a record that does not say
-//! what it is refuses the request.
+//! what it is refuses the request. Other objects can be retrieved.
 use std::collections::HashMap;
 
 use super::body::{self, MAX_RECORDS, Record, UnknownField};
@@ -10,10 +10,10 @@ use super::json::Flag;
 use super::reply::Reply;
 use super::results::{self, Verb};
 use super::work::Work;
-use super::{retrieve, rows};
+use super::{objects, retrieve, rows};
 use crate::faults::Endpoint;
 use crate::org::{Draft, Org, Refusal, Target, WriteOptions, id};
-use crate::schema::{FieldType, Schema};
+use crate::schema::{FieldType, ObjectKind, Schema};
 use crate::value::Value;
 
 /// First version with collections.
@@ -30,25 +30,27 @@ pub(super) fn understand<'r>(
     version: u32,
     rest: &[&'r str],
 ) -> Result<Work<'r>, Reply> {
-    let is_lead = rest
-        .first()
-        .is_none_or(|object| object.eq_ignore_ascii_case("Lead"));
-    if version < SINCE_VERSION || !is_lead {
-        return Err(Reply::error(404, &Refusal::not_found()));
-    }
+    let not_found = || Err(Reply::error(404, &Refusal::not_found()));
+    let object = match rest.first().map(|name| ObjectKind::named(name)) {
+        _ if version < SINCE_VERSION => return not_found(),
+        Some(None) => return not_found(),
+        Some(Some(object)) => object,
+        None => ObjectKind::Lead,
+    };
     match (rest, request.method.as_str()) {
         ([], "POST") => insert(org, request),
         ([], "PATCH") => update(org, request),
         ([], "DELETE") => delete(org, request),
         ([], other) => Err(Reply::method_not_allowed(other, "DELETE,PATCH,POST")),
-        ([_], "GET" | "HEAD") => retrieve::by_query(org, request, version),
-        ([_], "POST") => retrieve::by_body(org, request, version),
+        ([_], "GET" | "HEAD") => retrieve::by_query(org, request, version, object),
+        ([_], "POST") => retrieve::by_body(org, request, version, object),
         ([_], other) => Err(Reply::method_not_allowed(other, "GET,HEAD,POST")),
-        ([_, key], "PATCH") if version >= UPSERT_SINCE_VERSION => upsert(org, request, key),
-        ([_, _], other) if version >= UPSERT_SINCE_VERSION => {
-            Err(Reply::method_not_allowed(other, "PATCH"))
-        }
-        _ => Err(Reply::error(404, &Refusal::not_found())),
+        ([_, key], method) if version >= UPSERT_SINCE_VERSION => match (method, object) {
+            ("PATCH", ObjectKind::Lead) => upsert(org, request, key),
+            ("PATCH", other) => Err(bad_request(objects::cannot_be("updated", other))),
+            (other, _) => Err(Reply::method_not_allowed(other, "PATCH")),
+        },
+        _ => not_found(),
     }
 }
 
@@ -76,12 +78,15 @@ pub(super) fn check_length(length: usize, most: usize) -> Result<(), Refusal> {
     Err(Refusal::new("EXCEEDED_ID_LIMIT", text))
 }
 
-/// For a record of an object that this org does not have.
-pub(super) fn unsupported(object: &str) -> Refusal {
-    Refusal::new(
-        "INVALID_TYPE",
-        format!("sObject type '{object}' is not supported."),
-    )
+/// For a record of another object than Lead that is to be `inserted` or `updated`.
+pub(super) fn unsupported(verb: &str, object: &str) -> Refusal {
+    match ObjectKind::named(object) {
+        Some(object) => objects::cannot_be(verb, object),
+        None => {
+            let text = format!("sObject type '{object}' is not supported.");
+            Refusal::new("INVALID_TYPE", text)
+        }
+    }
 }
 
 fn bad_request(refusal: Refusal) -> Reply {
@@ -130,7 +135,7 @@ fn insert<'r>(org: &'r Org, request: &'r Request) -> Result<Work<'r>, Reply> {
             let refusal = Refusal::record("INVALID_FIELD_FOR_INSERT_UPDATE", text, &["Id"]);
             return Draft::refused(Target::New, refusal);
         }
-        draft(&org.schema, Ok(Target::New), record)
+        draft(&org.schema, "inserted", Ok(Target::New), record)
     };
     let drafts = records.into_iter().map(draft).collect();
     let options = WriteOptions {
@@ -151,7 +156,7 @@ fn update<'r>(org: &'r Org, request: &'r Request) -> Result<Work<'r>, Reply> {
         Some(key) => drafts_by_id(&org.schema, key, records, missing),
         None => records
             .into_iter()
-            .map(|record| draft(&org.schema, missing(), record))
+            .map(|record| draft(&org.schema, "updated", missing(), record))
             .collect(),
     };
     let options = WriteOptions {
@@ -175,13 +180,20 @@ fn delete<'r>(org: &'r Org, request: &'r Request) -> Result<Work<'r>, Reply> {
         let text = format!("The parameter allOrNone is no boolean: {wanted}");
         return Err(bad_request(Refusal::new("INVALID_ARGUMENT", text)));
     };
-    let draft = |text: &str| match id::parse_lead(text) {
-        Some(place) => Draft::new(&org.schema, Target::Place(place), Vec::new()),
-        None if id::is_well_formed(text) => Draft::refused(Target::New, Refusal::unknown_id()),
-        None => {
-            let refusal = Refusal::new("MALFORMED_ID", format!("malformed id {text}"));
-            Draft::refused(Target::New, refusal)
+    let draft = |text: &str| {
+        if let Some(place) = id::parse_lead(text) {
+            return Draft::new(&org.schema, Target::Place(place), Vec::new());
         }
+        let is_record = |object: &ObjectKind| {
+            let table = org.records.table(*object);
+            table.is_some_and(|table| table.find(text).is_some())
+        };
+        let refusal = match id::object_of(text).filter(is_record) {
+            Some(object) => objects::cannot_be("deleted", object),
+            None if id::is_well_formed(text) => Refusal::unknown_id(),
+            None => Refusal::new("MALFORMED_ID", format!("malformed id {text}")),
+        };
+        Draft::refused(Target::New, refusal)
     };
     let drafts = ids.into_iter().map(draft).collect();
     let options = WriteOptions {
@@ -258,11 +270,12 @@ fn untyped() -> Refusal {
 /// A record whose target is settled, or that has none.
 fn draft<'a>(
     schema: &Schema,
+    verb: &str,
     target: Result<Target<'a>, Refusal>,
     record: Record<'a>,
 ) -> Draft<'a> {
     if let Some(object) = record.object.as_deref().filter(|_| !record.is_lead()) {
-        return Draft::refused(Target::New, unsupported(object));
+        return Draft::refused(Target::New, unsupported(verb, object));
     }
     match (target, record.refusal) {
         (Err(refusal), _) => Draft::refused(Target::New, refusal),
@@ -315,7 +328,7 @@ fn drafts_by_id<'a>(
                     Refusal::record("DUPLICATE_VALUE", text, &["Id"]),
                 )
             }
-            target => draft(schema, target, record),
+            target => draft(schema, "updated", target, record),
         })
         .collect()
 }

@@ -7,12 +7,19 @@ mod body;
 mod call;
 mod collections;
 mod composite;
+mod condition;
 mod control;
 mod envelope;
 mod faulted;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod json;
+mod objects;
 mod parameters;
+mod pretty;
+mod query;
+mod record_json;
 mod reply;
 mod resources;
 mod rest;
@@ -160,6 +167,7 @@ fn endpoint(call: &Call) -> Endpoint {
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
         ["services", "data", _, "composite", ..] if write => Endpoint::Composite,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
+        ["services", "data", _, "query" | "queryAll", ..] => Endpoint::Query,
         _ => Endpoint::Other,
     }
 }

@@ -7,9 +7,9 @@ use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
-use serde_json::ser::Formatter;
 
 use super::call::Request;
+use super::pretty::pretty;
 use crate::org::{Org, Refusal};
 
 /// Replies smaller than this gain nothing from compression.
@@ -124,11 +124,8 @@ impl Reply {
         if self.cut {
             return self;
         }
-        if request.header("x-prettyprint") == Some("1")
-            && self.is_json()
-            && let Ok(value) = serde_json::from_slice::<serde_json::Value>(&self.body)
-        {
-            self.body = pretty(&value);
+        if request.header("x-prettyprint") == Some("1") && self.is_json() {
+            self.body = pretty(&self.body);
         }
         let accepts = request.header("accept-encoding").is_some_and(|accepted| {
             accepted
@@ -156,57 +153,5 @@ impl Reply {
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(self.headers);
         response
-    }
-}
-
-/// Indented as Salesforce does it: `"key" : value`.
-fn pretty(value: &serde_json::Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(
-        &mut bytes,
-        Wide(serde_json::ser::PrettyFormatter::new()),
-    );
-    // A value that was parsed serialises.
-    let _ = value.serialize(&mut serializer);
-    bytes
-}
-
-struct Wide<'a>(serde_json::ser::PrettyFormatter<'a>);
-
-impl Formatter for Wide<'_> {
-    fn begin_array<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.begin_array(w)
-    }
-    fn end_array<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.end_array(w)
-    }
-    fn begin_array_value<W: ?Sized + Write>(
-        &mut self,
-        w: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        self.0.begin_array_value(w, first)
-    }
-    fn end_array_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.end_array_value(w)
-    }
-    fn begin_object<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.begin_object(w)
-    }
-    fn end_object<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.end_object(w)
-    }
-    fn begin_object_key<W: ?Sized + Write>(
-        &mut self,
-        w: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        self.0.begin_object_key(w, first)
-    }
-    fn begin_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        w.write_all(b" : ")
-    }
-    fn end_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.end_object_value(w)
     }
 }

@@ -5,9 +5,10 @@ use super::call::{Call, Request};
 use super::composite::{self, Family, tree};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, resources, rows};
+use super::{collections, faulted, objects, query, resources, rows};
 use crate::config::QuotaMode;
-use crate::org::{Identity, Org, Refusal};
+use crate::org::{Identity, Org, Refusal, Visibility};
+use crate::schema::ObjectKind;
 
 /// Oldest and newest callable version.
 pub(super) const VERSIONS: std::ops::RangeInclusive<u32> = 31..=67;
@@ -130,18 +131,18 @@ pub(super) fn understand<'r>(
         ["composite", "sobjects", rest @ ..] => {
             collections::understand(org, request, version, rest)
         }
-        ["sobjects", object, "describe"] if object.eq_ignore_ascii_case("Lead") => {
-            Ok(Work::read(move |org, _| {
-                resources::describe(org, request, version)
-            }))
-        }
-        ["sobjects", object] if object.eq_ignore_ascii_case("Lead") && request.method == "GET" => {
-            Ok(Work::read(move |_, _| resources::lead(request, version)))
-        }
-        ["sobjects", object, row @ ..] if object.eq_ignore_ascii_case("Lead") => {
-            rows::understand(org, request, version, row)
-        }
-        ["sobjects"] => Ok(Work::read(move |_, _| resources::objects(request, version))),
+        ["sobjects", object, row @ ..] => match ObjectKind::named(object) {
+            Some(ObjectKind::Lead) => rows::understand(org, request, version, row),
+            Some(other) => objects::understand(org, request, version, other, row),
+            None => not_found(),
+        },
+        ["sobjects"] => Ok(Work::read(move |org, _| {
+            resources::objects(org, request, version)
+        })),
+        ["query"] => query::query(org, request, version, Visibility::Live),
+        ["queryAll"] => query::query(org, request, version, Visibility::WithDeleted),
+        ["query" | "queryAll", place] => query::next_page(request, version, place),
+        ["recent"] => Ok(Work::read(move |_, _| resources::recent(request))),
         ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
         [] => Ok(Work::read(move |org, _| {
             resources::resources(org, request, version)

@@ -1,13 +1,16 @@
-//! `/composite/sobjects/Lead` by GET or by POST: up to 2,000 leads by id, in the order of the ids (facts 3.3).
+//! `/composite/sobjects/{Object}` by GET or by POST: up to 2,000 records by id, in the order of the ids (facts 3.3).
 use serde::Deserialize;
 
 use super::call::Request;
 use super::collections::check_length;
 use super::json::{self, AtMost};
+use super::objects;
+use super::record_json::push_record;
 use super::reply::{MAX_REPLY_BYTES, Reply};
 use super::work::Work;
-use crate::org::{LeadStore, Org, Refusal, id, row_json};
-use crate::schema::Schema;
+use crate::org::{LeadStore, Org, RecordRow, Refusal, id};
+use crate::schema::ObjectKind;
+use crate::soql::Column;
 
 /// Ids of one call (facts 3.3).
 const MAX_IDS: usize = 2_000;
@@ -26,10 +29,11 @@ pub(super) fn by_query<'r>(
     org: &'r Org,
     request: &'r Request,
     version: u32,
+    object: ObjectKind,
 ) -> Result<Work<'r>, Reply> {
     let ids = list(request.query_value("ids"));
     let fields = list(request.query_value("fields"));
-    retrieve(org, version, &ids, &fields)
+    retrieve(org, version, object, &ids, &fields)
 }
 
 /// `POST … {"ids": […], "fields": […]}`.
@@ -37,6 +41,7 @@ pub(super) fn by_body<'r>(
     org: &'r Org,
     request: &'r Request,
     version: u32,
+    object: ObjectKind,
 ) -> Result<Work<'r>, Reply> {
     request.must_be_json()?;
     let wanted: Wanted =
@@ -46,6 +51,7 @@ pub(super) fn by_body<'r>(
     retrieve(
         org,
         version,
+        object,
         &ids.iter().map(String::as_str).collect::<Vec<_>>(),
         &fields.iter().map(String::as_str).collect::<Vec<_>>(),
     )
@@ -61,26 +67,10 @@ pub(super) fn list(parameter: Option<&str>) -> Vec<&str> {
         .collect()
 }
 
-/// The numbers of the named fields and of `Id`, which is shown whether it is named or not.
-pub(super) fn field_numbers<'n>(
-    schema: &Schema,
-    names: impl IntoIterator<Item = &'n str>,
-) -> Result<Vec<u16>, Refusal> {
-    let mut numbers: Vec<u16> = schema.standard("Id").into_iter().collect();
-    for name in names {
-        let number = schema
-            .find(name.trim())
-            .ok_or_else(|| Refusal::no_such_column(name))?;
-        numbers.push(number);
-    }
-    numbers.sort_unstable();
-    numbers.dedup();
-    Ok(numbers)
-}
-
 fn retrieve<'r>(
     org: &'r Org,
     version: u32,
+    object: ObjectKind,
     ids: &[&str],
     fields: &[&str],
 ) -> Result<Work<'r>, Reply> {
@@ -92,32 +82,42 @@ fn retrieve<'r>(
         }
     }
     check_length(ids.len(), MAX_IDS).map_err(bad_request)?;
-    let fields = field_numbers(&org.schema, fields.iter().copied()).map_err(bad_request)?;
-    let places: Vec<Option<u32>> = ids.iter().map(|text| id::parse_lead(text.trim())).collect();
+    let names = fields.iter().copied();
+    let columns = objects::named_columns(org, object, names).map_err(bad_request)?;
+    let places: Vec<Option<u32>> = ids
+        .iter()
+        .map(|text| match org.records.table(object) {
+            Some(table) => table.find(text.trim()),
+            None => id::parse_lead(text.trim()),
+        })
+        .collect();
     Ok(Work::read(move |org, store| {
-        show(org, store, version, &places, &fields)
+        show(org, store, version, object, &places, &columns)
     }))
 }
 
-/// One row for each place, null where there is no lead.
+/// One row for each place, null where there is no record.
 fn show(
     org: &Org,
     store: &LeadStore,
     version: u32,
+    object: ObjectKind,
     places: &[Option<u32>],
-    fields: &[u16],
+    columns: &[Column],
 ) -> Reply {
-    let version = format!("{version}.0");
     let mut json = vec![b'['];
     for (i, place) in places.iter().enumerate() {
         if i > 0 {
             json.push(b',');
         }
-        let row = place.and_then(|place| {
-            let lead = store.get(place)?;
-            Some(row_json(&org.schema, &version, place, lead, Some(fields)).to_string())
+        let row = place.and_then(|place| match object {
+            ObjectKind::Lead => Some(RecordRow::lead(org, place, store.get(place)?)),
+            other => RecordRow::fixed(org, other, place),
         });
-        json.extend_from_slice(row.as_deref().unwrap_or("null").as_bytes());
+        match row {
+            Some(row) => push_record(&mut json, org, version, columns, &row),
+            None => json.extend_from_slice(b"null"),
+        }
         if json.len() > MAX_REPLY_BYTES {
             return Reply::too_large();
         }

@@ -265,7 +265,7 @@ fn push_user_info(out: &mut String, org: &Org, number: usize) {
     push_field(out, "orgHasPersonAccounts", "false");
     push_field(out, "organizationId", &id::org());
     push_field(out, "organizationMultiCurrency", "false");
-    push_field(out, "organizationName", "Sandbox");
+    push_field(out, "organizationName", &org.config.organization_name);
     push_field(out, "profileId", &profile);
     out.push_str(&nil("roleId"));
     push_field(out, "sessionSecondsValid", &seconds.to_string());

@@ -155,7 +155,7 @@ pub(super) fn find<'o>(
         .ok_or_else(|| refuse("invalid_client_id", "client identifier invalid"))
 }
 
-fn basic_credentials(header: &str) -> Option<(String, String)> {
+pub(super) fn basic_credentials(header: &str) -> Option<(String, String)> {
     let (scheme, encoded) = header.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

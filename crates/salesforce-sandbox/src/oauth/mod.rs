@@ -118,3 +118,13 @@ fn check_policy(app: &RegisteredApp, user: usize) -> Result<(), GrantRefusal> {
     }
     Ok(())
 }
+
+/// Entry points for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    pub(crate) fn proofs(text: &str) {
+        let _ = super::jwt::parse(text);
+        let _ = super::apps::basic_credentials(text);
+        let _ = super::check_public_key(text);
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a lead's id and its place in the store convert into each other, so no map of ids is kept.
 
+use crate::schema::ObjectKind;
+
 /// The org, and the user that every app runs as unless told otherwise.
 pub(crate) const ORG: &str = "00DHp000001SbxOMAS";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -9,6 +11,8 @@ const CHECKSUM: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 /// Key prefix of leads and the instance this org pretends to live on.
 const LEAD: &str = "00QHp";
 const USER: &str = "005Hp";
+const GROUP: &str = "00GHp";
+const LOCATOR: &str = "01gHp";
 const PROFILE: &str = "00eHp";
 
 /// The 18-character id of the lead at `place`.
@@ -31,6 +35,16 @@ pub(crate) fn is_same(id: &str, text: &str) -> bool {
     text == id || (text.len() == 15 && id.get(..15) == Some(text))
 }
 
+/// The 18-character id of the queue with that number.
+pub(crate) fn group(number: usize) -> String {
+    build(GROUP, number as u64 + 1)
+}
+
+/// The 18-character id of the query locator with that number.
+pub(crate) fn locator(number: u64) -> String {
+    build(LOCATOR, number.saturating_add(1))
+}
+
 /// The 18-character org id, with its checksum computed.
 pub(crate) fn org() -> String {
     with_checksum(&ORG[..15])
@@ -50,12 +64,35 @@ pub(crate) fn parse_lead(text: &str) -> Option<u32> {
     u32::try_from(number.checked_sub(1)?).ok()
 }
 
+/// The kind of record that has ids like this one.
+pub(crate) fn object_of(text: &str) -> Option<ObjectKind> {
+    let mut all = ObjectKind::PUBLIC.into_iter();
+    all.find(|object| {
+        object
+            .key_prefix()
+            .is_some_and(|prefix| text.starts_with(prefix))
+    })
+}
+
 /// 15 letters and digits, or 18 with the right checksum.
 pub(crate) fn is_well_formed(text: &str) -> bool {
     let plain = text.bytes().all(|c| c.is_ascii_alphanumeric());
     plain
         && (text.len() == 15
             || (text.len() == 18 && with_checksum(&text[..15]).eq_ignore_ascii_case(text)))
+}
+
+/// The part of an id that tells it from others: 15 characters, or all of a shorter text.
+pub(crate) fn fifteen(text: &str) -> &str {
+    text.get(..15).unwrap_or(text)
+}
+
+/// An id with its checksum; a text that is no id stays as it is.
+pub(crate) fn eighteen(text: &str) -> String {
+    match text.get(..15) {
+        Some(fifteen) => with_checksum(fifteen),
+        None => text.to_owned(),
+    }
 }
 
 fn build(prefix: &str, mut number: u64) -> String {

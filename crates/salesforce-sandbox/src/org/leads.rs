@@ -57,6 +57,18 @@ impl LeadStore {
         self.leads.get(place as usize).filter(|lead| !lead.deleted)
     }
 
+    /// Places given out so far.
+    pub(crate) fn places(&self) -> u32 {
+        u32::try_from(self.leads.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The lead as a reader sees it who may see deleted ones, or not. What was never committed is nobody's to see.
+    pub(crate) fn seen(&self, place: u32, deleted: bool) -> Option<&Lead> {
+        let lead = self.leads.get(place as usize)?;
+        let kept = deleted && !lead.packed.is_empty();
+        (!lead.deleted || kept).then_some(lead)
+    }
+
     /// Whether a lead was ever created there, deleted ones included.
     pub(crate) fn was_given(&self, place: u32) -> bool {
         (place as usize) < self.leads.len()
@@ -149,6 +161,14 @@ impl LeadStore {
         self.leads[place as usize].deleted = true;
         self.live -= 1;
         true
+    }
+
+    /// Undoes an insertion; nothing of the lead is left but its place.
+    pub(crate) fn forget(&mut self, place: u32) {
+        self.delete(place);
+        if let Some(lead) = self.leads.get_mut(place as usize) {
+            lead.packed = Box::default();
+        }
     }
 
     /// Undoes an update or a deletion.

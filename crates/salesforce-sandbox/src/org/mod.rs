@@ -6,8 +6,12 @@
 pub(crate) mod id;
 mod index;
 mod leads;
+mod locators;
 pub(crate) mod opaque;
+mod query;
+mod records;
 mod refusal;
+mod row;
 mod sessions;
 mod snapshot;
 mod transaction;
@@ -17,11 +21,17 @@ mod users;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use index::fold;
 pub(crate) use leads::{LeadStore, Matches};
+pub(crate) use locators::Locators;
+#[cfg(feature = "fuzzing")]
+pub(crate) use query::fuzz_query;
+pub(crate) use query::{QueryResult, Selection, Visibility, prepare_query, run_query};
+pub(crate) use records::Records;
 pub(crate) use refusal::Refusal;
+pub(crate) use row::RecordRow;
 pub(crate) use sessions::{ApprovalId, Identity, Lifetimes, Opening, Sessions};
 pub use snapshot::LeadSnapshot;
-pub(crate) use snapshot::row_json;
 pub(crate) use transaction::Transaction;
 pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, look};
 pub(crate) use usage::Usage;
@@ -31,7 +41,7 @@ use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
 use crate::oauth::{Approvals, LoginRate, RegisteredApp};
-use crate::schema::Schema;
+use crate::schema::{ReadOnlySchemas, Schema};
 use crate::watch::Watch;
 
 /// One org: everything that outlives a request.
@@ -39,7 +49,12 @@ pub(crate) struct Org {
     pub(crate) config: OrgConfig,
     pub(crate) apps: Vec<RegisteredApp>,
     pub(crate) users: Users,
+    /// The fields of Lead.
     pub(crate) schema: Schema,
+    pub(crate) read_only_schemas: ReadOnlySchemas,
+    pub(crate) records: Records,
+    /// Wall clock, microseconds since 1970-01-01 UTC: since then schema and read-only records are what they are.
+    pub(crate) started_micros: i64,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
@@ -50,12 +65,16 @@ pub(crate) struct Org {
     approvals: Mutex<Approvals>,
     login_rate: Mutex<LoginRate>,
     usage: Mutex<Usage>,
+    locators: Mutex<Locators>,
 }
 
 impl Org {
     /// The configuration has been checked.
     pub(crate) fn new(config: OrgConfig, control: bool) -> Org {
         let schema = Schema::new(&config);
+        let read_only_schemas = ReadOnlySchemas::new();
+        let clock = Clock::new();
+        let started_micros = clock.wall_micros();
         let users = Users::new(&config);
         let micros = |seconds: u64| seconds.saturating_mul(1_000_000);
         let lifetimes = Lifetimes {
@@ -68,10 +87,13 @@ impl Org {
                 .iter()
                 .map(|app| RegisteredApp::new(app, &users))
                 .collect(),
-            users,
             leads: Mutex::new(LeadStore::new(&schema)),
             schema,
-            clock: Clock::new(),
+            records: Records::new(&config, &users, &read_only_schemas, started_micros),
+            users,
+            read_only_schemas,
+            started_micros,
+            clock,
             faults: Faults::default(),
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
             control,
@@ -79,6 +101,7 @@ impl Org {
             approvals: Mutex::new(Approvals::default()),
             login_rate: Mutex::new(LoginRate::default()),
             usage: Mutex::new(Usage::default()),
+            locators: Mutex::new(Locators::default()),
             config,
         }
     }
@@ -101,6 +124,10 @@ impl Org {
 
     pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
         lock(&self.usage)
+    }
+
+    pub(crate) fn locators(&self) -> MutexGuard<'_, Locators> {
+        lock(&self.locators)
     }
 }
 

@@ -86,9 +86,7 @@ impl<'o> Transaction<'o> {
         for (place, before) in self.undo.drain(mark..).rev() {
             match before {
                 Some(lead) => self.store.restore(place, lead),
-                None => {
-                    self.store.delete(place);
-                }
+                None => self.store.forget(place),
             }
         }
     }

@@ -64,6 +64,8 @@ pub(crate) struct WriteOptions<'a> {
     pub(crate) update_only: bool,
     /// The records are deleted instead of saved.
     pub(crate) delete: bool,
+    /// Seconds since 1970-01-01 UTC after which no existing lead of the request may have been written (facts 8).
+    pub(crate) unmodified_since: Option<i64>,
     /// Owner given by the assignment rule.
     pub(crate) owner: Option<&'a str>,
     /// Number of the user who writes.
@@ -206,6 +208,13 @@ fn write(
             }
         }
     };
+    if let (Some(until), Some(lead)) = (
+        options.unmodified_since,
+        existing.and_then(|place| store.get(place)),
+    ) && lead.modified_micros.div_euclid(1_000_000) > until
+    {
+        return Outcome::Failed(vec![Refusal::precondition()]);
+    }
     match existing {
         None if options.update_only || options.delete => return Outcome::Missing,
         Some(place) if options.delete => return delete(store, place, undo),

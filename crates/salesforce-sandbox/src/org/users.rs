@@ -30,7 +30,7 @@ pub(crate) enum PasswordCheck {
 }
 
 impl User {
-    fn named(username: &str) -> User {
+    pub(super) fn named(username: &str) -> User {
         User {
             username: username.to_owned(),
             email: username.to_owned(),
@@ -118,6 +118,11 @@ impl Users {
         self.list
             .iter()
             .position(|user| user.username.eq_ignore_ascii_case(username))
+    }
+
+    /// All of them, each at the place that its number says.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &User> {
+        self.list.iter()
     }
 
     pub(crate) fn get(&self, number: usize) -> Option<&User> {

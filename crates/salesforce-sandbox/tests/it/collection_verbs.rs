@@ -492,3 +492,36 @@ fn a_created_lead_is_located() {
     let again = org.patch(&format!("{path}/MySQL_Id__c/1"), &body);
     assert_eq!((again.status, again.header("location")), (200, None));
 }
+
+#[test]
+fn objects_that_cannot_be_written_can_be_retrieved() {
+    let org = Org::demo();
+    let user = "005Hp0000000001IAA";
+    let row = json!({ "attributes": { "type": "User", "url": format!("/services/data/v67.0/sobjects/User/{user}") },
+                      "Username": "integration@leadstream.example", "Id": user });
+    let body = json!({ "ids": [user, "005Hp0000000009IAA"], "fields": ["Username"] });
+    let rows = org.ask("POST", &format!("{ALL}/user")).json(&body).send();
+    assert_eq!(rows.json(), json!([row, null]));
+    let text = |verb: &str| format!("entity type cannot be {verb}: User");
+    let code = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY";
+    let record = json!({ "attributes": { "type": "User" }, "Id": user });
+    check_refused(
+        &save(&org, "POST", std::slice::from_ref(&record))[0],
+        code,
+        &text("inserted"),
+        &[],
+    );
+    check_refused(
+        &save(&org, "PATCH", std::slice::from_ref(&record))[0],
+        code,
+        &text("updated"),
+        &[],
+    );
+    let deleted = delete(&org, &format!("ids={user}")).json();
+    check_refused(&deleted[0], code, &text("deleted"), &[]);
+    let upserted = org.patch(
+        &format!("{ALL}/User/Username"),
+        &json!({ "records": [record] }),
+    );
+    check_error(&upserted, 400, code, &text("updated"));
+}

@@ -475,3 +475,48 @@ fn writes_are_in_the_name_of_the_user_who_sends_the_call() {
         assert_eq!(row["CreatedById"], "005Hp0000000002IAA");
     }
 }
+
+#[test]
+fn queries_are_subrequests_and_their_rows_can_be_referred_to() {
+    let org = Org::demo();
+    let query = "/services/data/v67.0/query?q=SELECT+Id,LastName+FROM+Lead+WHERE+MySQL_Id__c+=+'1'";
+    for all_or_none in [false, true] {
+        let parts = [
+            part("up", "PATCH", UPSERT, json!({ "records": [lead("1")] })),
+            part("found", "GET", query, json!(null)),
+            part(
+                "set",
+                "PATCH",
+                &format!("{LEAD}/@{{found.records[0].Id}}"),
+                json!({ "Title": "@{found.totalSize} of @{found.records[0].LastName}" }),
+            ),
+            part(
+                "again",
+                "GET",
+                "/services/data/v67.0/query?q=SELECT+Title+FROM+Lead+WHERE+Id+=+'@{up[0].id}'",
+                json!(null),
+            ),
+        ];
+        let responses = responses(&org, all_or_none, &parts);
+        check_status(&responses[2], 204);
+        assert_eq!(responses[3]["body"]["records"][0]["Title"], "1 of Doe");
+    }
+}
+
+#[test]
+fn subrequests_show_their_etags_and_what_is_known_already_is_no_failure() {
+    let org = Org::demo();
+    let describe = format!("{LEAD}/describe");
+    let first = &responses(&org, true, &[part("a", "GET", &describe, json!(null))])[0];
+    let headers = &first["httpHeaders"];
+    assert!(
+        headers["ETag"].is_string() && headers["Last-Modified"].is_string(),
+        "{headers}"
+    );
+    let mut known = part("a", "GET", &describe, json!(null));
+    known["httpHeaders"] = json!({ "If-Modified-Since": headers["Last-Modified"] });
+    let second = responses(&org, true, &[known, part("b", "POST", LEAD, doe())]);
+    assert_eq!(second[0]["body"], json!(null));
+    check_status(&second[0], 304);
+    check_status(&second[1], 201);
+}

@@ -101,3 +101,24 @@ pub(super) async fn answer(org: &Org, sent: Sent<'_>, record: &mut RequestRecord
         Err(reply) => reply,
     }
 }
+
+/// Parses bytes as the body of each of the family, and fills references into them.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let request = Request {
+        method: "POST".into(),
+        segments: Vec::new(),
+        query: Vec::new(),
+        headers: axum::http::HeaderMap::new(),
+        body: bytes::Bytes::copy_from_slice(bytes),
+    };
+    for family in [Family::Composite, Family::Batch, Family::Graph] {
+        for version in [51, 67] {
+            // Whatever is made of the bytes is fine, as long as something is.
+            let _ = parse::parse(family, version, &request);
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        reference::fuzz(text);
+    }
+}

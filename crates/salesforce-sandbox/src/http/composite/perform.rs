@@ -308,7 +308,8 @@ impl Call<'_> {
             Some(left) => self.reply_room = left,
             None => return (Reply::too_large(), true),
         }
-        let failed = refused_any || reply.status >= 300;
+        // What the client has already is no failure.
+        let failed = refused_any || (reply.status >= 300 && reply.status != 304);
         (reply, failed)
     }
 }

@@ -190,6 +190,31 @@ fn too_much() -> Refusal {
     Refusal::new("EXCEEDED_MAX_SIZE_REQUEST", text)
 }
 
+/// Fills references into a text and, where it is JSON, into its texts, which leaves it JSON.
+///
+/// # Panics
+/// When it does not.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(text: &str) {
+    let mut answers = Answers::default();
+    answers.keep(
+        "a",
+        serde_json::json!({ "id": "\"\\@{a.id}", "list": [{ "n": 1 }], "none": null }),
+    );
+    let mut room = 1 << 16;
+    let mut filler = Filler {
+        answers: &answers,
+        takes_null: true,
+        room: &mut room,
+    };
+    let _ = filler.text(text);
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    if let (true, Ok(filled)) = (is_json, filler.json(text)) {
+        let after = serde_json::from_str::<serde::de::IgnoredAny>(&filled);
+        assert!(after.is_ok(), "{text} became {filled}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

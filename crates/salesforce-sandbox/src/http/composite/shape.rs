@@ -1,5 +1,7 @@
 //! The JSON of composite replies (facts 4).
-use axum::http::header;
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderName, header};
 use serde_json::json;
 
 use super::parse::Sequence;
@@ -13,20 +15,30 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// JSON, or nothing.
     pub(super) body: Vec<u8>,
-    location: Option<String>,
+    /// Those of its headers that a subrequest shows.
+    headers: Vec<(&'static str, String)>,
 }
+
+/// The headers of a reply that are told of a subrequest.
+const TOLD: [(HeaderName, &str); 3] = [
+    (header::LOCATION, "Location"),
+    (header::ETAG, "ETag"),
+    (header::LAST_MODIFIED, "Last-Modified"),
+];
 
 impl Answer {
     pub(super) fn new(reply: Reply) -> Answer {
-        let location = reply
-            .headers
+        let headers = TOLD
             .iter()
-            .find(|(name, _)| name == header::LOCATION)
-            .and_then(|(_, value)| value.to_str().ok().map(str::to_owned));
+            .filter_map(|(told, shown)| {
+                let (_, value) = reply.headers.iter().find(|(name, _)| name == told)?;
+                Some((*shown, value.to_str().ok()?.to_owned()))
+            })
+            .collect();
         Answer {
             status: reply.status,
             body: reply.body,
-            location,
+            headers,
         }
     }
 
@@ -147,10 +159,8 @@ fn push_responses<'p>(
         }
         json.extend_from_slice(b"{\"body\":");
         answer.push(json);
-        let headers = match &answer.location {
-            Some(path) => json!({ "Location": path }),
-            None => json!({}),
-        };
+        let headers: BTreeMap<_, _> = answer.headers.iter().map(|(k, v)| (k, v)).collect();
+        let headers = json!(headers);
         let rest = format!(
             ",\"httpHeaders\":{headers},\"httpStatusCode\":{},\"referenceId\":{}}}",
             answer.status,

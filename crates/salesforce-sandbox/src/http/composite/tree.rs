@@ -63,7 +63,9 @@ fn draft<'a>(org: &Org, record: Record<'a>) -> Draft<'a> {
             let text = "Include an entity type for each record in the request.";
             Some(Refusal::new("INVALID_INPUT", text))
         }
-        (Some(object), _) if !object.eq_ignore_ascii_case("Lead") => Some(unsupported(object)),
+        (Some(object), _) if !object.eq_ignore_ascii_case("Lead") => {
+            Some(unsupported("inserted", object))
+        }
         (Some(_), refusal) => refusal.map(|refusal| *refusal),
     };
     match refusal {
