@@ -35,6 +35,16 @@ pub struct OrgConfig {
     pub daily_api_requests: u64,
     /// What happens when they are used up.
     pub daily_api_mode: QuotaMode,
+    /// Batches of bulk jobs per rolling 24 hours, each of up to 10,000 rows.
+    pub daily_bulk_batches: u64,
+    /// Rows of bulk jobs per rolling 24 hours.
+    pub daily_bulk_records: u64,
+    /// Largest upload of a bulk job, counted as base64, which is four bytes for three.
+    pub max_bulk_content_bytes: usize,
+    /// Uploads and results of bulk jobs kept at once; beyond it the jobs that ended first are forgotten early.
+    pub bulk_storage_bytes: usize,
+    /// Whether the integration user may delete without the recycle bin.
+    pub allow_hard_delete: bool,
     /// Owner that the active lead assignment rule gives to every written lead; no rule when absent.
     pub assignment_rule_owner: Option<String>,
     /// `instance_url` of token replies; when absent it is built from the request's Host header.
@@ -82,6 +92,11 @@ impl Default for OrgConfig {
             // A Developer Edition has 15,000; a rehearsal of a busy day must not stop at that by surprise.
             daily_api_requests: 115_000,
             daily_api_mode: QuotaMode::Hard,
+            daily_bulk_batches: 15_000,
+            daily_bulk_records: 150_000_000,
+            max_bulk_content_bytes: 150 * 1024 * 1024,
+            bulk_storage_bytes: 1024 * 1024 * 1024,
+            allow_hard_delete: false,
             assignment_rule_owner: None,
             instance_url: None,
             audiences: Vec::new(),
@@ -220,7 +235,16 @@ impl OrgConfig {
         if self.daily_api_requests == 0 {
             found.push("daily_api_requests must be at least 1".into());
         }
+        // Rows are found by 32-bit offsets.
+        if self.max_bulk_content_bytes > 1 << 31 {
+            found.push("max_bulk_content_bytes must be at most 2147483648".into());
+        }
         found
+    }
+
+    /// Largest upload of a bulk job in bytes as sent.
+    pub(crate) fn max_bulk_upload_bytes(&self) -> usize {
+        self.max_bulk_content_bytes / 4 * 3
     }
 }
 

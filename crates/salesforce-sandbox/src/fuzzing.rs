@@ -42,6 +42,11 @@ pub fn queries(bytes: &[u8]) {
     crate::org::fuzz_query(&String::from_utf8_lossy(bytes));
 }
 
+/// What is sent to bulk jobs: their creation, their data, both at once.
+pub fn uploads(bytes: &[u8]) {
+    crate::bulk::fuzzing::uploads(bytes);
+}
+
 /// Requests to one org, one after another: see `http::fuzzing::conversation`.
 pub fn conversation(runtime: &Runtime, bytes: &[u8]) {
     http::conversation(runtime, bytes);

@@ -8,6 +8,7 @@
 //! - `soql`: queries: what they say, whether they may, which rows answer them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
+//! - `bulk`: Bulk API 2.0: jobs, their CSV, and working on them.
 //! - `oauth`: who may log in, and with which proof: grants, approvals, passwords.
 //! - `faults`: what shall go wrong, how often, and for whom.
 //! - `watch`: the request log, counters, and waiting for a condition on them.
@@ -17,6 +18,7 @@
 //! This crate states what Salesforce does on its own authority. It shares no code with any client of it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bulk;
 mod clock;
 pub mod command;
 pub mod config;
@@ -35,6 +37,7 @@ mod soql;
 mod value;
 pub mod watch;
 
+pub use bulk::{JobSnapshot, JobState};
 pub use command::serve_until_signal;
 pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode, UserConfig};
 pub use error::Error;

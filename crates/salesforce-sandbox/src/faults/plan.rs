@@ -58,9 +58,9 @@ pub(crate) enum After {
 }
 
 #[derive(Debug)]
-struct ArmedFault {
-    id: FaultId,
-    fault: Fault,
+pub(super) struct ArmedFault {
+    pub(super) id: FaultId,
+    pub(super) fault: Fault,
     wanted: Option<HashSet<String>>,
     seen: u64,
     hits: u64,
@@ -71,7 +71,7 @@ struct ArmedFault {
 /// The list behind [`super::Faults`].
 #[derive(Debug, Default)]
 pub(super) struct Armed {
-    faults: Vec<ArmedFault>,
+    pub(super) faults: Vec<ArmedFault>,
     last_id: u64,
 }
 
@@ -135,7 +135,9 @@ impl Armed {
     pub(super) fn plan(&mut self, endpoint: Endpoint, keys: &[&str]) -> Plan {
         let mut plan = Plan::default();
         for armed in &mut self.faults {
-            if !armed.is_for(endpoint) || matches!(armed.fault.action, Action::Down { .. }) {
+            let elsewhere =
+                matches!(armed.fault.action, Action::Down { .. }) || armed.is_for_jobs();
+            if !armed.is_for(endpoint) || elsewhere {
                 continue;
             }
             if matches!(armed.fault.action, Action::RecordError { .. }) {
@@ -160,7 +162,7 @@ impl Armed {
                 Action::Down { .. } => continue,
                 _ => false,
             };
-            if !is_for || on_records != part.is_some() {
+            if !is_for || armed.is_for_jobs() || on_records != part.is_some() {
                 continue;
             }
             if matches!(armed.fault.action, Action::RecordError { .. }) {
@@ -175,13 +177,24 @@ impl Armed {
 }
 
 impl ArmedFault {
-    fn is_for(&self, endpoint: Endpoint) -> bool {
+    pub(super) fn is_for(&self, endpoint: Endpoint) -> bool {
         let action_fits = match self.fault.action {
             Action::TokenError { .. } => endpoint == Endpoint::Token,
             Action::SessionExpired { .. } => !matches!(endpoint, Endpoint::Token | Endpoint::Login),
             _ => true,
         };
-        action_fits && (self.fault.on == Endpoint::All || self.fault.on == endpoint)
+        let part_of_bulk = matches!(
+            endpoint,
+            Endpoint::BulkCreate
+                | Endpoint::BulkUpload
+                | Endpoint::BulkState
+                | Endpoint::BulkInfo
+                | Endpoint::BulkResults
+        );
+        action_fits
+            && (self.fault.on == Endpoint::All
+                || self.fault.on == endpoint
+                || (self.fault.on == Endpoint::Bulk && part_of_bulk))
     }
 
     fn picks(&self, key: &str) -> bool {
@@ -195,7 +208,7 @@ impl ArmedFault {
     }
 
     /// Whether it acts on this request; counts it.
-    fn draw(&mut self, keys: &[&str]) -> bool {
+    pub(super) fn draw(&mut self, keys: &[&str]) -> bool {
         let picked = match (&self.wanted, self.fault.probability) {
             (None, None) => true,
             (None, Some(share)) if keys.is_empty() => {
@@ -215,7 +228,7 @@ impl ArmedFault {
         acts
     }
 
-    fn draw_records(&mut self, keys: &[&str], plan: &mut Plan) {
+    pub(super) fn draw_records(&mut self, keys: &[&str], plan: &mut Plan) {
         let Action::RecordError {
             status_code,
             message,
@@ -318,7 +331,13 @@ impl ArmedFault {
                     refusal: Refusal::parser(message),
                 });
             }
-            Action::RecordError { .. } | Action::Down { .. } => {}
+            Action::RecordError { .. }
+            | Action::Down { .. }
+            | Action::BulkFail { .. }
+            | Action::BulkHold { .. }
+            | Action::BulkDelay { .. }
+            | Action::BulkShuffle
+            | Action::BulkExpire => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Running a request's work under its fault plan: waits, holds, refusals, and what replaces a reply.
 use super::reply::Reply;
 use super::token;
-use crate::faults::{After, FaultId, Plan, Refuse};
+use crate::faults::{After, Plan, Refuse, hold};
 use crate::org::{Org, Refusal};
 
 /// Runs `work` (which commits and builds the reply) as the plan wants it; `token` is the session of the call.
@@ -61,16 +61,4 @@ fn refusal(org: &Org, token: Option<&str>, refuse: Refuse) -> Reply {
         Refuse::Html(status) => Reply::html(status),
         Refuse::Cut => Reply::cut(),
     }
-}
-
-async fn hold(org: &Org, fault: FaultId) {
-    let released = org.faults.holds.wait(fault);
-    // Disarming releases the queue after it takes the fault off the list: whoever queued too late sees it gone.
-    if !org.faults.is_armed(fault) {
-        return;
-    }
-    org.watch.count(|stats| stats.held_requests += 1);
-    // An error means that the queue is gone with the org.
-    let _ = released.await;
-    org.watch.count(|stats| stats.held_requests -= 1);
 }

@@ -3,6 +3,7 @@
 //! Owns the order in which a request is judged: outage, size, body, route; then for the REST API version, session,
 //! quota, resource. A request runs in a task of its own: a client that goes away does not stop what it asked for,
 //! just as in Salesforce (facts 10).
+mod async_api;
 mod body;
 mod call;
 mod collections;
@@ -14,9 +15,11 @@ mod faulted;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod identity;
+mod jobs;
 mod json;
 mod objects;
 mod parameters;
+mod pieces;
 mod pretty;
 mod query;
 mod record_json;
@@ -115,11 +118,14 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
         let text = "The URI and the headers together are longer than 16,384 bytes.";
         return Reply::error(431, &Refusal::new("REQUEST_HEADER_FIELDS_TOO_LARGE", text));
     }
-    if let Err(error) = call.read_body(org, body).await {
+    let limit = match endpoint(call) {
+        Endpoint::BulkUpload => org.config.max_bulk_upload_bytes(),
+        _ => org.config.max_request_bytes,
+    };
+    if let Err(error) = call.read_body(limit, body).await {
         return match error {
             ReadError::Gone => Reply::cut(),
             ReadError::TooLarge => {
-                let limit = org.config.max_request_bytes;
                 let text = format!(
                     "Maximum size of request reached. Maximum size of request is {limit} bytes."
                 );
@@ -143,6 +149,7 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
         [".well-known", "openid-configuration"] => identity::configuration(org, &call.request),
         ["services", "data"] => resources::versions(&call.request),
         ["services", "data", version, rest @ ..] => rest::answer(org, call, version, rest).await,
+        ["services", "async", ..] => async_api::answer(org, &call.request).await,
         _ => Reply::error(404, &Refusal::not_found()),
     }
 }
@@ -167,6 +174,9 @@ fn endpoint(call: &Call) -> Endpoint {
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
         ["services", "data", _, "composite", ..] if write => Endpoint::Composite,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
+        ["services", "data", _, "jobs", "ingest" | "query", rest @ ..] => {
+            jobs::endpoint(&call.request.method, rest)
+        }
         ["services", "data", _, "query" | "queryAll", ..] => Endpoint::Query,
         _ => Endpoint::Other,
     }

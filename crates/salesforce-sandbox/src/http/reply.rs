@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use super::call::Request;
+use super::pieces::Pieces;
 use super::pretty::pretty;
 use crate::org::{Org, Refusal};
 
@@ -26,6 +27,8 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The connection is cut instead of sending anything.
     pub(crate) cut: bool,
+    /// Stands in for the body, and is made while it is sent.
+    pub(crate) stream: Option<Box<Pieces>>,
 }
 
 impl Reply {
@@ -41,6 +44,26 @@ impl Reply {
             body,
             headers,
             cut: false,
+            stream: None,
+        }
+    }
+
+    /// A body without a content type.
+    pub(crate) fn bytes(status: u16, body: Vec<u8>) -> Reply {
+        Reply {
+            body,
+            ..Reply::empty(status)
+        }
+    }
+
+    /// A body that is made while it is sent.
+    pub(crate) fn stream(
+        status: u16,
+        pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
+    ) -> Reply {
+        Reply {
+            stream: Some(Box::new(Pieces::new(pieces))),
+            ..Reply::empty(status)
         }
     }
 
@@ -65,6 +88,7 @@ impl Reply {
             body: Vec::new(),
             headers: Vec::new(),
             cut: false,
+            stream: None,
         }
     }
 
@@ -86,6 +110,7 @@ impl Reply {
             body: body.into_bytes(),
             headers,
             cut: false,
+            stream: None,
         }
     }
 
@@ -132,7 +157,14 @@ impl Reply {
                 .split(',')
                 .any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip")
         });
-        if org.config.compress_replies && accepts && self.body.len() >= MIN_COMPRESSED_BYTES {
+        if !org.config.compress_replies || !accepts {
+            return self;
+        }
+        if let Some(pieces) = &mut self.stream {
+            pieces.compress();
+            self.headers
+                .push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        } else if self.body.len() >= MIN_COMPRESSED_BYTES {
             let mut encoder =
                 GzEncoder::new(Vec::with_capacity(self.body.len() / 4), Compression::fast());
             // Writing into memory does not fail.
@@ -148,7 +180,11 @@ impl Reply {
     }
 
     pub(crate) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
+        let body = match self.stream {
+            Some(pieces) => Body::new(pieces),
+            None => Body::from(self.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(self.headers);

@@ -5,6 +5,7 @@ use super::call::Request;
 use super::condition::{self, Stamp};
 use super::reply::Reply;
 use super::rest::{VERSIONS, bearer};
+use crate::bulk::DAILY_QUERY_JOBS;
 use crate::org::{Org, id};
 use crate::schema::{self, ObjectKind};
 
@@ -35,6 +36,7 @@ pub(super) fn resources(org: &Org, request: &Request, version: u32) -> Reply {
             "sobjects",
             "limits",
             "composite",
+            "jobs",
             "query",
             "queryAll",
             "recent",
@@ -113,13 +115,18 @@ pub(super) fn limits(org: &Org, request: &Request) -> Reply {
         let max = org.config.daily_api_requests;
         let used = org.usage().used(org.clock.monotonic_micros());
         let untouched = |max: u64| json!({ "Max": max, "Remaining": max });
+        let left =
+            |max: u64, used: u64| json!({ "Max": max, "Remaining": max.saturating_sub(used) });
+        let now = org.now();
+        let batches = left(org.config.daily_bulk_batches, org.bulk.batches_used(now));
+        let query_jobs = left(DAILY_QUERY_JOBS, org.bulk.query_jobs_used(now));
         Reply::json(
             200,
             &json!({
-                "DailyApiRequests": { "Max": max, "Remaining": max.saturating_sub(used) },
+                "DailyApiRequests": left(max, used),
                 "DailyAsyncApexExecutions": untouched(250_000),
-                "DailyBulkApiBatches": untouched(15_000),
-                "DailyBulkV2QueryJobs": untouched(10_000),
+                "DailyBulkApiBatches": batches,
+                "DailyBulkV2QueryJobs": query_jobs,
                 "DailyWorkflowEmails": untouched(1_000),
                 "DataStorageMB": untouched(10_240),
                 "FileStorageMB": untouched(10_240),

@@ -5,7 +5,7 @@ use super::call::{Call, Request};
 use super::composite::{self, Family, tree};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, objects, query, resources, rows};
+use super::{collections, faulted, jobs, objects, query, resources, rows};
 use crate::config::QuotaMode;
 use crate::org::{Identity, Org, Refusal, Visibility};
 use crate::schema::ObjectKind;
@@ -53,13 +53,17 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
         Ok(number) => number,
         Err(reply) => return reply,
     };
-    if let Err(reply) = authenticate(org, call) {
-        return reply;
-    }
+    let identity = match authenticate(org, call) {
+        Ok(identity) => identity,
+        Err(reply) => return reply,
+    };
     if let Err(reply) = spend(org) {
         return reply;
     }
     let _in_progress = org.watch.enter_call();
+    if let ["jobs", rest @ ..] = rest {
+        return jobs::answer(org, call, identity, number, rest).await;
+    }
     dispatch(org, call, number, rest).await
 }
 

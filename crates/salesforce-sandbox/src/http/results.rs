@@ -1,5 +1,5 @@
 //! What a collections call answers: one result for each record, in the request's order (facts 3.1).
-use crate::org::{Outcome, Refusal, id};
+use crate::org::{Outcome, Refusal, ambiguous, id};
 use crate::schema::Schema;
 
 /// What was asked for.
@@ -57,15 +57,4 @@ fn push_failure(json: &mut Vec<u8>, refusals: &[Refusal]) {
     let errors: Vec<_> = refusals.iter().map(Refusal::record_json).collect();
     let object = serde_json::json!({ "success": false, "errors": errors });
     json.extend_from_slice(object.to_string().as_bytes());
-}
-
-fn ambiguous(schema: &Schema, key: u16, places: &[u32]) -> Refusal {
-    let field = schema.field(key);
-    let ids: Vec<String> = places.iter().map(|place| id::lead(*place)).collect();
-    let text = format!(
-        "{}: more than one record found for external id field: [{}]",
-        field.label,
-        ids.join(", ")
-    );
-    Refusal::record("DUPLICATE_EXTERNAL_ID", text, &[&field.name])
 }

@@ -11,6 +11,7 @@ const CHECKSUM: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 /// Key prefix of leads and the instance this org pretends to live on.
 const LEAD: &str = "00QHp";
 const USER: &str = "005Hp";
+const JOB: &str = "750Hp";
 const GROUP: &str = "00GHp";
 const LOCATOR: &str = "01gHp";
 const PROFILE: &str = "00eHp";
@@ -50,18 +51,19 @@ pub(crate) fn org() -> String {
     with_checksum(&ORG[..15])
 }
 
+/// The 18-character id of the bulk job with that number.
+pub(crate) fn job(number: u64) -> String {
+    build(JOB, number)
+}
+
 /// The place of the lead with this id (15 or 18 characters), if it is one this org could have given out.
 pub(crate) fn parse_lead(text: &str) -> Option<u32> {
-    if !is_well_formed(text) || !text.starts_with(LEAD) {
-        return None;
-    }
-    let number = text.as_bytes()[LEAD.len()..15]
-        .iter()
-        .try_fold(0_u64, |sum, c| {
-            let digit = ALPHABET.iter().position(|a| a == c)? as u64;
-            sum.checked_mul(62)?.checked_add(digit)
-        })?;
-    u32::try_from(number.checked_sub(1)?).ok()
+    u32::try_from(parse(LEAD, text)?.checked_sub(1)?).ok()
+}
+
+/// The number of the bulk job with this id (15 or 18 characters).
+pub(crate) fn parse_job(text: &str) -> Option<u64> {
+    parse(JOB, text)
 }
 
 /// The kind of record that has ids like this one.
@@ -80,6 +82,18 @@ pub(crate) fn is_well_formed(text: &str) -> bool {
     plain
         && (text.len() == 15
             || (text.len() == 18 && with_checksum(&text[..15]).eq_ignore_ascii_case(text)))
+}
+
+fn parse(prefix: &str, text: &str) -> Option<u64> {
+    if !is_well_formed(text) || !text.starts_with(prefix) {
+        return None;
+    }
+    text.as_bytes()[prefix.len()..15]
+        .iter()
+        .try_fold(0_u64, |sum, c| {
+            let digit = ALPHABET.iter().position(|a| a == c)? as u64;
+            sum.checked_mul(62)?.checked_add(digit)
+        })
 }
 
 /// The part of an id that tells it from others: 15 characters, or all of a shorter text.

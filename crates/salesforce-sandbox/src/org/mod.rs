@@ -26,17 +26,20 @@ pub(crate) use leads::{LeadStore, Matches};
 pub(crate) use locators::Locators;
 #[cfg(feature = "fuzzing")]
 pub(crate) use query::fuzz_query;
-pub(crate) use query::{QueryResult, Selection, Visibility, prepare_query, run_query};
+pub(crate) use query::{
+    QueryResult, Selection, Visibility, prepare_export, prepare_query, run_query,
+};
 pub(crate) use records::Records;
 pub(crate) use refusal::Refusal;
 pub(crate) use row::RecordRow;
 pub(crate) use sessions::{ApprovalId, Identity, Lifetimes, Opening, Sessions};
 pub use snapshot::LeadSnapshot;
 pub(crate) use transaction::Transaction;
-pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, look};
+pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, ambiguous, look};
 pub(crate) use usage::Usage;
 pub(crate) use users::{PasswordCheck, User, Users};
 
+use crate::bulk::{Bulk, Moment};
 use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
@@ -58,6 +61,7 @@ pub(crate) struct Org {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
+    pub(crate) bulk: Bulk,
     /// Whether the control endpoints answer; only on a loopback listener.
     pub(crate) control: bool,
     leads: Mutex<LeadStore>,
@@ -96,6 +100,11 @@ impl Org {
             clock,
             faults: Faults::default(),
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
+            bulk: Bulk::new(
+                config.daily_bulk_batches,
+                config.daily_bulk_records,
+                config.bulk_storage_bytes,
+            ),
             control,
             sessions: Mutex::new(Sessions::new(lifetimes)),
             approvals: Mutex::new(Approvals::default()),
@@ -103,6 +112,14 @@ impl Org {
             usage: Mutex::new(Usage::default()),
             locators: Mutex::new(Locators::default()),
             config,
+        }
+    }
+
+    /// Now, by both clocks.
+    pub(crate) fn now(&self) -> Moment {
+        Moment {
+            wall_micros: self.clock.wall_micros(),
+            monotonic_micros: self.clock.monotonic_micros(),
         }
     }
 

@@ -72,10 +72,6 @@ pub(crate) fn prepare_query(org: &Org, text: &str) -> Result<Plan, Refusal> {
 /// The same for a query whose rows are exported as a table: rows only, plain values only.
 ///
 /// Refusals are worded as Bulk API 2.0 words them as far as known (inference).
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for Bulk query jobs, which follow")
-)]
 pub(crate) fn prepare_export(org: &Org, text: &str) -> Result<Plan, Refusal> {
     let plan = prepare_query(org, text)?;
     let refused =
@@ -297,10 +293,6 @@ impl Selection {
     }
 
     /// The values of a page's rows, in the order of the columns.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for Bulk query jobs, which follow")
-    )]
     pub(crate) fn values(
         &self,
         org: &Org,

@@ -123,10 +123,15 @@ impl<'a> Draft<'a> {
 
     /// A record that is refused whatever the org holds.
     pub(crate) fn refused(target: Target<'a>, refusal: Refusal) -> Draft<'a> {
+        Draft::refused_for(target, vec![refusal])
+    }
+
+    /// The same, for several reasons at once.
+    pub(crate) fn refused_for(target: Target<'a>, refusals: Vec<Refusal>) -> Draft<'a> {
         Draft {
             target,
             values: Vec::new(),
-            refusals: vec![refusal],
+            refusals,
             matched_before: None,
         }
     }
@@ -379,6 +384,18 @@ fn refuse_repeated_keys(schema: &Schema, drafts: &mut [Draft<'_>]) {
             draft.refuse(refusal);
         }
     }
+}
+
+/// Several leads carry the key of a record.
+pub(crate) fn ambiguous(schema: &Schema, key: u16, places: &[u32]) -> Refusal {
+    let field = schema.field(key);
+    let ids: Vec<String> = places.iter().map(|place| id::lead(*place)).collect();
+    let text = format!(
+        "{}: more than one record found for external id field: [{}]",
+        field.label,
+        ids.join(", ")
+    );
+    Refusal::record("DUPLICATE_EXTERNAL_ID", text, &[&field.name])
 }
 
 fn taken(field: &Field, place: u32) -> Refusal {

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may read the clock")]
 #![allow(clippy::unwrap_used)]
 mod binary;
+mod bulk;
 mod collection_verbs;
 mod collections;
 mod composite;
