@@ -4,8 +4,16 @@
 mod binary;
 mod bulk;
 mod clients;
+mod collection_verbs;
 mod collections;
 mod columns;
+mod composite;
+mod composite_all_or_none;
+mod composite_batch;
+mod composite_faults;
+mod composite_graph;
+mod composite_refusals;
+mod composite_tree;
 mod describe;
 mod faults;
 mod harness;
