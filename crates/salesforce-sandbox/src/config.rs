@@ -4,9 +4,11 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::edition::{Allocation, Edition};
+use crate::faults::Fault;
 use crate::schema::FieldType;
 
 /// Configuration of one org. `Default` is the demo org.
@@ -19,10 +21,28 @@ pub struct OrgConfig {
     pub fields: Vec<CustomField>,
     /// Names of fields that the integration user may not see; they then do not exist for it.
     pub hidden_fields: Vec<String>,
+    /// What was bought. In a file it sets the three limits below that the file does not name; in Rust start from
+    /// [`OrgConfig::for_edition`].
+    pub edition: Option<Edition>,
+    /// Salesforce licences, on which the daily calls of some editions depend.
+    pub user_licences: Option<u64>,
     /// API calls per rolling 24 hours.
     pub daily_api_requests: u64,
     /// What happens when they are used up.
     pub daily_api_mode: QuotaMode,
+    /// Calls in progress for 20 seconds or more at which every new call is refused.
+    pub concurrent_long_requests: u64,
+    /// Calls beyond a soft allocation after which calls are refused all the same; never when absent.
+    pub daily_api_overshoot: Option<u64>,
+    /// Calls per rolling 24 hours of each app; told to clients, not enforced. Not told when absent.
+    pub per_app_limit: Option<u64>,
+    /// Batches of Bulk ingest jobs per rolling 24 hours.
+    pub daily_bulk_batches: u64,
+    /// Room for leads, 2 KB each: when it is used up inserts are refused. When absent it is never used up.
+    pub data_storage_mb: Option<u64>,
+    /// Faults that are armed from the start.
+    #[serde(deserialize_with = "crate::faults::read_list")]
+    pub faults: Vec<Fault>,
     /// Owner that the active lead assignment rule gives to every written lead; no rule when absent.
     pub assignment_rule_owner: Option<String>,
     /// `instance_url` of token replies; when absent it is built from the request's Host header.
@@ -51,9 +71,18 @@ impl Default for OrgConfig {
             apps: vec![AppConfig::default()],
             fields: demo_fields(),
             hidden_fields: Vec::new(),
+            edition: None,
+            user_licences: None,
             // A Developer Edition has 15,000; a rehearsal of a busy day must not stop at that by surprise.
             daily_api_requests: 115_000,
             daily_api_mode: QuotaMode::Hard,
+            concurrent_long_requests: 25,
+            daily_api_overshoot: None,
+            per_app_limit: None,
+            // Facts 5.5.
+            daily_bulk_batches: 15_000,
+            data_storage_mb: None,
+            faults: Vec::new(),
             assignment_rule_owner: None,
             instance_url: None,
             audiences: Vec::new(),
@@ -109,8 +138,8 @@ impl fmt::Debug for AppConfig {
     }
 }
 
-/// Hard: refused exactly at the limit. Soft: counted, never refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Hard: refused exactly at the limit. Soft: counted, refused at an undisclosed cap or never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaMode {
     /// Developer Edition, trials and sandboxes.
@@ -168,10 +197,45 @@ impl OrgConfig {
             path: path.into(),
             source,
         })?;
-        toml::from_str(&text).map_err(|source| Error::ParseConfig {
+        OrgConfig::parse(&text).map_err(|source| Error::ParseConfig {
             path: path.into(),
             source: Box::new(source),
         })
+    }
+
+    /// The demo org with the limits of an edition (facts 6.1).
+    #[must_use]
+    pub fn for_edition(edition: Edition, user_licences: Option<u64>) -> OrgConfig {
+        let mut config = OrgConfig {
+            edition: Some(edition),
+            user_licences,
+            ..OrgConfig::default()
+        };
+        config.take(edition.allocation(user_licences), |_| false);
+        config
+    }
+
+    fn parse(text: &str) -> Result<OrgConfig, toml::de::Error> {
+        let mut config: OrgConfig = toml::from_str(text)?;
+        if let Some(edition) = config.edition {
+            // What is said wins over what the edition brings along.
+            let said: toml::Table = toml::from_str(text)?;
+            let allocation = edition.allocation(config.user_licences);
+            config.take(allocation, |key| said.contains_key(key));
+        }
+        Ok(config)
+    }
+
+    fn take(&mut self, allocation: Allocation, is_said: impl Fn(&str) -> bool) {
+        if !is_said("daily_api_requests") {
+            self.daily_api_requests = allocation.daily_api_requests;
+        }
+        if !is_said("daily_api_mode") {
+            self.daily_api_mode = allocation.daily_api_mode;
+        }
+        if !is_said("concurrent_long_requests") {
+            self.concurrent_long_requests = allocation.concurrent_long_requests;
+        }
     }
 
     /// Every mistake in the configuration, as sentences that name the key.
@@ -225,10 +289,27 @@ impl OrgConfig {
                 ));
             }
         }
+        self.check_limits(&mut found);
+        for (i, fault) in self.faults.iter().enumerate() {
+            let named = |mistake| format!("faults[{i}].{mistake}");
+            found.extend(fault.mistakes().into_iter().map(named));
+        }
+        found
+    }
+
+    fn check_limits(&self, found: &mut Vec<String>) {
         if self.daily_api_requests == 0 {
             found.push("daily_api_requests must be at least 1".into());
         }
-        found
+        if self.concurrent_long_requests == 0 {
+            found.push("concurrent_long_requests must be at least 1".into());
+        }
+        if self.daily_api_overshoot.is_some() && self.daily_api_mode == QuotaMode::Hard {
+            found.push("daily_api_overshoot is for daily_api_mode = \"soft\" alone".into());
+        }
+        if self.user_licences.is_some() && self.edition.is_none() {
+            found.push("user_licences needs an edition".into());
+        }
     }
 }
 

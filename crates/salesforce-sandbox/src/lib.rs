@@ -3,6 +3,7 @@
 //! The map:
 //! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
+//! - `edition`: what was bought, and the limits that come with it.
 //! - `schema`: the Lead object: its fields, what describe says of them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
@@ -18,6 +19,7 @@
 mod clock;
 pub mod command;
 pub mod config;
+mod edition;
 mod error;
 pub mod faults;
 mod http;
@@ -30,8 +32,12 @@ pub mod watch;
 
 pub use command::serve_until_signal;
 pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode};
+pub use edition::Edition;
 pub use error::Error;
-pub use faults::{Action, Endpoint, Fault, FaultId, FaultStatus, Faults, Outage};
+pub use faults::{
+    Action, Endpoint, Fault, FaultId, FaultState, FaultStatus, Faults, HeldId, HeldRequest, Outage,
+    Preset, RecordError,
+};
 pub use org::LeadSnapshot;
 pub use sandbox::Sandbox;
 pub use schema::FieldType;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use super::call::Request;
+use super::delivery::Delivery;
 use crate::org::{Org, Refusal};
 
 /// Replies smaller than this gain nothing from compression.
@@ -22,8 +23,11 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// The connection is cut instead of sending anything.
-    pub(crate) cut: bool,
+    pub(crate) delivery: Delivery,
+    /// URL of the instance that the client is sent to.
+    pub(crate) redirect: Option<String>,
+    /// Whether the armed faults have had their say.
+    pub(crate) faulted: bool,
 }
 
 impl Reply {
@@ -35,10 +39,9 @@ impl Reply {
     pub(crate) fn raw_json(status: u16, body: Vec<u8>) -> Reply {
         let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(JSON))];
         Reply {
-            status,
             body,
             headers,
-            cut: false,
+            ..Reply::empty(status)
         }
     }
 
@@ -62,7 +65,9 @@ impl Reply {
             status,
             body: Vec::new(),
             headers: Vec::new(),
-            cut: false,
+            delivery: Delivery::Whole,
+            redirect: None,
+            faulted: false,
         }
     }
 
@@ -80,17 +85,32 @@ impl Reply {
             HeaderValue::from_static("text/html; charset=UTF-8"),
         )];
         Reply {
-            status,
             body: body.into_bytes(),
             headers,
-            cut: false,
+            ..Reply::empty(status)
         }
     }
 
     pub(crate) fn cut() -> Reply {
         Reply {
-            cut: true,
+            delivery: Delivery::Cut,
             ..Reply::empty(500)
+        }
+    }
+
+    /// The client is never answered.
+    pub(crate) fn stalled() -> Reply {
+        Reply {
+            delivery: Delivery::Stall,
+            ..Reply::empty(500)
+        }
+    }
+
+    /// Whether the client gets to see any of it.
+    pub(crate) fn is_sent(&self) -> bool {
+        match self.delivery {
+            Delivery::Whole | Delivery::Paced(_) => true,
+            Delivery::Cut | Delivery::Stall => false,
         }
     }
 
@@ -113,7 +133,7 @@ impl Reply {
 
     /// What applies to every reply: pretty printing, compression.
     pub(crate) fn polish(mut self, org: &Org, request: &Request) -> Reply {
-        if self.cut {
+        if !self.is_sent() {
             return self;
         }
         if request.header("x-prettyprint") == Some("1")
@@ -143,7 +163,11 @@ impl Reply {
     }
 
     pub(crate) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
+        let body = match self.delivery {
+            Delivery::Paced(pace) => pace.body(self.body),
+            Delivery::Whole | Delivery::Cut | Delivery::Stall => Body::from(self.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(self.headers);

@@ -1,4 +1,4 @@
-//! Read-only resources: versions, resource map, describe, limits.
+//! Read-only resources: versions, resource map, describe.
 use serde_json::{Map, Value, json};
 
 use super::call::Request;
@@ -72,29 +72,7 @@ pub(super) fn describe(org: &Org, request: &Request, version: u32) -> Reply {
     })
 }
 
-/// `GET /limits`: the allocations a connector watches (facts 6.2).
-pub(super) fn limits(org: &Org, request: &Request) -> Reply {
-    only_get(request, || {
-        let max = org.config.daily_api_requests;
-        let used = org.usage().used(org.clock.monotonic_micros());
-        let untouched = |max: u64| json!({ "Max": max, "Remaining": max });
-        Reply::json(
-            200,
-            &json!({
-                "DailyApiRequests": { "Max": max, "Remaining": max.saturating_sub(used) },
-                "DailyAsyncApexExecutions": untouched(250_000),
-                "DailyBulkApiBatches": untouched(15_000),
-                "DailyBulkV2QueryJobs": untouched(10_000),
-                "DailyWorkflowEmails": untouched(1_000),
-                "DataStorageMB": untouched(10_240),
-                "FileStorageMB": untouched(10_240),
-                "PermissionSets": { "Max": 1_500, "Remaining": 1_500, "CreateCustom": untouched(1_000) },
-            }),
-        )
-    })
-}
-
-fn only_get(request: &Request, reply: impl FnOnce() -> Reply) -> Reply {
+pub(super) fn only_get(request: &Request, reply: impl FnOnce() -> Reply) -> Reply {
     match request.method.as_str() {
         "GET" | "HEAD" => reply(),
         other => Reply::method_not_allowed(other, "GET,HEAD"),

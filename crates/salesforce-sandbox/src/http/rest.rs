@@ -1,26 +1,17 @@
 //! The REST API's front door: version, session, quota, then the resource.
-use axum::http::{HeaderName, HeaderValue};
-
 use super::call::{Call, Request};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, resources, rows};
-use crate::config::QuotaMode;
+use super::{collections, faulted, limits, resources, rows};
 use crate::org::{Org, Refusal};
 
 /// Oldest and newest callable version.
 pub(super) const VERSIONS: std::ops::RangeInclusive<u32> = 31..=67;
-const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
 
 /// Answers everything below `/services/data/{version}`; every reply carries `Sforce-Limit-Info` (facts 6.2).
 pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
     let reply = admit(org, call, version, rest).await;
-    let used = org.usage().used(org.clock.monotonic_micros());
-    let text = format!("api-usage={used}/{}", org.config.daily_api_requests);
-    match HeaderValue::from_str(&text) {
-        Ok(value) => reply.with(LIMIT_INFO, value),
-        Err(_) => reply,
-    }
+    limits::tell(org, call.app, reply)
 }
 
 /// The app behind the call's token, which is noted in the call.
@@ -59,30 +50,15 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
         let text = format!("API version {number}.0 is retired and no longer supported.");
         return Reply::error(410, &Refusal::new("GONE", text));
     }
-    if let Err(reply) = authenticate(org, call) {
-        return reply;
-    }
-    if let Err(reply) = spend(org) {
-        return reply;
-    }
-    let _in_progress = org.watch.enter_call();
+    call.app = match authenticate(org, call) {
+        Ok(app) => Some(app),
+        Err(reply) => return reply,
+    };
+    let _in_progress = match limits::admit(org, call.app) {
+        Ok(guard) => guard,
+        Err(reply) => return reply,
+    };
     dispatch(org, call, number, rest).await
-}
-
-/// Counts the call, or refuses it when the day's calls are used up (facts 0.1).
-fn spend(org: &Org) -> Result<(), Reply> {
-    let now = org.clock.monotonic_micros();
-    let mut usage = org.usage();
-    if org.config.daily_api_mode == QuotaMode::Hard
-        && usage.used(now) >= org.config.daily_api_requests
-    {
-        let refusal = Refusal::new("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
-        return Err(Reply::error(403, &refusal));
-    }
-    usage.count(now);
-    drop(usage);
-    org.watch.count(|stats| stats.api_calls += 1);
-    Ok(())
 }
 
 async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Reply {
@@ -125,7 +101,14 @@ fn understand<'r>(
             rows::understand(org, request, version, row)
         }
         ["sobjects"] => Ok(Work::read(move |_, _| resources::objects(request, version))),
-        ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
+        ["limits"] => Ok(Work::read(move |org, store| {
+            resources::only_get(request, || limits::limits(org, store, version))
+        })),
+        ["limits", "recordCount"] if version >= limits::COUNTS_SINCE => {
+            Ok(Work::read(move |_, store| {
+                resources::only_get(request, || limits::record_count(store, request))
+            }))
+        }
         [] => Ok(Work::read(move |_, _| {
             resources::resources(request, version)
         })),

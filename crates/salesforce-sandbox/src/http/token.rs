@@ -17,7 +17,7 @@ pub(super) async fn token(org: &Org, call: &mut Call) -> Reply {
     if call.request.method != "POST" {
         return Reply::method_not_allowed(&call.request.method, "POST");
     }
-    let plan = org.faults.plan(Endpoint::Token, &[]);
+    let plan = org.faults.plan(&call.occasion(Endpoint::Token));
     let token = call.token.as_deref();
     faulted::run(org, token, plan, || log_in(org, call)).await
 }

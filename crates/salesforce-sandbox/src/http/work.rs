@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 
 use super::faulted;
 use super::reply::Reply;
-use crate::faults::Endpoint;
+use crate::faults::{Endpoint, Occasion};
 use crate::org::{Draft, LeadStore, Org, Outcome, Refusal, Transaction, WriteOptions, look};
 use crate::watch::RequestRecord;
 
@@ -163,10 +163,7 @@ pub(super) async fn run(
         Work::Read(endpoint, _) => (*endpoint, &[][..]),
         Work::Write(write) => (write.endpoint, write.keys.as_slice()),
     };
-    let plan = {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        org.faults.plan(endpoint, &keys)
-    };
+    let mut plan = org.faults.plan(&Occasion::of(endpoint, record, keys));
     let mut in_progress = None;
     if let Work::Write(write) = &mut work {
         let keys: Vec<_> = write
@@ -175,9 +172,7 @@ pub(super) async fn run(
             .map(|draft| draft.folded_key(&org.schema))
             .collect();
         in_progress = Some(org.watch.enter_keys(keys.iter().map(AsRef::as_ref)));
-        for (index, refusal) in &plan.records {
-            write.drafts[*index].refuse(refusal.clone());
-        }
+        refuse_records(org, &mut write.drafts, std::mem::take(&mut plan.records));
         if plan.waits_before() {
             look(&mut org.leads(), &org.schema, &mut write.drafts);
         }
@@ -193,6 +188,26 @@ pub(super) async fn run(
     .await;
     drop(in_progress);
     reply
+}
+
+/// Refuses the records that faults picked; `{id}` and `{key}` in a text are filled in.
+fn refuse_records(org: &Org, drafts: &mut [Draft<'_>], picked: Vec<(usize, Vec<Refusal>)>) {
+    for (index, mut refusals) in picked {
+        let Some(draft) = drafts.get_mut(index) else {
+            continue;
+        };
+        for refusal in &mut refusals {
+            if refusal.message.contains("{key}") {
+                refusal.message = refusal.message.replace("{key}", &draft.key());
+            }
+            if refusal.message.contains("{id}") {
+                let id = draft.lead_id(&mut org.leads(), &org.schema);
+                let id = id.as_deref().unwrap_or("<unknown>");
+                refusal.message = refusal.message.replace("{id}", id);
+            }
+        }
+        draft.refuse(refusals);
+    }
 }
 
 /// The owner that assignment rules give; they run unless the client says `FALSE` (facts 0.4 and 8).

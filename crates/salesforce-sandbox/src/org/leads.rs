@@ -27,6 +27,8 @@ pub(crate) type Matches = Vec<u32>;
 pub(crate) struct LeadStore {
     leads: Vec<Lead>,
     live: u64,
+    /// Most live leads that there is room for.
+    room: u64,
     /// Unique fields from the start; other key fields from their first use.
     indexes: HashMap<u16, Index>,
 }
@@ -41,8 +43,19 @@ impl LeadStore {
         LeadStore {
             leads: Vec::new(),
             live: 0,
+            room: u64::MAX,
             indexes,
         }
+    }
+
+    /// Leaves room for so many leads.
+    pub(crate) fn with_room(self, room: u64) -> LeadStore {
+        LeadStore { room, ..self }
+    }
+
+    /// Whether no lead can be added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.live >= self.room
     }
 
     /// Leads that are not deleted.

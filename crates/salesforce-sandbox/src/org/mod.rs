@@ -12,7 +12,7 @@ mod transaction;
 mod upsert;
 mod usage;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use leads::{LeadStore, Matches};
 pub(crate) use refusal::Refusal;
@@ -21,7 +21,7 @@ pub use snapshot::LeadSnapshot;
 pub(crate) use snapshot::row_json;
 pub(crate) use transaction::Transaction;
 pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, look};
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Meters, leads_in, storage_mb};
 
 use crate::clock::Clock;
 use crate::config::OrgConfig;
@@ -35,30 +35,36 @@ pub(crate) struct Org {
     pub(crate) config: OrgConfig,
     pub(crate) apps: Vec<RegisteredApp>,
     pub(crate) schema: Schema,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
     /// Whether the control endpoints answer; only on a loopback listener.
     pub(crate) control: bool,
     leads: Mutex<LeadStore>,
     sessions: Mutex<Sessions>,
-    usage: Mutex<Usage>,
+    meters: Mutex<Meters>,
 }
 
 impl Org {
     /// The configuration has been checked.
     pub(crate) fn new(config: OrgConfig, control: bool) -> Org {
         let schema = Schema::new(&config);
+        let clock = Arc::new(Clock::new());
+        let faults = Faults::new(Arc::clone(&clock));
+        for fault in &config.faults {
+            faults.add_sound(fault.clone());
+        }
+        let room = config.data_storage_mb.map_or(u64::MAX, leads_in);
         Org {
             apps: config.apps.iter().map(RegisteredApp::new).collect(),
-            leads: Mutex::new(LeadStore::new(&schema)),
+            leads: Mutex::new(LeadStore::new(&schema).with_room(room)),
             schema,
-            clock: Clock::new(),
-            faults: Faults::default(),
+            clock,
+            faults,
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
             control,
             sessions: Mutex::new(Sessions::default()),
-            usage: Mutex::new(Usage::default()),
+            meters: Mutex::new(Meters::default()),
             config,
         }
     }
@@ -78,8 +84,8 @@ impl Org {
         lock(&self.sessions)
     }
 
-    pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
-        lock(&self.usage)
+    pub(crate) fn meters(&self) -> MutexGuard<'_, Meters> {
+        lock(&self.meters)
     }
 }
 
