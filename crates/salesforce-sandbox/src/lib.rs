@@ -10,6 +10,7 @@
 //! - `oauth`: the token endpoint and its grants.
 //! - `faults`: what shall go wrong, how often, and for whom.
 //! - `watch`: the request log, counters, and waiting for a condition on them.
+//! - `shape`: reading JSON objects with a word on each wrong key.
 //! - `http`: requests in, replies out; the only module that knows the wire.
 //! - `command`: the command line of the `salesforce-sandbox` binary.
 //!
@@ -27,6 +28,7 @@ mod oauth;
 mod org;
 pub mod sandbox;
 pub mod schema;
+mod shape;
 mod value;
 pub mod watch;
 
@@ -38,7 +40,7 @@ pub use faults::{
     Action, Endpoint, Fault, FaultId, FaultState, FaultStatus, Faults, HeldId, HeldRequest, Outage,
     Preset, RecordError,
 };
-pub use org::LeadSnapshot;
+pub use org::{Allowance, LeadSnapshot, OrgSnapshot, Overview, UsageReport};
 pub use sandbox::Sandbox;
 pub use schema::FieldType;
 pub use watch::{RequestRecord, Stats};

@@ -3,16 +3,18 @@
 //! Every mistake is told, with the key it is in and what would be allowed; the texts begin with the key.
 use axum::http::{HeaderName, HeaderValue};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error};
+use serde::de::{Deserializer, Error};
 use serde_json::{Map, Value, json};
 
 use super::{Action, Endpoint, Fault};
+use crate::shape;
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 /// A longer wait is a hold.
 const MAX_DELAY_MILLISECONDS: u64 = 24 * 3_600_000;
 const MAX_PAUSE_MILLISECONDS: u64 = 60_000;
+const RESULT_CHANGES: std::ops::RangeInclusive<i32> = -1000..=1000;
 
 impl Action {
     /// Whether it is done to records rather than to requests.
@@ -41,7 +43,7 @@ impl Fault {
             None => found.push("action: missing; it says what goes wrong".into()),
         }
         let fixed = Map::from_iter([("action".to_owned(), nothing)]);
-        found.extend(shape_mistakes::<Fault>(object, &fixed, ""));
+        found.extend(shape::mistakes::<Fault>(object, &fixed, ""));
         if !found.is_empty() {
             return Err(found);
         }
@@ -146,8 +148,11 @@ impl Fault {
                     ));
                 }
             }
-            Action::ResultCount { change: 0 } => {
-                found.push("action.change: must not be 0".into());
+            Action::ResultCount { change } if !RESULT_CHANGES.contains(change) || *change == 0 => {
+                let most = RESULT_CHANGES.end();
+                found.push(format!(
+                    "action.change: must be -{most} to {most} and not 0, not {change}"
+                ));
             }
             Action::RecordErrors { errors } if errors.is_empty() => {
                 found.push("action.errors: must hold one error at least".into());
@@ -197,9 +202,9 @@ fn action_mistakes(action: &Map<String, Value>) -> Vec<String> {
         return vec!["action.kind: missing; it names what goes wrong".into()];
     };
     let only_kind = Map::from_iter([("kind".to_owned(), kind.clone())]);
-    let mut found = shape_mistakes::<Action>(&only_kind, &Map::new(), "action.");
+    let mut found = shape::mistakes::<Action>(&only_kind, &Map::new(), "action.");
     if found.is_empty() {
-        found = shape_mistakes::<Action>(action, &only_kind, "action.");
+        found = shape::mistakes::<Action>(action, &only_kind, "action.");
     }
     if found.is_empty()
         && let Err(error) = Action::deserialize(&Value::Object(action.clone()))
@@ -207,27 +212,6 @@ fn action_mistakes(action: &Map<String, Value>) -> Vec<String> {
         found.push(format!("action: {error}"));
     }
     found
-}
-
-/// What is wrong with each key by itself: the type's own deserialisation names no key when a value has the wrong type,
-/// and ends at the first mistake. So each key is tried alone, beside those that are `fixed`; that others are missing
-/// then is to be expected.
-fn shape_mistakes<T: DeserializeOwned>(
-    object: &Map<String, Value>,
-    fixed: &Map<String, Value>,
-    at: &str,
-) -> Vec<String> {
-    let mistake = |(key, value): (&String, &Value)| {
-        let mut alone = fixed.clone();
-        alone.insert(key.clone(), value.clone());
-        let error = T::deserialize(Value::Object(alone)).err()?.to_string();
-        (!error.starts_with("missing field")).then(|| format!("{at}{key}: {error}"))
-    };
-    object
-        .iter()
-        .filter(|(key, _)| !fixed.contains_key(*key))
-        .filter_map(mistake)
-        .collect()
 }
 
 #[cfg(test)]
@@ -345,10 +329,12 @@ mod tests {
         check_sense(Fault::new(expired).on(Endpoint::Token), "on: ");
         let none = Action::RecordErrors { errors: vec![] };
         check_sense(Fault::new(none), "action.errors: ");
-        check_sense(
-            Fault::new(Action::ResultCount { change: 0 }),
-            "action.change: ",
-        );
+        for change in [0, 1_001, i32::MIN] {
+            check_sense(
+                Fault::new(Action::ResultCount { change }),
+                "action.change: must be -1000 to 1000 and not 0",
+            );
+        }
         assert!(pass().for_seconds(1).every_seconds(2).mistakes().is_empty());
         assert!(
             Fault::new(redirect("https://b.example/", 307))

@@ -64,6 +64,7 @@ impl Holds {
     ) -> oneshot::Receiver<()> {
         let (go, receiver) = oneshot::channel();
         let mut queue = lock(&self.queue);
+        queue.waiting.retain(|waiting| !waiting.go.is_closed());
         queue.last_id += 1;
         let request = HeldRequest {
             id: HeldId(queue.last_id),

@@ -141,6 +141,11 @@ impl Call {
         org.watch.finish(record);
     }
 
+    /// As sent, without the query.
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
     /// As sent.
     pub(crate) fn path_and_query(&self) -> &str {
         self.uri.path_and_query().map_or("", |p| p.as_str())

@@ -31,6 +31,10 @@ pub(crate) struct Pace {
     pub(crate) cut_short: bool,
 }
 
+/// What breaks at once may not have been sent at all: the server puts the first bytes of a body together with the
+/// headers, and lets go of both when the body fails.
+const BEFORE_THE_BREAK: Duration = Duration::from_millis(20);
+
 impl Default for Pace {
     fn default() -> Self {
         Pace {
@@ -87,9 +91,15 @@ impl http_body::Body for PacedBody {
         let size = self.pace.piece.clamp(1, self.left.len());
         let piece = self.left.split_to(size);
         self.announced -= piece.len() as u64;
-        let more = !self.left.is_empty() || self.pace.cut_short;
-        if more && !self.pace.pause.is_zero() {
-            self.pausing = Some(Box::pin(tokio::time::sleep(self.pace.pause)));
+        let pause = if !self.left.is_empty() {
+            self.pace.pause
+        } else if self.pace.cut_short {
+            self.pace.pause.max(BEFORE_THE_BREAK)
+        } else {
+            Duration::ZERO
+        };
+        if !pause.is_zero() {
+            self.pausing = Some(Box::pin(tokio::time::sleep(pause)));
         }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::call::Request;
 use super::reply::Reply;
-use crate::config::QuotaMode;
 use crate::org::{LeadStore, Org, Refusal, storage_mb};
 use crate::watch::CallGuard;
 
@@ -33,7 +32,10 @@ pub(super) fn admit(org: &Org, app: Option<usize>) -> Result<CallGuard<'_>, Repl
         return refused("ConcurrentRequests (Concurrent API Requests) Limit exceeded.");
     };
     let mut meters = org.meters();
-    if most_calls(org).is_some_and(|most| meters.api_calls.used(now) >= most) {
+    if org
+        .api_calls_refused_from()
+        .is_some_and(|most| meters.api_calls.used(now) >= most)
+    {
         drop(meters);
         org.watch.count(|stats| stats.quota_refusals += 1);
         return refused("TotalRequests Limit exceeded.");
@@ -45,18 +47,6 @@ pub(super) fn admit(org: &Org, app: Option<usize>) -> Result<CallGuard<'_>, Repl
     drop(meters);
     org.watch.count(|stats| stats.api_calls += 1);
     Ok(guard)
-}
-
-/// Calls after which the next one is refused; nothing stops a soft allocation without a cap (facts 6.1).
-fn most_calls(org: &Org) -> Option<u64> {
-    let limit = org.config.daily_api_requests;
-    match org.config.daily_api_mode {
-        QuotaMode::Hard => Some(limit),
-        QuotaMode::Soft => org
-            .config
-            .daily_api_overshoot
-            .map(|more| limit.saturating_add(more)),
-    }
 }
 
 /// Adds `Sforce-Limit-Info`, with the app's own part where the org limits apps. What a gateway says does not have it.
@@ -107,7 +97,6 @@ pub(super) fn limits(org: &Org, store: &LeadStore, version: u32) -> Reply {
     let batches = left(org.config.daily_bulk_batches, meters.bulk_batches.used(now));
     let queries = left(BULK_QUERY_JOBS, meters.bulk_query_jobs.used(now));
     drop(meters);
-    let storage = org.config.data_storage_mb.unwrap_or(DATA_STORAGE_MB);
     let mut all: Map<String, Value> = [
         ("AnalyticsExternalDataSizeMB", untouched(40_960)),
         ("ConcurrentAsyncGetReportInstances", untouched(200)),
@@ -121,7 +110,10 @@ pub(super) fn limits(org: &Org, store: &LeadStore, version: u32) -> Reply {
         ("DailyStandardVolumePlatformEvents", untouched(10_000)),
         ("DailyStreamingApiEvents", untouched(10_000)),
         ("DailyWorkflowEmails", untouched(1_000)),
-        ("DataStorageMB", left(storage, storage_mb(store.count()))),
+        (
+            "DataStorageMB",
+            left(org.data_storage_mb(), storage_mb(store.count())),
+        ),
         ("FileStorageMB", untouched(10_240)),
         ("HourlyTimeBasedWorkflow", untouched(1_000)),
         ("MassEmail", untouched(5_000)),
@@ -159,5 +151,3 @@ pub(super) fn record_count(store: &LeadStore, request: &Request) -> Reply {
 }
 
 const BULK_QUERY_JOBS: u64 = 10_000;
-/// What `/limits` says where the configuration does not.
-const DATA_STORAGE_MB: u64 = 10_240;

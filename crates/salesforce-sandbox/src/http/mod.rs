@@ -10,6 +10,7 @@ mod control;
 mod delivery;
 mod faulted;
 mod limits;
+mod page;
 mod reply;
 mod resources;
 mod rest;
@@ -70,12 +71,7 @@ async fn entry(
 async fn serve(org: Arc<Org>, request: Request<Body>) -> Reply {
     let (parts, body) = request.into_parts();
     let mut call = Call::new(&org, parts);
-    if call
-        .request
-        .segments
-        .first()
-        .is_some_and(|first| first == "__sandbox")
-    {
+    if control::is_for(&org, &call.request) {
         return control::answer(&org, &mut call, body).await;
     }
     call.arrive(&org);

@@ -142,9 +142,9 @@ impl Tally {
         if self.records == 0 {
             return;
         }
-        let leads = org.leads().count();
         org.watch.count(|stats| {
-            stats.leads = leads;
+            // Read under the lock of the counters, so that of two calls the later has the last word.
+            stats.leads = org.leads().count();
             stats.records_created += self.created;
             stats.records_upserted += self.created + self.updated;
             stats.records_rejected += self.records - written;

@@ -76,6 +76,32 @@ impl LeadStore {
         (0_u32..).zip(&self.leads).filter(|(_, lead)| !lead.deleted)
     }
 
+    /// One more than the last place given out.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.leads.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Live leads before a place, newest first.
+    pub(crate) fn iter_newest(&self, below: u32) -> impl Iterator<Item = (u32, &Lead)> {
+        let end = self.leads.len().min(below as usize);
+        (0_u32..below)
+            .zip(&self.leads[..end])
+            .rev()
+            .filter(|(_, lead)| !lead.deleted)
+    }
+
+    /// Deletes every lead for good. Their places stay given out.
+    pub(crate) fn clear(&mut self) {
+        for index in self.indexes.values_mut() {
+            index.clear();
+        }
+        for lead in &mut self.leads {
+            lead.deleted = true;
+            lead.packed = Box::default();
+        }
+        self.live = 0;
+    }
+
     /// Whether the lead was converted, which makes it read-only.
     pub(crate) fn is_converted(&self, schema: &Schema, place: u32) -> bool {
         let Some(flag) = schema.standard("IsConverted") else {

@@ -1,10 +1,13 @@
 //! The state of the org and the rules for changing it.
 //!
 //! Invariants: leads are changed under one lock that is held for the write alone (never across an await, never
-//! while a request is parsed or a reply is built from anything but the leads themselves).
+//! while a request is parsed or a reply is built from anything but the leads themselves). Whoever holds it takes no
+//! lock of `watch`; the other way round is allowed.
+mod browse;
 pub(crate) mod id;
 mod index;
 mod leads;
+mod overview;
 mod refusal;
 mod sessions;
 mod snapshot;
@@ -15,6 +18,7 @@ mod usage;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use leads::{LeadStore, Matches};
+pub use overview::{Allowance, OrgSnapshot, Overview, UsageReport};
 pub(crate) use refusal::Refusal;
 pub(crate) use sessions::Sessions;
 pub use snapshot::LeadSnapshot;
@@ -51,11 +55,8 @@ impl Org {
         let schema = Schema::new(&config);
         let clock = Arc::new(Clock::new());
         let faults = Faults::new(Arc::clone(&clock));
-        for fault in &config.faults {
-            faults.add_sound(fault.clone());
-        }
         let room = config.data_storage_mb.map_or(u64::MAX, leads_in);
-        Org {
+        let org = Org {
             apps: config.apps.iter().map(RegisteredApp::new).collect(),
             leads: Mutex::new(LeadStore::new(&schema).with_room(room)),
             schema,
@@ -66,7 +67,9 @@ impl Org {
             sessions: Mutex::new(Sessions::default()),
             meters: Mutex::new(Meters::default()),
             config,
-        }
+        };
+        org.arm_configured();
+        org
     }
 
     /// Idle time after which sessions die.
@@ -82,6 +85,29 @@ impl Org {
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         lock(&self.sessions)
+    }
+
+    /// Deletes every lead for good.
+    pub(crate) fn empty(&self) {
+        self.leads().clear();
+        self.watch.count(|stats| stats.leads = self.leads().count());
+    }
+
+    /// As it was at its start, but for the clock, which never goes back, and for ids, which are never given twice.
+    /// Requests in progress go on, those that were held among them.
+    pub(crate) fn reset(&self) {
+        self.faults.clear();
+        self.sessions().revoke_all();
+        *self.meters() = Meters::default();
+        self.leads().clear();
+        self.watch.reset();
+        self.arm_configured();
+    }
+
+    fn arm_configured(&self) {
+        for fault in &self.config.faults {
+            self.faults.add_sound(fault.clone());
+        }
     }
 
     pub(crate) fn meters(&self) -> MutexGuard<'_, Meters> {

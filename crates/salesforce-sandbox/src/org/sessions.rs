@@ -69,6 +69,14 @@ impl Sessions {
         Some(session.app)
     }
 
+    /// Sessions that live.
+    pub(crate) fn count(&self, idle_micros: Option<u64>, now_micros: u64) -> u64 {
+        self.by_token
+            .values()
+            .filter(|session| is_alive(session, idle_micros, now_micros))
+            .count() as u64
+    }
+
     pub(crate) fn revoke(&mut self, token: &str) -> bool {
         self.by_token.remove(token).is_some()
     }

@@ -1,10 +1,11 @@
 //! Watching the org: counters, the request log, and waiting for a condition on the counters.
 //!
-//! Invariants: counters never go back while the org lives (but for `leads`, `concurrent_calls` and `held_requests`);
+//! Invariants: counters never go back (but for `leads`, `concurrent_calls` and `held_requests`) until they are reset;
 //! a request's records are counted after they are committed, so whoever sees the count finds the leads.
 //! The log is bounded by requests and by keys.
 mod record;
 mod running;
+mod select;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use record::RequestRecord;
 pub(crate) use record::Ticket;
+pub(crate) use select::{Selection, StatusFilter};
 
 use crate::clock::Clock;
 use crate::org::lock;
@@ -93,7 +95,27 @@ impl Watch {
     }
 
     pub(crate) fn log(&self) -> Vec<RequestRecord> {
-        lock(&self.inner).log.iter().cloned().collect()
+        self.select(&Selection::default())
+    }
+
+    /// Entries of the log.
+    pub(crate) fn select(&self, selection: &Selection<'_>) -> Vec<RequestRecord> {
+        selection.of(lock(&self.inner).log.iter())
+    }
+
+    /// Forgets the log and starts to count anew. What is in progress, and the numbering of requests, go on.
+    pub(crate) fn reset(&self) {
+        let mut inner = lock(&self.inner);
+        inner.stats = Stats {
+            concurrent_calls: inner.stats.concurrent_calls,
+            max_concurrent_calls: inner.stats.concurrent_calls,
+            held_requests: inner.stats.held_requests,
+            ..Stats::default()
+        };
+        inner.log.clear();
+        inner.keys_in_log = 0;
+        drop(inner);
+        self.changed.notify_all();
     }
 
     /// Changes counters and wakes those who wait for them.
