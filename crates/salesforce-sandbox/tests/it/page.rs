@@ -19,8 +19,14 @@ fn file(org: &Org, name: &str) -> String {
     text(&answer)
 }
 
-/// The tags of a document: name, attributes, whether it is an end tag.
-fn tags(html: &str) -> Vec<(String, Vec<(String, String)>, bool)> {
+struct Tag {
+    name: String,
+    attributes: Vec<(String, String)>,
+    end: bool,
+}
+
+/// The tags of a document.
+fn tags(html: &str) -> Vec<Tag> {
     let mut found = Vec::new();
     let mut rest = html;
     while let Some(at) = rest.find('<') {
@@ -32,14 +38,18 @@ fn tags(html: &str) -> Vec<(String, Vec<(String, String)>, bool)> {
         let end = tag.starts_with('/');
         let tag = tag.trim_start_matches('/');
         let (name, mut attributes) = tag.split_once(' ').unwrap_or((tag, ""));
-        let mut pairs = Vec::new();
+        let mut attributes_found = Vec::new();
         while let Some((key, value)) = attributes.split_once("=\"") {
             let (value, more) = value.split_once('"').expect("every value is in quotes");
             let key = key.split_whitespace().last().unwrap_or_default();
-            pairs.push((key.to_owned(), value.to_owned()));
+            attributes_found.push((key.to_owned(), value.to_owned()));
             attributes = more;
         }
-        found.push((name.to_owned(), pairs, end));
+        found.push(Tag {
+            name: name.to_owned(),
+            attributes: attributes_found,
+            end,
+        });
     }
     found
 }
@@ -123,7 +133,12 @@ fn its_markup_is_sound_and_can_be_read_aloud() {
     let mut ids = HashSet::new();
     let (mut labels, mut inputs, mut headings) = (HashSet::new(), HashSet::new(), Vec::new());
     let mut referred = Vec::new();
-    for (name, attributes, end) in tags(&page) {
+    for Tag {
+        name,
+        attributes,
+        end,
+    } in tags(&page)
+    {
         if end {
             assert_eq!(
                 open.pop(),
