@@ -24,9 +24,12 @@ pub enum Edition {
     Sandbox,
 }
 
-/// The limits of an edition.
+/// What an edition brings along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allocation {
+    /// As the organization's record names it.
+    pub(crate) organization_type: &'static str,
+    pub(crate) is_sandbox: bool,
     pub(crate) daily_api_requests: u64,
     pub(crate) daily_api_mode: QuotaMode,
     pub(crate) concurrent_long_requests: u64,
@@ -43,7 +46,17 @@ impl Edition {
             Edition::Unlimited | Edition::Performance => (licensed(5_000), QuotaMode::Soft, 25),
             Edition::Sandbox => (5_000_000, QuotaMode::Hard, 25),
         };
+        let organization_type = match self {
+            Edition::Developer => "Developer Edition",
+            Edition::Professional => "Professional Edition",
+            // A sandbox is of the edition that it was made from.
+            Edition::Enterprise | Edition::Sandbox => "Enterprise Edition",
+            Edition::Unlimited => "Unlimited Edition",
+            Edition::Performance => "Performance Edition",
+        };
         Allocation {
+            organization_type,
+            is_sandbox: self == Edition::Sandbox,
             daily_api_requests,
             daily_api_mode,
             concurrent_long_requests,

@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::bulk::{self, JobSnapshot};
 use crate::faults::Faults;
 use crate::http;
 use crate::http::wire::{Cut, WireListener, Wires};
@@ -61,6 +62,9 @@ impl Sandbox {
             listening: Mutex::new(None),
             runtime: Some(runtime),
         };
+        if let Some(runtime) = &sandbox.runtime {
+            runtime.spawn(bulk::work(Arc::clone(&sandbox.org)));
+        }
         sandbox.serve(listener)?;
         Ok(sandbox)
     }
@@ -131,6 +135,12 @@ impl Sandbox {
     /// given twice. Requests in progress go on, those that were held among them.
     pub fn reset(&self) {
         self.org.reset();
+    }
+
+    /// All bulk jobs that are still known, oldest first.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobSnapshot> {
+        self.org.bulk.snapshots(self.org.now())
     }
 
     /// The request log, in the order of the answers.

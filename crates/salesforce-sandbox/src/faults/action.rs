@@ -16,10 +16,13 @@ pub enum Action {
         #[serde(default)]
         after_commit: bool,
     },
-    /// 401 `INVALID_SESSION_ID`; with `revoke` the session is really gone, else only this reply says so.
+    /// 401 `INVALID_SESSION_ID`; with `revoke` the session is really gone, else only this reply says so. The message
+    /// may be one that no login cures (facts 1.7).
     SessionExpired {
         #[serde(default)]
         revoke: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
     /// Any request-level refusal, as a JSON array; nothing is written.
     Refuse {
@@ -85,6 +88,25 @@ pub enum Action {
         #[serde(default)]
         after_commit: bool,
     },
+    /// A bulk job ends `Failed` with this `errorMessage` once that many of its rows were processed (or all of them,
+    /// when there are fewer). What was written stays written.
+    BulkFail {
+        #[serde(default)]
+        after_rows: u64,
+        #[serde(default = "retried_too_often")]
+        message: String,
+    },
+    /// A bulk job waits, `InProgress`, until it is released; after that many of its rows.
+    BulkHold {
+        #[serde(default)]
+        after_rows: u64,
+    },
+    /// A bulk job waits before each of its chunks of 200 rows.
+    BulkDelay { milliseconds: u64 },
+    /// The chunks of a bulk job are processed in another order than that of the upload.
+    BulkShuffle {},
+    /// A bulk job and its results are gone once a client has seen that it ended, as if seven days had passed.
+    BulkExpire {},
     /// The reply's body comes in pieces of so many bytes, with so many milliseconds between them.
     Trickle {
         #[serde(default = "few_bytes")]
@@ -126,6 +148,10 @@ pub enum Outage {
 
 fn unavailable() -> u16 {
     503
+}
+
+fn retried_too_often() -> String {
+    "InternalServerError : Retried more than 20 times".into()
 }
 
 fn found() -> u16 {

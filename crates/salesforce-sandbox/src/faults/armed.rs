@@ -12,9 +12,9 @@ use super::{Action, Endpoint, Fault, FaultId, FaultState, FaultStatus, Outage};
 const MAX_COUNTED_KEYS: usize = 1_000_000;
 
 #[derive(Debug)]
-struct ArmedFault {
-    id: FaultId,
-    fault: Fault,
+pub(super) struct ArmedFault {
+    pub(super) id: FaultId,
+    pub(super) fault: Fault,
     armed_micros: u64,
     wanted: Option<HashSet<String>>,
     seen: u64,
@@ -27,9 +27,9 @@ struct ArmedFault {
 /// The list behind [`super::Faults`].
 #[derive(Debug, Default)]
 pub(super) struct Armed {
-    faults: Vec<ArmedFault>,
+    pub(super) faults: Vec<ArmedFault>,
     last_id: u64,
-    hasher: RandomState,
+    pub(super) hasher: RandomState,
 }
 
 impl Armed {
@@ -88,16 +88,16 @@ impl Armed {
             let Action::Down { outage } = armed.fault.action else {
                 return None;
             };
-            (armed.is_for(occasion, now_micros) && armed.draw(&[])).then_some(outage)
+            (armed.is_for(occasion, now_micros) && armed.draw::<&str>(&[])).then_some(outage)
         })
     }
 
     pub(super) fn plan(&mut self, occasion: &Occasion<'_>, now_micros: u64) -> Plan {
         let mut plan = Plan::default();
         for armed in &mut self.faults {
-            if !armed.is_for(occasion, now_micros)
-                || matches!(armed.fault.action, Action::Down { .. })
-            {
+            let elsewhere = matches!(armed.fault.action, Action::Down { .. })
+                || armed.fault.action.is_on_jobs();
+            if elsewhere || !armed.is_for(occasion, now_micros) {
                 continue;
             }
             if armed.fault.action.is_on_records() {
@@ -120,15 +120,17 @@ impl ArmedFault {
         when::state(&self.fault, self.armed_micros, now_micros)
     }
 
-    fn is_for(&self, occasion: &Occasion<'_>, now_micros: u64) -> bool {
+    pub(super) fn is_for(&self, occasion: &Occasion<'_>, now_micros: u64) -> bool {
         let fault = &self.fault;
         let action_fits = match fault.action {
             Action::TokenError { .. } => occasion.endpoint == Endpoint::Token,
-            Action::SessionExpired { .. } => occasion.endpoint != Endpoint::Token,
+            Action::SessionExpired { .. } => {
+                !matches!(occasion.endpoint, Endpoint::Token | Endpoint::Login)
+            }
             _ => true,
         };
         action_fits
-            && (fault.on == Endpoint::All || fault.on == occasion.endpoint)
+            && fault.on.covers(occasion.endpoint)
             && fault
                 .method
                 .as_ref()
@@ -155,14 +157,14 @@ impl ArmedFault {
     }
 
     /// Whether it acts on this request; counts it.
-    fn draw(&mut self, keys: &[String]) -> bool {
+    pub(super) fn draw<K: AsRef<str>>(&mut self, keys: &[K]) -> bool {
         let picked = match (&self.wanted, self.fault.probability) {
             (None, None) => true,
             (None, Some(share)) if keys.is_empty() => {
                 // Each such request is drawn by its number.
                 when::is_drawn(self.seed(), &self.seen.to_string(), share)
             }
-            _ => keys.iter().any(|key| self.picks(key)),
+            _ => keys.iter().any(|key| self.picks(key.as_ref())),
         };
         if !picked {
             self.seen += u64::from(keys.is_empty());
@@ -175,8 +177,14 @@ impl ArmedFault {
         acts
     }
 
-    fn draw_records(&mut self, keys: &[String], hasher: &RandomState, plan: &mut Plan) {
+    pub(super) fn draw_records<K: AsRef<str>>(
+        &mut self,
+        keys: &[K],
+        hasher: &RandomState,
+        plan: &mut Plan,
+    ) {
         for (index, key) in keys.iter().enumerate() {
+            let key = key.as_ref();
             if self.picks(key) && self.counts_in(hasher.hash_one(key)) {
                 self.hits += 1;
                 plan.take_record(&self.fault, index);

@@ -24,6 +24,18 @@ impl Action {
             Action::RecordError { .. } | Action::RecordErrors { .. }
         )
     }
+
+    /// Whether it is done to bulk jobs as such, rather than to requests or records.
+    pub(super) fn is_on_jobs(&self) -> bool {
+        matches!(
+            self,
+            Action::BulkFail { .. }
+                | Action::BulkHold { .. }
+                | Action::BulkDelay { .. }
+                | Action::BulkShuffle {}
+                | Action::BulkExpire {}
+        )
+    }
 }
 
 impl Fault {
@@ -102,7 +114,7 @@ impl Fault {
     }
 
     fn check_action(&self, found: &mut Vec<String>) {
-        let token = self.on == Endpoint::Token;
+        let token = matches!(self.on, Endpoint::Token | Endpoint::Login);
         match &self.action {
             // 1xx are no replies of their own.
             Action::Refuse { status, .. } | Action::Html { status, .. }
@@ -130,7 +142,9 @@ impl Fault {
                     ));
                 }
             }
-            Action::Delay { milliseconds, .. } if *milliseconds > MAX_DELAY_MILLISECONDS => {
+            Action::Delay { milliseconds, .. } | Action::BulkDelay { milliseconds }
+                if *milliseconds > MAX_DELAY_MILLISECONDS =>
+            {
                 found.push(format!(
                     "action.milliseconds: must be {MAX_DELAY_MILLISECONDS} (a day) at most"
                 ));
@@ -157,14 +171,20 @@ impl Fault {
             Action::RecordErrors { errors } if errors.is_empty() => {
                 found.push("action.errors: must hold one error at least".into());
             }
-            Action::TokenError { .. } if !token && self.on != Endpoint::All => {
+            Action::TokenError { .. } if !self.on.covers(Endpoint::Token) => {
                 found.push("on: must be `token` or `all` for a token_error".into());
             }
             Action::SessionExpired { .. } if token => {
-                found.push("on: must not be `token` for a session_expired".into());
+                found.push("on: must not be `token` or `login` for a session_expired".into());
+            }
+            action if action.is_on_jobs() && !self.on.covers(Endpoint::Bulk) => {
+                found.push("on: must be `bulk` or `all` for what is done to bulk jobs".into());
+            }
+            action if action.is_on_jobs() && (self.method.is_some() || self.path.is_some()) => {
+                found.push("action.kind: a bulk job has neither method nor path".into());
             }
             action if action.is_on_records() && token => {
-                found.push("on: must not be `token` for an error of records".into());
+                found.push("on: must not be `token` or `login` for an error of records".into());
             }
             _ => {}
         }
@@ -259,7 +279,7 @@ mod tests {
             json!({ "on": "colections", "times": -1, "tims": 2, "action": { "kind": "truncate", "x": 1 } }),
             &[
                 "action.x: unknown field `x`",
-                "on: unknown variant `colections`, expected one of `all`, `token`, `collections`",
+                "on: unknown variant `colections`, expected one of `all`, `token`, `login`",
                 "times: invalid value: integer `-1`, expected u64",
                 "tims: unknown field `tims`, expected one of `on`, `method`",
             ],
@@ -325,8 +345,19 @@ mod tests {
             description: None,
         };
         check_sense(Fault::new(token_error).on(Endpoint::Single), "on: ");
-        let expired = Action::SessionExpired { revoke: false };
+        let expired = Action::SessionExpired {
+            revoke: false,
+            message: None,
+        };
         check_sense(Fault::new(expired).on(Endpoint::Token), "on: ");
+        check_sense(
+            Fault::new(Action::BulkShuffle {}).on(Endpoint::Single),
+            "on: ",
+        );
+        check_sense(
+            Fault::new(Action::BulkExpire {}).path("/x"),
+            "action.kind: ",
+        );
         let none = Action::RecordErrors { errors: vec![] };
         check_sense(Fault::new(none), "action.errors: ");
         for change in [0, 1_001, i32::MIN] {

@@ -19,10 +19,26 @@ pub enum Endpoint {
     All,
     /// `POST /services/oauth2/token`.
     Token,
+    /// Other ways in and out: authorize, revoke, introspect, SOAP. No session dies there.
+    Login,
     /// Writes of `/composite/sobjects/…`.
     Collections,
     /// Writes of `/sobjects/Lead/…`.
     Single,
+    /// Everything below `/jobs`, the records of ingest jobs, and the jobs themselves.
+    Bulk,
+    /// `POST /jobs/…`.
+    BulkCreate,
+    /// `PUT /jobs/ingest/{id}/batches`.
+    BulkUpload,
+    /// `PATCH` and `DELETE` of a job.
+    BulkState,
+    /// `GET` of a job or of a list of jobs.
+    BulkInfo,
+    /// `GET` of results.
+    BulkResults,
+    /// `/query` and `/queryAll`, further pages included.
+    Query,
     /// Everything else.
     Other,
 }
@@ -70,6 +86,21 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     pub action: Action,
+}
+
+impl Endpoint {
+    /// Whether a fault on this is for a request of that kind.
+    pub(super) fn covers(self, other: Endpoint) -> bool {
+        let part_of_bulk = matches!(
+            other,
+            Endpoint::BulkCreate
+                | Endpoint::BulkUpload
+                | Endpoint::BulkState
+                | Endpoint::BulkInfo
+                | Endpoint::BulkResults
+        );
+        self == Endpoint::All || self == other || (self == Endpoint::Bulk && part_of_bulk)
+    }
 }
 
 impl Fault {

@@ -10,7 +10,22 @@ use tokio::sync::oneshot;
 
 use super::FaultId;
 use super::plan::Hold;
-use crate::org::lock;
+use crate::org::{Org, lock};
+
+/// Waits until somebody releases the caller, who is counted as held meanwhile.
+pub(crate) async fn hold(org: &Org, hold: Hold, committed: bool) {
+    let fault = hold.fault;
+    let now = org.clock.monotonic_micros();
+    let released = org.faults.holds.wait(hold, committed, now);
+    // Disarming releases the queue after it takes the fault off the list: whoever queued too late sees it gone.
+    if !org.faults.is_armed(fault) {
+        return;
+    }
+    org.watch.count(|stats| stats.held_requests += 1);
+    // An error means that the queue is gone with the org.
+    let _ = released.await;
+    org.watch.count(|stats| stats.held_requests -= 1);
+}
 
 /// Names one held request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,8 +38,9 @@ pub struct HeldRequest {
     pub id: HeldId,
     /// The fault that holds it.
     pub fault: FaultId,
+    /// `JOB` for a bulk job, which is held as such.
     pub method: String,
-    /// As sent, without the query.
+    /// As sent, without the query; of a bulk job, below the version.
     pub path: String,
     /// Records in the request.
     pub records: u64,

@@ -8,6 +8,7 @@ mod armed;
 mod check;
 mod fault;
 mod hold;
+mod job;
 mod plan;
 mod preset;
 mod when;
@@ -21,13 +22,14 @@ use aws_lc_rs::rand;
 pub use action::{Action, Outage, RecordError};
 pub(crate) use check::read_list;
 pub use fault::{Endpoint, Fault, FaultId, FaultState, FaultStatus};
-pub(crate) use hold::Holds;
 pub use hold::{HeldId, HeldRequest};
+pub(crate) use hold::{Holds, hold};
+pub(crate) use job::JobPlan;
 pub(crate) use plan::{Change, Hold, Instead, Occasion, Plan};
 pub use preset::Preset;
 
 use crate::clock::Clock;
-use crate::org::lock;
+use crate::org::{Draft, Org, Refusal, lock};
 
 /// The armed faults of an org.
 #[derive(Debug)]
@@ -175,6 +177,48 @@ impl Faults {
         }
         let now = self.clock.monotonic_micros();
         lock(&self.armed).plan(occasion, now)
+    }
+
+    /// What happens to a bulk job that starts now.
+    pub(crate) fn plan_job(&self) -> JobPlan {
+        if !self.any.load(Ordering::Acquire) {
+            return JobPlan::default();
+        }
+        let now = self.clock.monotonic_micros();
+        lock(&self.armed).plan_job(now)
+    }
+
+    /// Which records with these keys a bulk job is refused, and why.
+    pub(crate) fn plan_job_records(&self, keys: &[&str]) -> Vec<(usize, Vec<Refusal>)> {
+        if !self.any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let now = self.clock.monotonic_micros();
+        lock(&self.armed).plan_job_records(keys, now)
+    }
+}
+
+/// Refuses the records that faults picked; `{id}` and `{key}` in a text are filled in.
+pub(crate) fn refuse_picked(
+    org: &Org,
+    drafts: &mut [Draft<'_>],
+    picked: Vec<(usize, Vec<Refusal>)>,
+) {
+    for (index, mut refusals) in picked {
+        let Some(draft) = drafts.get_mut(index) else {
+            continue;
+        };
+        for refusal in &mut refusals {
+            if refusal.message.contains("{key}") {
+                refusal.message = refusal.message.replace("{key}", &draft.key());
+            }
+            if refusal.message.contains("{id}") {
+                let id = draft.lead_id(&mut org.leads(), &org.schema);
+                let id = id.as_deref().unwrap_or("<unknown>");
+                refusal.message = refusal.message.replace("{id}", id);
+            }
+        }
+        draft.refuse(refusals);
     }
 }
 

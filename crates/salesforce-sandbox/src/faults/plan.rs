@@ -76,6 +76,7 @@ pub(crate) enum Instead {
     },
     SessionExpired {
         revoke: bool,
+        message: Option<String>,
     },
     Token {
         error: String,
@@ -112,8 +113,9 @@ impl Plan {
         self.take_headers(fault);
         match &fault.action {
             Action::Pass {} | Action::RecordError { .. } | Action::RecordErrors { .. } => {}
-            // An outage is decided before a request is understood.
+            // An outage is decided before a request is understood, and a job when it starts.
             Action::Down { .. } => {}
+            action if action.is_on_jobs() => {}
             Action::Delay {
                 milliseconds,
                 after_commit,
@@ -199,12 +201,26 @@ impl Hold {
             keys: occasion.keys.iter().take(SHOWN_KEYS).cloned().collect(),
         }
     }
+
+    /// A bulk job of that many rows.
+    pub(crate) fn of_job(fault: FaultId, kind: &str, id: &str, records: u64) -> Hold {
+        Hold {
+            fault,
+            method: "JOB".into(),
+            path: format!("/jobs/{kind}/{id}"),
+            records,
+            keys: Vec::new(),
+        }
+    }
 }
 
 /// What takes the place of an answer, and whether the commit happens all the same.
 fn instead(action: &Action) -> Option<(Instead, bool)> {
     Some(match action {
-        Action::SessionExpired { revoke } => (Instead::SessionExpired { revoke: *revoke }, false),
+        Action::SessionExpired { revoke, message } => {
+            let (revoke, message) = (*revoke, message.clone());
+            (Instead::SessionExpired { revoke, message }, false)
+        }
         Action::Refuse {
             status,
             code,
@@ -243,6 +259,11 @@ fn instead(action: &Action) -> Option<(Instead, bool)> {
         | Action::RecordErrors { .. }
         | Action::Down { .. }
         | Action::Hold { .. }
+        | Action::BulkFail { .. }
+        | Action::BulkHold { .. }
+        | Action::BulkDelay { .. }
+        | Action::BulkShuffle {}
+        | Action::BulkExpire {}
         | Action::Trickle { .. }
         | Action::Truncate {}
         | Action::Corrupt {}

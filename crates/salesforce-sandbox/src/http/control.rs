@@ -26,6 +26,7 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
     ),
     ("GET", "leads/{id}", "one lead"),
     ("DELETE", "leads", "deletes every lead for good"),
+    ("GET", "jobs", "bulk jobs, oldest first"),
     (
         "GET",
         "requests",
@@ -110,7 +111,8 @@ pub(super) async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
     if !org.control {
         return Reply::error(404, &Refusal::not_found());
     }
-    if call.read_body(org, body).await.is_err() {
+    let limit = org.config.max_request_bytes;
+    if call.read_body(limit, body).await.is_err() {
         return refused(vec!["the body could not be read".into()]);
     }
     route(org, call)
@@ -147,6 +149,7 @@ fn route(org: &Org, call: &Call) -> Result<Reply, Reply> {
         ("GET", ["requests"]) => views::requests(org, request),
         ("GET", ["leads"]) => views::leads(org, request),
         ("GET", ["leads", id]) => views::lead(org, id),
+        ("GET", ["jobs"]) => Ok(Reply::json(200, &org.bulk.snapshots(org.now()))),
         ("DELETE", ["leads"]) => {
             org.empty();
             Ok(Reply::empty(204))

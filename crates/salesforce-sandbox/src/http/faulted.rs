@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::delivery::{Delivery, Pace};
 use super::reply::Reply;
 use super::token;
-use crate::faults::{Change, Hold, Instead, Plan};
+use crate::faults::{Change, Instead, Plan, hold};
 use crate::org::{Org, Refusal};
 
 /// Lists of results in replies that are objects.
@@ -59,11 +59,14 @@ pub(super) fn session_expired() -> Reply {
 fn instead(org: &Org, token: Option<&str>, instead: Instead) -> Reply {
     match instead {
         Instead::Json { status, refusal } => Reply::error(status, &refusal),
-        Instead::SessionExpired { revoke } => {
+        Instead::SessionExpired { revoke, message } => {
             if let (true, Some(token)) = (revoke, token) {
                 org.sessions().revoke(token);
             }
-            session_expired()
+            match message {
+                Some(message) => Reply::error(401, &Refusal::new("INVALID_SESSION_ID", message)),
+                None => session_expired(),
+            }
         }
         Instead::Token { error, description } => token::refused(&error, description.as_deref()),
         Instead::Html(status) => Reply::html(status),
@@ -76,21 +79,8 @@ fn instead(org: &Org, token: Option<&str>, instead: Instead) -> Reply {
     }
 }
 
-async fn hold(org: &Org, hold: Hold, committed: bool) {
-    let fault = hold.fault;
-    let now = org.clock.monotonic_micros();
-    let released = org.faults.holds.wait(hold, committed, now);
-    // Disarming releases the queue after it takes the fault off the list: whoever queued too late sees it gone.
-    if !org.faults.is_armed(fault) {
-        return;
-    }
-    org.watch.count(|stats| stats.held_requests += 1);
-    // An error means that the queue is gone with the org.
-    let _ = released.await;
-    org.watch.count(|stats| stats.held_requests -= 1);
-}
-
 fn change(reply: &mut Reply, change: Change) {
+    reply.gather();
     match change {
         Change::Trickle { bytes, pause } => {
             if let Some(pace) = pace(reply) {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Request;
 use super::reply::Reply;
+use crate::bulk::DAILY_QUERY_JOBS;
 use crate::org::{LeadStore, Org, Refusal, storage_mb};
 use crate::watch::CallGuard;
 
@@ -16,14 +17,9 @@ const NAMES_BATCHES_SINCE: u32 = 49;
 pub(super) const COUNTS_SINCE: u32 = 40;
 
 /// Counts a call and lets it in, or refuses it: too many run for long, or the day's calls are used up.
-pub(super) fn admit(org: &Org, app: Option<usize>) -> Result<CallGuard<'_>, Reply> {
+pub(super) fn admit(org: &Org, app: Option<usize>) -> Result<CallGuard<'_>, Refusal> {
     let now = org.clock.monotonic_micros();
-    let refused = |text: &str| {
-        Err(Reply::error(
-            403,
-            &Refusal::new("REQUEST_LIMIT_EXCEEDED", text),
-        ))
-    };
+    let refused = |text: &str| Err(Refusal::new("REQUEST_LIMIT_EXCEEDED", text));
     let Some(guard) = org
         .watch
         .enter_call(now, org.config.concurrent_long_requests)
@@ -94,9 +90,10 @@ pub(super) fn limits(org: &Org, store: &LeadStore, version: u32) -> Reply {
             calls[app_name(org, app)] = left(limit, meters.app(app).used(now));
         }
     }
-    let batches = left(org.config.daily_bulk_batches, meters.bulk_batches.used(now));
-    let queries = left(BULK_QUERY_JOBS, meters.bulk_query_jobs.used(now));
     drop(meters);
+    let batches_used = org.bulk.batches_used(org.now());
+    let batches = left(org.config.daily_bulk_batches, batches_used);
+    let queries = left(DAILY_QUERY_JOBS, org.bulk.query_jobs_used(org.now()));
     let mut all: Map<String, Value> = [
         ("AnalyticsExternalDataSizeMB", untouched(40_960)),
         ("ConcurrentAsyncGetReportInstances", untouched(200)),
@@ -149,5 +146,3 @@ pub(super) fn record_count(store: &LeadStore, request: &Request) -> Reply {
         .collect();
     Reply::json(200, &json!({ "sObjects": counts }))
 }
-
-const BULK_QUERY_JOBS: u64 = 10_000;

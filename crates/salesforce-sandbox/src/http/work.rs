@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 
 use super::faulted;
 use super::reply::Reply;
-use crate::faults::{Endpoint, Occasion};
+use crate::faults::{self, Endpoint, Occasion};
 use crate::org::{Draft, LeadStore, Org, Outcome, Refusal, Transaction, WriteOptions, look};
 use crate::watch::RequestRecord;
 
@@ -164,6 +164,7 @@ pub(super) async fn run(
         Work::Write(write) => (write.endpoint, write.keys.as_slice()),
     };
     let mut plan = org.faults.plan(&Occasion::of(endpoint, record, keys));
+    let user = token.and_then(|token| org.sessions().holder(token));
     let mut in_progress = None;
     if let Work::Write(write) = &mut work {
         let keys: Vec<_> = write
@@ -172,13 +173,13 @@ pub(super) async fn run(
             .map(|draft| draft.folded_key(&org.schema))
             .collect();
         in_progress = Some(org.watch.enter_keys(keys.iter().map(AsRef::as_ref)));
-        refuse_records(org, &mut write.drafts, std::mem::take(&mut plan.records));
+        faults::refuse_picked(org, &mut write.drafts, std::mem::take(&mut plan.records));
         if plan.waits_before() {
             look(&mut org.leads(), &org.schema, &mut write.drafts);
         }
     }
     let reply = faulted::run(org, token, plan, || {
-        let mut transaction = Transaction::begin(org, false);
+        let mut transaction = Transaction::begin(org, false).by(user.unwrap_or_default());
         let mut tally = Tally::default();
         let done = work.perform(org, &mut transaction, &mut tally);
         drop(transaction);
@@ -188,26 +189,6 @@ pub(super) async fn run(
     .await;
     drop(in_progress);
     reply
-}
-
-/// Refuses the records that faults picked; `{id}` and `{key}` in a text are filled in.
-fn refuse_records(org: &Org, drafts: &mut [Draft<'_>], picked: Vec<(usize, Vec<Refusal>)>) {
-    for (index, mut refusals) in picked {
-        let Some(draft) = drafts.get_mut(index) else {
-            continue;
-        };
-        for refusal in &mut refusals {
-            if refusal.message.contains("{key}") {
-                refusal.message = refusal.message.replace("{key}", &draft.key());
-            }
-            if refusal.message.contains("{id}") {
-                let id = draft.lead_id(&mut org.leads(), &org.schema);
-                let id = id.as_deref().unwrap_or("<unknown>");
-                refusal.message = refusal.message.replace("{id}", id);
-            }
-        }
-        draft.refuse(refusals);
-    }
 }
 
 /// The owner that assignment rules give; they run unless the client says `FALSE` (facts 0.4 and 8).

@@ -7,76 +7,126 @@ mod browse;
 pub(crate) mod id;
 mod index;
 mod leads;
+mod locators;
+pub(crate) mod opaque;
 mod overview;
+mod query;
+mod records;
 mod refusal;
+mod row;
 mod sessions;
 mod snapshot;
 mod transaction;
 mod upsert;
 mod usage;
+mod users;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use index::fold;
 pub(crate) use leads::{LeadStore, Matches};
+pub(crate) use locators::Locators;
 pub use overview::{Allowance, OrgSnapshot, Overview, UsageReport};
+#[cfg(feature = "fuzzing")]
+pub(crate) use query::fuzz_query;
+pub(crate) use query::{
+    QueryResult, Selection, Visibility, prepare_export, prepare_query, run_query,
+};
+pub(crate) use records::Records;
 pub(crate) use refusal::Refusal;
-pub(crate) use sessions::Sessions;
+pub(crate) use row::RecordRow;
+pub(crate) use sessions::{ApprovalId, Identity, Lifetimes, Opening, Sessions};
 pub use snapshot::LeadSnapshot;
-pub(crate) use snapshot::row_json;
 pub(crate) use transaction::Transaction;
-pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, look};
-pub(crate) use usage::{Meters, leads_in, storage_mb};
+pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, ambiguous, look};
+pub(crate) use usage::{Meters, Usage, leads_in, storage_mb};
+pub(crate) use users::{PasswordCheck, User, Users};
 
+use crate::bulk::{Bulk, Moment};
 use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
-use crate::oauth::RegisteredApp;
-use crate::schema::Schema;
+use crate::oauth::{Approvals, LoginRate, RegisteredApp};
+use crate::schema::{ReadOnlySchemas, Schema};
 use crate::watch::Watch;
 
 /// One org: everything that outlives a request.
 pub(crate) struct Org {
     pub(crate) config: OrgConfig,
     pub(crate) apps: Vec<RegisteredApp>,
+    pub(crate) users: Users,
+    /// The fields of Lead.
     pub(crate) schema: Schema,
+    pub(crate) read_only_schemas: ReadOnlySchemas,
+    pub(crate) records: Records,
+    /// Wall clock, microseconds since 1970-01-01 UTC: since then schema and read-only records are what they are.
+    pub(crate) started_micros: i64,
     pub(crate) clock: Arc<Clock>,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
+    pub(crate) bulk: Bulk,
     /// Whether the control endpoints answer; only on a loopback listener.
     pub(crate) control: bool,
     leads: Mutex<LeadStore>,
     sessions: Mutex<Sessions>,
+    approvals: Mutex<Approvals>,
+    login_rate: Mutex<LoginRate>,
     meters: Mutex<Meters>,
+    locators: Mutex<Locators>,
 }
 
 impl Org {
     /// The configuration has been checked.
     pub(crate) fn new(config: OrgConfig, control: bool) -> Org {
         let schema = Schema::new(&config);
+        let read_only_schemas = ReadOnlySchemas::new();
         let clock = Arc::new(Clock::new());
-        let faults = Faults::new(Arc::clone(&clock));
         let room = config.data_storage_mb.map_or(u64::MAX, leads_in);
+        let started_micros = clock.wall_micros();
+        let users = Users::new(&config);
+        let micros = |seconds: u64| seconds.saturating_mul(1_000_000);
+        let lifetimes = Lifetimes {
+            idle_micros: config.session_idle_seconds.map(micros),
+            whole_micros: config.session_lifetime_seconds.map(micros),
+        };
         let org = Org {
-            apps: config.apps.iter().map(RegisteredApp::new).collect(),
+            apps: config
+                .apps
+                .iter()
+                .map(|app| RegisteredApp::new(app, &users))
+                .collect(),
             leads: Mutex::new(LeadStore::new(&schema).with_room(room)),
             schema,
+            records: Records::new(&config, &users, &read_only_schemas, started_micros),
+            users,
+            read_only_schemas,
+            started_micros,
+            faults: Faults::new(Arc::clone(&clock)),
             clock,
-            faults,
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
+            bulk: Bulk::new(
+                config.daily_bulk_batches,
+                config.daily_bulk_records,
+                config.bulk_storage_bytes,
+            ),
             control,
-            sessions: Mutex::new(Sessions::default()),
+            sessions: Mutex::new(Sessions::new(lifetimes)),
+            approvals: Mutex::new(Approvals::default()),
+            login_rate: Mutex::new(LoginRate::default()),
             meters: Mutex::new(Meters::default()),
+            locators: Mutex::new(Locators::default()),
             config,
         };
         org.arm_configured();
         org
     }
 
-    /// Idle time after which sessions die.
-    pub(crate) fn idle_micros(&self) -> Option<u64> {
-        self.config
-            .session_idle_seconds
-            .map(|seconds| seconds.saturating_mul(1_000_000))
+    /// Now, by both clocks.
+    pub(crate) fn now(&self) -> Moment {
+        Moment {
+            wall_micros: self.clock.wall_micros(),
+            monotonic_micros: self.clock.monotonic_micros(),
+        }
     }
 
     pub(crate) fn leads(&self) -> MutexGuard<'_, LeadStore> {
@@ -98,7 +148,10 @@ impl Org {
     pub(crate) fn reset(&self) {
         self.faults.clear();
         self.sessions().revoke_all();
+        *self.approvals() = Approvals::default();
+        *self.login_rate() = LoginRate::default();
         *self.meters() = Meters::default();
+        self.bulk.clear();
         self.leads().clear();
         self.watch.reset();
         self.arm_configured();
@@ -112,6 +165,18 @@ impl Org {
 
     pub(crate) fn meters(&self) -> MutexGuard<'_, Meters> {
         lock(&self.meters)
+    }
+
+    pub(crate) fn approvals(&self) -> MutexGuard<'_, Approvals> {
+        lock(&self.approvals)
+    }
+
+    pub(crate) fn login_rate(&self) -> MutexGuard<'_, LoginRate> {
+        lock(&self.login_rate)
+    }
+
+    pub(crate) fn locators(&self) -> MutexGuard<'_, Locators> {
+        lock(&self.locators)
     }
 }
 

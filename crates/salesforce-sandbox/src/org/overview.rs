@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{LeadSnapshot, Org, id, storage_mb};
+use crate::bulk::JobSnapshot;
 use crate::config::QuotaMode;
 use crate::edition::Edition;
 use crate::faults::{FaultStatus, HeldRequest};
@@ -55,6 +56,8 @@ pub struct OrgSnapshot {
     pub overview: Overview,
     /// Oldest first.
     pub leads: Vec<LeadSnapshot>,
+    /// Oldest first.
+    pub jobs: Vec<JobSnapshot>,
 }
 
 /// What `/limits` says where the configuration does not.
@@ -91,7 +94,7 @@ impl Org {
                 self.config.concurrent_long_requests,
             ),
             bulk_batches: of(
-                meters.bulk_batches.used(now),
+                self.bulk.batches_used(self.now()),
                 self.config.daily_bulk_batches,
             ),
             data_storage_mb: of(storage_mb(leads), self.data_storage_mb()),
@@ -101,14 +104,13 @@ impl Org {
     /// Counts calls and batches that nobody made here.
     pub(crate) fn use_up(&self, api_calls: u64, bulk_batches: u64) {
         let now = self.clock.monotonic_micros();
-        let mut meters = self.meters();
-        meters.api_calls.add(now, api_calls);
-        meters.bulk_batches.add(now, bulk_batches);
+        self.meters().api_calls.count_many(api_calls, now);
+        self.bulk.use_up_batches(bulk_batches, self.now());
     }
 
     pub(crate) fn overview(&self) -> Overview {
         let now = self.clock.monotonic_micros();
-        let sessions = self.sessions().count(self.idle_micros(), now);
+        let sessions = self.sessions().count(now);
         Overview {
             org_id: id::org(),
             edition: self.config.edition,
@@ -127,6 +129,11 @@ impl Org {
     pub(crate) fn snapshot(&self) -> OrgSnapshot {
         let overview = self.overview();
         let leads = self.leads().snapshot(&self.schema, 0, usize::MAX);
-        OrgSnapshot { overview, leads }
+        let jobs = self.bulk.snapshots(self.now());
+        OrgSnapshot {
+            overview,
+            leads,
+            jobs,
+        }
     }
 }

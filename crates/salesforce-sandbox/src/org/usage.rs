@@ -31,11 +31,11 @@ impl Usage {
 
     /// Counts one and says how many there are now.
     pub(crate) fn count(&mut self, now_micros: u64) -> u64 {
-        self.add(now_micros, 1)
+        self.count_many(1, now_micros)
     }
 
     /// Counts several and says how many there are now.
-    pub(crate) fn add(&mut self, now_micros: u64, more: u64) -> u64 {
+    pub(crate) fn count_many(&mut self, more: u64, now_micros: u64) -> u64 {
         self.used(now_micros);
         // A sum that does not fit stays at the most that does, in all three places alike.
         let more = more.min(u64::MAX - self.used);
@@ -49,17 +49,13 @@ impl Usage {
     }
 }
 
-/// All allocations that an org counts.
+/// The daily calls; the jobs of the Bulk API count what they use themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     /// Calls of all apps, and of those integrations that nobody sees.
     pub(crate) api_calls: Usage,
     /// By number of the app.
     by_app: Vec<Usage>,
-    /// Batches of Bulk ingest jobs (facts 5.5).
-    pub(crate) bulk_batches: Usage,
-    /// Bulk query jobs.
-    pub(crate) bulk_query_jobs: Usage,
 }
 
 impl Meters {
@@ -101,9 +97,9 @@ mod tests {
     #[test]
     fn calls_leave_the_window_by_the_minute() {
         let mut usage = Usage::default();
-        usage.add(0, 3);
-        usage.add(MICROS_PER_SLOT - 1, 2);
-        usage.add(MICROS_PER_SLOT, 4);
+        usage.count_many(3, 0);
+        usage.count_many(2, MICROS_PER_SLOT - 1);
+        usage.count_many(4, MICROS_PER_SLOT);
         assert_eq!(usage.used(24 * HOUR - 1), 9);
         assert_eq!(usage.used(24 * HOUR), 4);
         assert_eq!(usage.used(24 * HOUR + MICROS_PER_SLOT), 0);
@@ -113,7 +109,7 @@ mod tests {
     fn a_counter_never_overflows_and_holds_a_day_of_slots_at_most() {
         let mut usage = Usage::default();
         for minute in 0..5_000 {
-            usage.add(minute * MICROS_PER_SLOT, u64::MAX / 2);
+            usage.count_many(u64::MAX / 2, minute * MICROS_PER_SLOT);
             assert!(usage.slots.len() <= SLOTS as usize);
         }
         assert_eq!(usage.used(u64::MAX), 0);

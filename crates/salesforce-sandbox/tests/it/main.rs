@@ -2,17 +2,26 @@
 #![allow(clippy::disallowed_methods, reason = "a test may read the clock")]
 #![allow(clippy::unwrap_used)]
 mod binary;
+mod bulk;
 mod collections;
 mod control;
 mod describe;
 mod faults;
 mod harness;
+mod identity;
 mod lifecycle;
 mod limits;
 mod mishaps;
 mod oauth;
+mod objects;
 mod page;
+mod passwords;
+mod query;
 mod rest;
+mod sessions;
 mod single;
+mod soap;
 mod speed;
 mod stepping;
+mod token_requests;
+mod web_login;
