@@ -219,7 +219,8 @@ impl OrgConfig {
         config
     }
 
-    fn parse(text: &str) -> Result<OrgConfig, toml::de::Error> {
+    /// Reads TOML; what contradicts itself is for [`OrgConfig::mistakes`].
+    pub(crate) fn parse(text: &str) -> Result<OrgConfig, toml::de::Error> {
         let mut config: OrgConfig = toml::from_str(text)?;
         if let Some(edition) = config.edition {
             // What is said wins over what the edition brings along.

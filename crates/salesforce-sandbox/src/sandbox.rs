@@ -132,7 +132,7 @@ impl Sandbox {
     }
 
     /// Makes the org what it was at its start, but for the clock, which never goes back, and for ids, which are never
-    /// given twice. Requests in progress go on, those that were held among them.
+    /// given twice. Requests in progress go on, those that were held among them; bulk jobs do not.
     pub fn reset(&self) {
         self.org.reset();
     }

@@ -210,6 +210,17 @@ impl Bulk {
         jobs.iter().map(|job| job.snapshot()).collect()
     }
 
+    /// The newest jobs, newest first.
+    pub(crate) fn newest(&self, most: usize, now: Moment) -> Vec<JobSnapshot> {
+        let jobs: Vec<Arc<Job>> = {
+            let mut jobs = lock(&self.jobs);
+            jobs.sweep(now.wall_micros);
+            let newest = jobs.by_number.values().rev().take(most);
+            newest.map(Arc::clone).collect()
+        };
+        jobs.iter().map(|job| job.snapshot()).collect()
+    }
+
     /// One of the three result files of an ingest job.
     pub(crate) fn result_file(
         &self,

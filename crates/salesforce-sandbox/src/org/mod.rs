@@ -144,14 +144,15 @@ impl Org {
     }
 
     /// As it was at its start, but for the clock, which never goes back, and for ids, which are never given twice.
-    /// Requests in progress go on, those that were held among them.
+    /// Requests in progress go on, those that were held among them; bulk jobs do not.
     pub(crate) fn reset(&self) {
+        // Jobs first: one that a fault holds must not go on to its next rows.
+        self.bulk.clear();
         self.faults.clear();
         self.sessions().revoke_all();
         *self.approvals() = Approvals::default();
         *self.login_rate() = LoginRate::default();
         *self.meters() = Meters::default();
-        self.bulk.clear();
         self.leads().clear();
         self.watch.reset();
         self.arm_configured();

@@ -702,3 +702,66 @@ fn several_faults_come_together_on_one_reply() {
     assert_eq!(org.sandbox.stats().leads, 1);
     assert_eq!(org.sandbox.stats().faults_applied, 4);
 }
+
+#[test]
+fn a_fault_can_be_for_each_kind_of_request_and_leaves_the_others_alone() {
+    let org = Org::demo();
+    let rest = "/services/data/v67.0";
+    let kinds = [
+        ("token", "POST", "/services/oauth2/token".to_owned()),
+        ("login", "POST", "/services/oauth2/revoke".to_owned()),
+        ("collections", "PATCH", COLLECTIONS.to_owned()),
+        (
+            "single",
+            "PATCH",
+            format!("{rest}/sobjects/Lead/MySQL_Id__c/1"),
+        ),
+        ("bulk_create", "POST", format!("{rest}/jobs/ingest")),
+        (
+            "bulk_upload",
+            "PUT",
+            format!("{rest}/jobs/ingest/750000000000001AAA/batches"),
+        ),
+        (
+            "bulk_state",
+            "PATCH",
+            format!("{rest}/jobs/ingest/750000000000001AAA"),
+        ),
+        ("bulk_info", "GET", format!("{rest}/jobs/ingest")),
+        (
+            "bulk_results",
+            "GET",
+            format!("{rest}/jobs/ingest/750000000000001AAA/failedResults"),
+        ),
+        (
+            "query",
+            "GET",
+            format!("{rest}/query?q=SELECT+Id+FROM+Lead"),
+        ),
+        ("other", "GET", format!("{rest}/limits")),
+    ];
+    for (on, _, _) in &kinds {
+        arm(
+            &org,
+            &json!({ "on": on, "action": { "kind": "html", "status": 502 } }),
+        );
+        for (kind, method, path) in &kinds {
+            let answer = org.ask(method, path).json(&json!({})).send();
+            assert_eq!(
+                answer.status == 502,
+                on == kind,
+                "{on} on {kind}: {}",
+                answer.status
+            );
+        }
+        org.sandbox.faults().clear();
+    }
+    arm(
+        &org,
+        &json!({ "on": "bulk", "action": { "kind": "html", "status": 502 } }),
+    );
+    for (kind, method, path) in &kinds {
+        let answer = org.ask(method, path).json(&json!({})).send();
+        assert_eq!(answer.status == 502, kind.starts_with("bulk"), "{kind}");
+    }
+}

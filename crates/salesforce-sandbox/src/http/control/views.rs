@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::refused;
+use crate::bulk::JobSnapshot;
 use crate::http::call::Request;
 use crate::http::reply::Reply;
 use crate::org::{LeadSnapshot, Org, Overview, Refusal};
@@ -14,6 +15,8 @@ const PAGE_LEADS: usize = 20;
 const MOST_PAGE_LEADS: usize = 200;
 /// Calls that the page shows.
 const PAGE_REQUESTS: usize = 50;
+/// Jobs that it shows.
+const PAGE_JOBS: usize = 30;
 
 /// `GET /leads`.
 pub(super) fn leads(org: &Org, request: &Request) -> Result<Reply, Reply> {
@@ -101,6 +104,8 @@ struct PageData {
     search_cut_short: bool,
     /// Newest first.
     requests: Vec<RequestRecord>,
+    /// Newest first.
+    jobs: Vec<JobSnapshot>,
 }
 
 /// `GET /page.json`: all that the page shows, so that it asks one question at a time.
@@ -119,6 +124,7 @@ pub(super) fn page(org: &Org, request: &Request) -> Result<Reply, Reply> {
         // The page tells how many records there were; hundreds of keys a call would only slow it down.
         request.keys.truncate(1);
     }
+    let jobs = org.bulk.newest(PAGE_JOBS, org.now());
     Ok(Reply::json(
         200,
         &PageData {
@@ -127,6 +133,7 @@ pub(super) fn page(org: &Org, request: &Request) -> Result<Reply, Reply> {
             more_leads: window.more,
             search_cut_short: window.cut_short,
             requests,
+            jobs,
         },
     ))
 }

@@ -8,7 +8,7 @@ const LEADS = matchMedia("(max-width: 820px)").matches ? 8 : 20;
 const SAMPLES = 60;
 
 const byId = (id) => document.getElementById(id);
-const view = { paused: false, search: "", offset: 0, lead: null, jobs: true, asking: 0, timer: 0 };
+const view = { paused: false, search: "", offset: 0, lead: null, asking: 0, timer: 0 };
 const samples = [];
 
 // ---- Elements -------------------------------------------------------------------------------------------------
@@ -284,25 +284,25 @@ function showHeld(data) {
   byId("stepping").hidden = !data.stepping;
 }
 
-function showJobs(jobs) {
-  byId("jobs-panel").hidden = false;
-  const newest = [...jobs].reverse().slice(0, 50);
-  show(byId("jobs"), newest, (job) => job.id, () => {
+function showJobs(data) {
+  byId("jobs-panel").hidden = data.jobs.length === 0;
+  show(byId("jobs"), data.jobs, (job) => job.id, () => {
     const made = row("code", "", "", "number", "number", "time");
     made.children[2].append(element("span"));
     return made;
   }, (made, job) => {
     const cells = made.children;
     say(cells[0], job.id);
-    say(cells[1], `${job.operation} ${job.object}`);
+    say(cells[1], `${job.operation} ${job.object}${job.external_id_field ? ` by ${job.external_id_field}` : ""}`);
     const pill = cells[2].firstElementChild;
     say(pill, job.state);
     dress(pill, job.state === "JobComplete" ? "pill good" : job.state === "Failed" || job.state === "Aborted" ? "pill bad" : "pill warn");
-    say(cells[3], number(job.numberRecordsProcessed ?? 0));
-    say(cells[4], number(job.numberRecordsFailed ?? 0));
-    say(cells[5], String(job.createdDate ?? "").slice(0, 19).replace("T", " "));
+    pill.title = job.error_message ?? "";
+    say(cells[3], job.records > 0 ? `${number(job.records_processed)} of ${number(job.records)}` : "");
+    say(cells[4], job.records_failed > 0 ? number(job.records_failed) : "");
+    say(cells[5], clockTime(job.created_micros));
+    cells[5].title = dateTime(job.created_micros);
   });
-  byId("jobs-empty").hidden = newest.length > 0;
 }
 
 // ---- One lead -------------------------------------------------------------------------------------------------
@@ -363,10 +363,8 @@ async function refresh() {
     const query = new URLSearchParams({ search: view.search, offset: String(view.offset), limit: String(LEADS) });
     const data = await ask(`/__sandbox/page.json?${query}`);
     if (data === null) throw new Error("no page.json");
-    const jobs = view.jobs ? await ask("/__sandbox/jobs") : null;
     // A later question was asked meanwhile; its answer is the one to show.
     if (turn !== view.asking) return;
-    view.jobs = jobs !== null;
     if (data.leads.length === 0 && view.offset > 0 && data.stats.leads > 0 && !view.search) {
       view.offset = 0;
     }
@@ -381,7 +379,7 @@ async function refresh() {
     showCalls(data);
     showFaults(data);
     showHeld(data);
-    if (jobs !== null) showJobs(jobs);
+    showJobs(data);
     if (byId("lead").open) await refreshLead();
     connection(view.paused ? "Paused" : "Live", view.paused ? "" : "good");
   } catch {
