@@ -22,6 +22,7 @@ mod sessions;
 mod single;
 mod soap;
 mod speed;
+mod spoilt;
 mod stepping;
 mod token_requests;
 mod web_login;
