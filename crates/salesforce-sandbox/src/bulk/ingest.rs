@@ -17,7 +17,7 @@ use super::row_error;
 use super::rows::RowReader;
 use super::shuffle::Shuffle;
 use crate::faults::{self, JobPlan, hold};
-use crate::org::{Org, Outcome, Refusal, Transaction, WriteOptions, ambiguous};
+use crate::org::{Draft, Org, Outcome, Refusal, Transaction, WriteOptions, ambiguous};
 
 /// Rows of the scan between two pauses.
 const SCAN_ROWS: usize = 10_000;
@@ -200,7 +200,8 @@ impl Ingest<'_> {
             self.org.faults.plan_job_records(&keys)
         };
         let hits = refused.len() as u64;
-        faults::refuse_picked(self.org, &mut drafts, refused);
+        let id_of = |draft: &Draft<'_>| draft.lead_id(&mut self.org.leads(), &self.org.schema);
+        faults::refuse_picked(&mut drafts, refused, id_of);
         let in_progress = {
             let keys = drafts
                 .iter()
@@ -269,7 +270,7 @@ impl Ingest<'_> {
         let updated = of(|o| matches!(o, Outcome::Updated(_)));
         let refused = of(|o| !o.is_written());
         self.org.watch.count(|stats| {
-            stats.leads = self.org.leads().count();
+            stats.leads = self.org.lead_count();
             stats.records_created += created;
             stats.records_upserted += created + updated;
             stats.records_rejected += refused;

@@ -108,6 +108,42 @@ impl Armed {
         }
         plan
     }
+
+    /// The plan for a composite call as a whole, or for one part of it of that kind. Faults on records, `poison`
+    /// among them, are for the parts that carry the records; all others are for the whole and act once.
+    pub(super) fn plan_composite(
+        &mut self,
+        part: Option<Endpoint>,
+        occasion: &Occasion<'_>,
+        now_micros: u64,
+    ) -> Plan {
+        let mut plan = Plan::default();
+        for armed in &mut self.faults {
+            let action = &armed.fault.action;
+            let for_parts = action.is_on_records() || matches!(action, Action::Poison { .. });
+            let elsewhere = matches!(action, Action::Down { .. }) || action.is_on_jobs();
+            if elsewhere || for_parts != part.is_some() {
+                continue;
+            }
+            let endpoints = [Some(Endpoint::Composite), part];
+            let is_for = endpoints.into_iter().flatten().any(|endpoint| {
+                let occasion = Occasion {
+                    endpoint,
+                    ..*occasion
+                };
+                armed.is_for(&occasion, now_micros)
+            });
+            if !is_for {
+                continue;
+            }
+            if armed.fault.action.is_on_records() {
+                armed.draw_records(occasion.keys, &self.hasher, &mut plan);
+            } else if armed.draw(occasion.keys) {
+                plan.take(armed.id, &armed.fault, occasion);
+            }
+        }
+        plan
+    }
 }
 
 impl ArmedFault {

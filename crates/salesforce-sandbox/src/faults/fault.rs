@@ -25,6 +25,9 @@ pub enum Endpoint {
     Collections,
     /// Writes of `/sobjects/Lead/…`.
     Single,
+    /// Writes of `/composite`, `/composite/batch`, `/composite/graph` and `/composite/tree/…`. Actions on records,
+    /// and `poison`, act on the subrequests that carry the record; so do those for `Collections` or `Single`.
+    Composite,
     /// Everything below `/jobs`, the records of ingest jobs, and the jobs themselves.
     Bulk,
     /// `POST /jobs/…`.

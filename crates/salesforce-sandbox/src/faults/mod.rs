@@ -29,7 +29,7 @@ pub(crate) use plan::{Change, Hold, Instead, Occasion, Plan};
 pub use preset::Preset;
 
 use crate::clock::Clock;
-use crate::org::{Draft, Org, Refusal, lock};
+use crate::org::{Draft, Refusal, lock};
 
 /// The armed faults of an org.
 #[derive(Debug)]
@@ -179,6 +179,24 @@ impl Faults {
         lock(&self.armed).plan(occasion, now)
     }
 
+    /// What happens to a composite call as a whole, whose parts carry these keys.
+    pub(crate) fn plan_composite(&self, occasion: &Occasion<'_>) -> Plan {
+        if !self.any.load(Ordering::Acquire) {
+            return Plan::default();
+        }
+        let now = self.clock.monotonic_micros();
+        lock(&self.armed).plan_composite(None, occasion, now)
+    }
+
+    /// What happens to the records of one part of a composite call, and to nothing else.
+    pub(crate) fn plan_part(&self, part: Endpoint, occasion: &Occasion<'_>) -> Plan {
+        if !self.any.load(Ordering::Acquire) {
+            return Plan::default();
+        }
+        let now = self.clock.monotonic_micros();
+        lock(&self.armed).plan_composite(Some(part), occasion, now)
+    }
+
     /// What happens to a bulk job that starts now.
     pub(crate) fn plan_job(&self) -> JobPlan {
         if !self.any.load(Ordering::Acquire) {
@@ -198,11 +216,12 @@ impl Faults {
     }
 }
 
-/// Refuses the records that faults picked; `{id}` and `{key}` in a text are filled in.
+/// Refuses the records that faults picked; `{id}` and `{key}` in a text are filled in. `id_of` says which lead a record
+/// is for: only the caller knows whether the lock of the leads is held.
 pub(crate) fn refuse_picked(
-    org: &Org,
     drafts: &mut [Draft<'_>],
     picked: Vec<(usize, Vec<Refusal>)>,
+    mut id_of: impl FnMut(&Draft<'_>) -> Option<String>,
 ) {
     for (index, mut refusals) in picked {
         let Some(draft) = drafts.get_mut(index) else {
@@ -213,7 +232,7 @@ pub(crate) fn refuse_picked(
                 refusal.message = refusal.message.replace("{key}", &draft.key());
             }
             if refusal.message.contains("{id}") {
-                let id = draft.lead_id(&mut org.leads(), &org.schema);
+                let id = id_of(draft);
                 let id = id.as_deref().unwrap_or("<unknown>");
                 refusal.message = refusal.message.replace("{id}", id);
             }

@@ -19,14 +19,21 @@ pub(super) const COUNTS_SINCE: u32 = 40;
 /// Counts a call and lets it in, or refuses it: too many run for long, or the day's calls are used up.
 pub(super) fn admit(org: &Org, app: Option<usize>) -> Result<CallGuard<'_>, Refusal> {
     let now = org.clock.monotonic_micros();
-    let refused = |text: &str| Err(Refusal::new("REQUEST_LIMIT_EXCEEDED", text));
     let Some(guard) = org
         .watch
         .enter_call(now, org.config.concurrent_long_requests)
     else {
         org.watch.count(|stats| stats.concurrency_refusals += 1);
-        return refused("ConcurrentRequests (Concurrent API Requests) Limit exceeded.");
+        return Err(refused(
+            "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+        ));
     };
+    spend(org, app).map(|()| guard)
+}
+
+/// Counts a call, or refuses it because the day's calls are used up.
+pub(super) fn spend(org: &Org, app: Option<usize>) -> Result<(), Refusal> {
+    let now = org.clock.monotonic_micros();
     let mut meters = org.meters();
     if org
         .api_calls_refused_from()
@@ -34,7 +41,7 @@ pub(super) fn admit(org: &Org, app: Option<usize>) -> Result<CallGuard<'_>, Refu
     {
         drop(meters);
         org.watch.count(|stats| stats.quota_refusals += 1);
-        return refused("TotalRequests Limit exceeded.");
+        return Err(refused("TotalRequests Limit exceeded."));
     }
     meters.api_calls.count(now);
     if let Some(app) = app {
@@ -42,7 +49,11 @@ pub(super) fn admit(org: &Org, app: Option<usize>) -> Result<CallGuard<'_>, Refu
     }
     drop(meters);
     org.watch.count(|stats| stats.api_calls += 1);
-    Ok(guard)
+    Ok(())
+}
+
+fn refused(text: &str) -> Refusal {
+    Refusal::new("REQUEST_LIMIT_EXCEEDED", text)
 }
 
 /// Adds `Sforce-Limit-Info`, with the app's own part where the org limits apps. What a gateway says does not have it.

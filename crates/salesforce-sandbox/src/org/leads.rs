@@ -3,6 +3,8 @@
 //! Invariants: every index agrees with the live leads; a place is never given out twice, so ids stay unique.
 //! Rules about what may be written live in `upsert`; this file only keeps things consistent.
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::index::Index;
 use crate::schema::Schema;
@@ -29,7 +31,8 @@ pub(crate) type Matches = Vec<u32>;
 #[derive(Debug)]
 pub(crate) struct LeadStore {
     leads: Vec<Lead>,
-    live: u64,
+    /// Shared with those who want to know it without waiting for the lock.
+    live: Arc<AtomicU64>,
     /// Most live leads that there is room for.
     room: u64,
     /// Unique fields from the start; other key fields from their first use.
@@ -45,7 +48,7 @@ impl LeadStore {
             .collect();
         LeadStore {
             leads: Vec::new(),
-            live: 0,
+            live: Arc::default(),
             room: u64::MAX,
             indexes,
         }
@@ -58,12 +61,17 @@ impl LeadStore {
 
     /// Whether no lead can be added.
     pub(crate) fn is_full(&self) -> bool {
-        self.live >= self.room
+        self.count() >= self.room
     }
 
     /// Leads that are not deleted.
     pub(crate) fn count(&self) -> u64 {
-        self.live
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// The same count, for those who do not hold the lock.
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.live)
     }
 
     pub(crate) fn get(&self, place: u32) -> Option<&Lead> {
@@ -114,7 +122,7 @@ impl LeadStore {
             lead.deleted = true;
             lead.packed = Box::default();
         }
-        self.live = 0;
+        self.live.store(0, Ordering::Release);
     }
 
     /// Whether the lead was converted, which makes it read-only.
@@ -169,7 +177,7 @@ impl LeadStore {
             created_by: user,
             modified_by: user,
         });
-        self.live += 1;
+        self.live.fetch_add(1, Ordering::AcqRel);
         place
     }
 
@@ -198,7 +206,7 @@ impl LeadStore {
         };
         self.reindex(place, &packed, &[]);
         self.leads[place as usize].deleted = true;
-        self.live -= 1;
+        self.live.fetch_sub(1, Ordering::AcqRel);
         true
     }
 
@@ -220,7 +228,8 @@ impl LeadStore {
         let Some(lead) = self.leads.get_mut(place as usize) else {
             return;
         };
-        self.live += u64::from(lead.deleted);
+        self.live
+            .fetch_add(u64::from(lead.deleted), Ordering::AcqRel);
         *lead = before;
     }
 

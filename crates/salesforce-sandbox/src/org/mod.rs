@@ -1,8 +1,8 @@
 //! The state of the org and the rules for changing it.
 //!
 //! Invariants: leads are changed under one lock that is held for the write alone (never across an await, never
-//! while a request is parsed or a reply is built from anything but the leads themselves). Whoever holds it takes no
-//! lock of `watch`; the other way round is allowed.
+//! while a request is parsed or a reply is built from anything but the leads themselves). A composite call that is all
+//! or none is the exception: a part that refers to an earlier one is parsed, and every part answered, under the lock.
 mod browse;
 pub(crate) mod id;
 mod index;
@@ -21,6 +21,7 @@ mod upsert;
 mod usage;
 mod users;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use index::fold;
@@ -68,6 +69,7 @@ pub(crate) struct Org {
     /// Whether the control endpoints answer; only on a loopback listener.
     pub(crate) control: bool,
     leads: Mutex<LeadStore>,
+    live_leads: Arc<AtomicU64>,
     sessions: Mutex<Sessions>,
     approvals: Mutex<Approvals>,
     login_rate: Mutex<LoginRate>,
@@ -89,13 +91,15 @@ impl Org {
             idle_micros: config.session_idle_seconds.map(micros),
             whole_micros: config.session_lifetime_seconds.map(micros),
         };
+        let leads = LeadStore::new(&schema).with_room(room);
         let org = Org {
             apps: config
                 .apps
                 .iter()
                 .map(|app| RegisteredApp::new(app, &users))
                 .collect(),
-            leads: Mutex::new(LeadStore::new(&schema).with_room(room)),
+            live_leads: leads.counter(),
+            leads: Mutex::new(leads),
             schema,
             records: Records::new(&config, &users, &read_only_schemas, started_micros),
             users,
@@ -137,10 +141,15 @@ impl Org {
         lock(&self.sessions)
     }
 
+    /// Live leads, without waiting for their lock; those of a transaction in progress are among them.
+    pub(crate) fn lead_count(&self) -> u64 {
+        self.live_leads.load(Ordering::Acquire)
+    }
+
     /// Deletes every lead for good.
     pub(crate) fn empty(&self) {
         self.leads().clear();
-        self.watch.count(|stats| stats.leads = self.leads().count());
+        self.watch.count(|stats| stats.leads = self.lead_count());
     }
 
     /// As it was at its start, but for the clock, which never goes back, and for ids, which are never given twice.

@@ -56,6 +56,17 @@ impl Refusal {
         )
     }
 
+    /// For a well-formed id of no record.
+    pub(crate) fn unknown_id() -> Refusal {
+        Refusal::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    }
+
+    /// For a name that is no field, or none that the user may see.
+    pub(crate) fn no_such_column(name: &str) -> Refusal {
+        let text = format!("No such column '{name}' on sobject of type Lead");
+        Refusal::new("INVALID_FIELD", text)
+    }
+
     /// As an element of a request-level error array; `fields` only when there are any.
     pub(crate) fn request_json(&self) -> Value {
         let mut object = json!({ "message": self.message, "errorCode": self.code });

@@ -78,7 +78,6 @@ impl<'o> Transaction<'o> {
     }
 
     /// Undoes everything since the beginning of a revocable transaction.
-    #[expect(dead_code, reason = "for composite calls, which follow")]
     pub(crate) fn roll_back(&mut self) {
         self.undo_to(0);
     }
