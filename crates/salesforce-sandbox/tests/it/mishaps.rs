@@ -525,3 +525,50 @@ fn a_fault_can_be_for_each_kind_of_request_and_leaves_the_others_alone() {
         assert_eq!(answer.status == 502, kind.starts_with("bulk"), "{kind}");
     }
 }
+
+#[test]
+fn a_record_of_a_composite_call_that_is_all_or_none_is_refused_with_its_leads_id() {
+    let org = Org::demo();
+    org.upsert(&[lead("1")]);
+    let id = org.sandbox.leads()[0].id.clone();
+    arm(
+        &org,
+        &json!({ "on": "composite", "keys": ["1"], "path": "/services/data/v67.0/composite", "action": {
+            "kind": "record_error", "status_code": "UNABLE_TO_LOCK_ROW",
+        } }),
+    );
+    let part = |key: &str| {
+        json!({
+            "method": "PATCH", "referenceId": format!("r{key}"),
+            "url": format!("/services/data/v67.0/sobjects/Lead/MySQL_Id__c/{key}"),
+            "body": { "LastName": "Doe", "Company": "Acme" },
+        })
+    };
+    for all_or_none in [true, false] {
+        let body = json!({ "allOrNone": all_or_none, "compositeRequest": [part("2"), part("1")] });
+        let answer = org
+            .ask("POST", "/services/data/v67.0/composite")
+            .json(&body)
+            .send();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let parts = &answer.json()["compositeResponse"];
+        assert_eq!(
+            parts[1]["body"][0]["message"],
+            format!("unable to obtain exclusive access to this record or 1 records: {id}"),
+            "{parts}"
+        );
+        assert_eq!(org.sandbox.stats().leads, if all_or_none { 1 } else { 2 });
+    }
+    let fault = json!({ "times": 1, "action": { "kind": "result_count", "change": -1 } });
+    org.sandbox.faults().clear();
+    arm(&org, &fault);
+    let body = json!({ "compositeRequest": [part("2"), part("1")] });
+    let answer = org
+        .ask("POST", "/services/data/v67.0/composite")
+        .json(&body)
+        .send();
+    assert_eq!(
+        answer.json()["compositeResponse"].as_array().unwrap().len(),
+        1
+    );
+}
