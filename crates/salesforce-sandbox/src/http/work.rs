@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 
 use super::faulted;
 use super::reply::Reply;
-use crate::faults::{Endpoint, Refuse};
+use crate::faults::{self, Endpoint, Instead, Occasion};
 use crate::org::{Draft, LeadStore, Org, Outcome, Refusal, Transaction, WriteOptions, look};
 use crate::schema::Schema;
 use crate::watch::RequestRecord;
@@ -108,18 +108,31 @@ impl<'r> Work<'r> {
     }
 
     /// Lets the faults on records act on a part of a composite call; those on the whole call have acted already.
-    pub(super) fn meet_faults_on_part(&mut self, org: &Org) -> Result<(), Reply> {
+    /// `record` is that of the whole call, whose `transaction` holds the lock of the leads.
+    pub(super) fn meet_faults_on_part(
+        &mut self,
+        org: &Org,
+        record: &RequestRecord,
+        transaction: Option<&mut Transaction<'_>>,
+    ) -> Result<(), Reply> {
         let Work::Write(write) = self else {
             return Ok(());
         };
-        let keys: Vec<&str> = write.keys.iter().map(String::as_str).collect();
-        let plan = org.faults.plan_part(write.endpoint, &keys);
+        let occasion = Occasion::of(Endpoint::Composite, record, &write.keys);
+        let plan = org.faults.plan_part(write.endpoint, &occasion);
         if plan.hits > 0 {
             org.watch.count(|stats| stats.faults_applied += plan.hits);
         }
-        write.refuse(plan.records);
+        match transaction {
+            Some(transaction) => write.refuse(plan.records, |draft| {
+                draft.lead_id(transaction.store(), &org.schema)
+            }),
+            None => write.refuse(plan.records, |draft| {
+                draft.lead_id(&mut org.leads(), &org.schema)
+            }),
+        }
         match plan.refuse {
-            Some(Refuse::Json { status, refusal }) => Err(Reply::error(status, &refusal)),
+            Some(Instead::Json { status, refusal }) => Err(Reply::error(status, &refusal)),
             _ => Ok(()),
         }
     }
@@ -147,12 +160,12 @@ impl<'r> Work<'r> {
 }
 
 impl Write<'_> {
-    fn refuse(&mut self, records: Vec<(usize, Refusal)>) {
-        for (index, refusal) in records {
-            if let Some(draft) = self.drafts.get_mut(index) {
-                draft.refuse(refusal);
-            }
-        }
+    fn refuse(
+        &mut self,
+        picked: Vec<(usize, Vec<Refusal>)>,
+        id_of: impl FnMut(&Draft<'_>) -> Option<String>,
+    ) {
+        faults::refuse_picked(&mut self.drafts, picked, id_of);
     }
 }
 
@@ -206,9 +219,9 @@ impl Tally {
         if self.records == 0 {
             return;
         }
-        let leads = org.leads().count();
         org.watch.count(|stats| {
-            stats.leads = leads;
+            // Read under the lock of the counters, so that of two calls the later has the last word.
+            stats.leads = org.lead_count();
             stats.records_created += self.created;
             stats.records_upserted += self.created + self.updated;
             stats.records_rejected += self.records - written;
@@ -227,17 +240,18 @@ pub(super) async fn run(
         Work::Read(endpoint, _) => *endpoint,
         Work::Write(write) => write.endpoint,
     };
-    let mut plan = {
-        let keys: Vec<&str> = work.keys().iter().map(String::as_str).collect();
-        org.faults.plan(endpoint, &keys)
-    };
+    let mut plan = org
+        .faults
+        .plan(&Occasion::of(endpoint, record, work.keys()));
     let in_progress = {
         let keys = work.folded_keys(&org.schema);
         org.watch.enter_keys(keys.iter().map(AsRef::as_ref))
     };
     let user = token.and_then(|token| org.sessions().holder(token));
     if let Work::Write(write) = &mut work {
-        write.refuse(std::mem::take(&mut plan.records));
+        write.refuse(std::mem::take(&mut plan.records), |draft| {
+            draft.lead_id(&mut org.leads(), &org.schema)
+        });
     }
     if plan.waits_before() {
         work.look(org);

@@ -61,6 +61,10 @@ impl Index {
             self.places.remove(key.as_ref());
         }
     }
+
+    pub(crate) fn clear(&mut self) {
+        self.places.clear();
+    }
 }
 
 /// The form of a key under which it is compared.

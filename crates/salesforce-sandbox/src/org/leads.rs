@@ -3,6 +3,8 @@
 //! Invariants: every index agrees with the live leads; a place is never given out twice, so ids stay unique.
 //! Rules about what may be written live in `upsert`; this file only keeps things consistent.
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::index::Index;
 use crate::schema::Schema;
@@ -29,7 +31,10 @@ pub(crate) type Matches = Vec<u32>;
 #[derive(Debug)]
 pub(crate) struct LeadStore {
     leads: Vec<Lead>,
-    live: u64,
+    /// Shared with those who want to know it without waiting for the lock.
+    live: Arc<AtomicU64>,
+    /// Most live leads that there is room for.
+    room: u64,
     /// Unique fields from the start; other key fields from their first use.
     indexes: HashMap<u16, Index>,
 }
@@ -43,14 +48,30 @@ impl LeadStore {
             .collect();
         LeadStore {
             leads: Vec::new(),
-            live: 0,
+            live: Arc::default(),
+            room: u64::MAX,
             indexes,
         }
     }
 
+    /// Leaves room for so many leads.
+    pub(crate) fn with_room(self, room: u64) -> LeadStore {
+        LeadStore { room, ..self }
+    }
+
+    /// Whether no lead can be added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count() >= self.room
+    }
+
     /// Leads that are not deleted.
     pub(crate) fn count(&self) -> u64 {
-        self.live
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// The same count, for those who do not hold the lock.
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.live)
     }
 
     pub(crate) fn get(&self, place: u32) -> Option<&Lead> {
@@ -76,6 +97,32 @@ impl LeadStore {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Lead)> {
         (0_u32..).zip(&self.leads).filter(|(_, lead)| !lead.deleted)
+    }
+
+    /// One more than the last place given out.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.leads.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Live leads before a place, newest first.
+    pub(crate) fn iter_newest(&self, below: u32) -> impl Iterator<Item = (u32, &Lead)> {
+        let end = self.leads.len().min(below as usize);
+        (0_u32..below)
+            .zip(&self.leads[..end])
+            .rev()
+            .filter(|(_, lead)| !lead.deleted)
+    }
+
+    /// Deletes every lead for good. Their places stay given out.
+    pub(crate) fn clear(&mut self) {
+        for index in self.indexes.values_mut() {
+            index.clear();
+        }
+        for lead in &mut self.leads {
+            lead.deleted = true;
+            lead.packed = Box::default();
+        }
+        self.live.store(0, Ordering::Release);
     }
 
     /// Whether the lead was converted, which makes it read-only.
@@ -130,7 +177,7 @@ impl LeadStore {
             created_by: user,
             modified_by: user,
         });
-        self.live += 1;
+        self.live.fetch_add(1, Ordering::AcqRel);
         place
     }
 
@@ -159,7 +206,7 @@ impl LeadStore {
         };
         self.reindex(place, &packed, &[]);
         self.leads[place as usize].deleted = true;
-        self.live -= 1;
+        self.live.fetch_sub(1, Ordering::AcqRel);
         true
     }
 
@@ -181,7 +228,8 @@ impl LeadStore {
         let Some(lead) = self.leads.get_mut(place as usize) else {
             return;
         };
-        self.live += u64::from(lead.deleted);
+        self.live
+            .fetch_add(u64::from(lead.deleted), Ordering::AcqRel);
         *lead = before;
     }
 
