@@ -1,12 +1,13 @@
 // The day's calls run out: 403 by code and message, counted in the header of every reply before.
 import { strict as assert } from 'node:assert';
-import { control, lead, loggedIn, refused } from './org.mjs';
+import { clientId, control, lead, loggedIn, refused } from './org.mjs';
 
 const conn = await loggedIn();
 const leads = conn.sobject('Lead');
 await leads.create(lead('1'));
 assert.deepEqual(conn.limitInfo, { apiUsage: { used: 1, limit: 3 } });
-assert.deepEqual((await conn.limits()).DailyApiRequests, { Max: 3, Remaining: 1 });
+const { Max, Remaining, [clientId]: app } = (await conn.limits()).DailyApiRequests;
+assert.deepEqual({ Max, Remaining, app }, { Max: 3, Remaining: 1, app: { Max: 2, Remaining: 0 } });
 await leads.upsert([lead('1'), lead('2')], 'MySQL_Id__c');
 assert.deepEqual(conn.limitInfo, { apiUsage: { used: 3, limit: 3 } });
 await refused(leads.create(lead('3')), 'REQUEST_LIMIT_EXCEEDED', 'TotalRequests Limit exceeded.');

@@ -1,4 +1,4 @@
-// Gateways, cut connections, concurrency, retired versions: what jsforce makes of each.
+// Gateways, cut connections, retired versions: what jsforce makes of each.
 import { strict as assert } from 'node:assert';
 import { arm, lead, loggedIn, refusal, refused } from './org.mjs';
 
@@ -19,10 +19,6 @@ assert.equal(repeated.created, false);
 // It repeats a GET: one bad reply goes unnoticed.
 await arm({ on: 'other', times: 1, action: { kind: 'html', status: 503 } });
 assert.ok((await conn.limits()).DailyApiRequests.Max > 0);
-
-const busy = 'ConcurrentRequests (Concurrent API Requests) Limit exceeded.';
-await arm({ on: 'collections', times: 1, action: { kind: 'refuse', status: 403, code: 'REQUEST_LIMIT_EXCEEDED', message: busy } });
-await refused(leads.upsert([lead('3')], 'MySQL_Id__c'), 'REQUEST_LIMIT_EXCEEDED', busy);
 
 const old = await loggedIn({ version: '30.0' });
 await refused(old.describeGlobal(), 'GONE', '');

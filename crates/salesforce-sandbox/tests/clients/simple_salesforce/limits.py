@@ -12,8 +12,10 @@ def usage():
     return usage.used, usage.total
 
 
-equal(sf.limits()["DailyApiRequests"], {"Max": 3, "Remaining": 2})
+daily = sf.limits()["DailyApiRequests"]
+equal((daily["Max"], daily["Remaining"]), (3, 2))
 equal(usage(), (1, 3))
+equal(sf.api_usage["per-app-api-usage"], (1, 2, "leadstream-demo"))
 leads = sf.Lead
 leads.create(lead("1"))
 equal(leads.api_usage["api-usage"], (2, 3))

@@ -1,8 +1,8 @@
-"""Gateways, cut connections, concurrency, retired versions: what simple-salesforce makes of each."""
+"""Gateways, cut connections, retired versions: what simple-salesforce makes of each."""
 
 import requests
 from org import arm, equal, lead, logged_in, records, refused
-from simple_salesforce import SalesforceGeneralError, SalesforceRefusedRequest
+from simple_salesforce import SalesforceGeneralError
 
 sf = logged_in()
 UPSERT = "composite/sobjects/Lead/MySQL_Id__c"
@@ -16,11 +16,6 @@ arm(on="collections", times=1, action={"kind": "drop", "commit": True})
 refused(requests.ConnectionError, sf.restful, UPSERT, method="PATCH", json=records([lead("2")]))
 # It was written all the same.
 equal(sf.restful(UPSERT, method="PATCH", json=records([lead("2")]))[0]["created"], False)
-
-busy = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
-arm(on="single", times=1, action={"kind": "refuse", "status": 403, "code": "REQUEST_LIMIT_EXCEEDED", "message": busy})
-error = refused(SalesforceRefusedRequest, sf.Lead.create, lead("3"))
-equal(error.content, [{"message": busy, "errorCode": "REQUEST_LIMIT_EXCEEDED"}])
 
 error = refused(SalesforceGeneralError, logged_in(version="30.0").describe)
 equal((error.status, error.content[0]["errorCode"]), (410, "GONE"))

@@ -119,11 +119,24 @@ fn simple_salesforce_logs_in_anew_when_its_session_dies() {
 fn simple_salesforce_sees_the_quota_shrink_and_run_out() {
     let config = || OrgConfig {
         daily_api_requests: 3,
+        per_app_limit: Some(2),
         ..OrgConfig::default()
     };
     check("limits", config, |org, _| {
         assert_eq!(org.sandbox.stats().api_calls, 4);
         assert_eq!(org.sandbox.stats().leads, 2);
+    });
+}
+
+#[test]
+fn simple_salesforce_is_refused_while_long_calls_fill_the_org() {
+    let config = || OrgConfig {
+        concurrent_long_requests: 1,
+        ..OrgConfig::default()
+    };
+    check("concurrency", config, |org, _| {
+        let keys = ["quick", "slow", "late"].map(|key| json!(key));
+        assert_eq!(org.values("MySQL_Id__c"), keys);
     });
 }
 
