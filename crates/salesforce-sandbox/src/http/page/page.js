@@ -277,7 +277,8 @@ function showHeld(data) {
     say(pill, held.committed ? "committed" : "not committed");
     dress(pill, held.committed ? "pill good" : "pill warn");
     say(end, `for ${span(data.now_monotonic_micros - held.since_monotonic_micros)}`);
-    const keys = held.keys.length ? ` · ${held.records === 1 ? "1 record" : `${number(held.records)} records`}: ${held.keys.join(", ")}` : "";
+    const records = held.records === 1 ? "1 record" : `${number(held.records)} records`;
+    const keys = held.records > 0 ? ` · ${[records, held.keys.join(", ")].filter(Boolean).join(": ")}` : "";
     say(made.lastElementChild, held.path + keys);
   });
   byId("held-empty").hidden = data.held.length > 0;
