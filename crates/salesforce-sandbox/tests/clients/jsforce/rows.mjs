@@ -23,5 +23,5 @@ const second = await leads.upsert(lead('2'), 'MySQL_Id__c');
 assert.equal(second.created, true);
 
 assert.equal((await leads.destroy(second.id)).success, true);
-await refused(leads.retrieve(second.id), 'NOT_FOUND', '');
+await refused(leads.retrieve(second.id), 'ENTITY_IS_DELETED', 'entity is deleted');
 report({ id: created.id });

@@ -29,6 +29,21 @@ const SECURITY_TOKEN: &str = "Tok3nTok3nTok3nTok3nTok3";
 /// Whom the assignment rule gives every lead, in orgs that have one.
 pub const RULE_OWNER: &str = "005Hp00000000ZZIAY";
 
+/// An org with one rule of each kind that a client can run into.
+pub const RULES: &str = r#"
+    [[duplicate_rules]]
+    match = ["Email"]
+    [[validation_rules]]
+    name = "Revenue"
+    condition = "AnnualRevenue < 0"
+    message = "Revenue cannot be negative."
+    field = "AnnualRevenue"
+    [[triggers]]
+    name = "LeadTrigger"
+    fails_when = 'Title = "Troll"'
+    message = "System.DmlException: no trolls"
+"#;
+
 /// How a client reaches the org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire {

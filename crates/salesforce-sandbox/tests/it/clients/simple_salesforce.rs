@@ -2,7 +2,7 @@
 use salesforce_sandbox::OrgConfig;
 use serde_json::{Value, json};
 
-use super::client_org::{Client, ClientOrg, RULE_OWNER, over_every_wire};
+use super::client_org::{Client, ClientOrg, RULE_OWNER, RULES, over_every_wire};
 
 #[track_caller]
 fn check(script: &str, config: impl Fn() -> OrgConfig, check: impl Fn(&ClientOrg, &Value)) {
@@ -69,6 +69,14 @@ fn simple_salesforce_is_told_why_a_write_is_refused() {
     check("refusals", OrgConfig::default, |org, _| {
         let keys = ["taken", "g", "h", "a"].map(|key| json!(key));
         assert_eq!(org.values("MySQL_Id__c"), keys);
+    });
+}
+
+#[test]
+fn simple_salesforce_runs_into_the_rules_of_the_org() {
+    let config = || toml::from_str(RULES).unwrap();
+    check("rules", config, |org, _| {
+        assert_eq!(org.values("MySQL_Id__c"), ["1", "2"].map(|key| json!(key)));
     });
 }
 
