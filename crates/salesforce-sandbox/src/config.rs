@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::schema::FieldType;
+use crate::serving::ServingConfig;
 
 /// Configuration of one org. `Default` is the demo org.
 #[derive(Debug, Clone, Deserialize)]
@@ -43,6 +44,8 @@ pub struct OrgConfig {
     pub request_log_entries: usize,
     /// Keys kept in the log over all its requests; older requests are dropped first.
     pub request_log_keys: usize,
+    /// What clients may hold on to: connections, time, memory.
+    pub serving: ServingConfig,
 }
 
 impl Default for OrgConfig {
@@ -64,6 +67,7 @@ impl Default for OrgConfig {
             compress_replies: true,
             request_log_entries: 10_000,
             request_log_keys: 200_000,
+            serving: ServingConfig::default(),
         }
     }
 }
@@ -228,6 +232,7 @@ impl OrgConfig {
         if self.daily_api_requests == 0 {
             found.push("daily_api_requests must be at least 1".into());
         }
+        found.extend(self.serving.mistakes());
         found
     }
 }

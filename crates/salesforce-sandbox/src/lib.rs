@@ -1,7 +1,9 @@
 //! A Salesforce org in one process: OAuth, describe, lead upserts, limits, and faults on demand.
 //!
 //! The map:
-//! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
+//! - `sandbox`: life cycle of one org and its listeners (start, stop, refuse connections, resume).
+//! - `serving`: where an org listens, and what its clients may hold on to.
+//! - `tls`: its certificate, from files or made at the start.
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
 //! - `schema`: the Lead object: its fields, what describe says of them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
@@ -25,6 +27,8 @@ mod oauth;
 mod org;
 pub mod sandbox;
 pub mod schema;
+pub mod serving;
+mod tls;
 mod value;
 pub mod watch;
 
@@ -35,4 +39,6 @@ pub use faults::{Action, Endpoint, Fault, FaultId, FaultStatus, Faults, Outage};
 pub use org::LeadSnapshot;
 pub use sandbox::Sandbox;
 pub use schema::FieldType;
+pub use serving::{Listen, ServingConfig};
+pub use tls::Tls;
 pub use watch::{RequestRecord, Stats};

@@ -2,14 +2,15 @@
 //!
 //! A [`Request`] is what resources look at; it may also be a part of a composite call. A [`Call`] is what came over the
 //! wire: a request, its session, its entry in the log.
-use std::io::Read;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::Bytes;
-use flate2::read::{GzDecoder, ZlibDecoder};
 
+use super::arrival::Arrival;
+use super::intake::{ReadError, Taken};
 use super::reply::Reply;
 use crate::org::{Org, Refusal};
 use crate::watch::{RequestRecord, Ticket};
@@ -32,16 +33,10 @@ pub(crate) struct Call {
     /// The token of an authenticated call.
     pub(crate) token: Option<String>,
     pub(crate) ticket: Ticket,
+    pub(crate) arrival: Arc<Arrival>,
     uri_bytes: usize,
-}
-
-/// Why a body could not be read.
-pub(crate) enum ReadError {
-    /// The client went away.
-    Gone,
-    TooLarge,
-    /// It is not what Content-Encoding says.
-    Encoding,
+    /// What the body takes of the memory for bodies.
+    taken: Taken,
 }
 
 impl Request {
@@ -77,18 +72,10 @@ impl Request {
                 .eq_ignore_ascii_case("application/json")
         })
     }
-
-    /// The base URL of the org as this client sees it.
-    pub(crate) fn base_url(&self, org: &Org) -> String {
-        match &org.config.instance_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.header("host").unwrap_or("127.0.0.1")),
-        }
-    }
 }
 
 impl Call {
-    pub(crate) fn new(org: &Org, parts: Parts) -> Call {
+    pub(crate) fn new(org: &Org, parts: Parts, arrival: Arc<Arrival>) -> Call {
         let path = parts.uri.path();
         let header = |name: &str| {
             parts
@@ -109,7 +96,11 @@ impl Call {
         };
         Call {
             request: Request {
-                method: record.method.clone(),
+                // HEAD asks for what GET would get; leaving out the body is the wire's business.
+                method: match record.method.as_str() {
+                    "HEAD" => "GET".to_owned(),
+                    method => method.to_owned(),
+                },
                 segments: segments(path),
                 query: parse_form(parts.uri.query().unwrap_or_default()),
                 headers: parts.headers,
@@ -118,6 +109,19 @@ impl Call {
             uri_bytes: parts.uri.path_and_query().map_or(0, |p| p.as_str().len()),
             token: None,
             ticket: Ticket::unnumbered(record),
+            arrival,
+            taken: Taken::default(),
+        }
+    }
+
+    /// The base URL of the org as this client sees it.
+    pub(crate) fn base_url(&self, org: &Org) -> String {
+        match &org.config.instance_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let host = self.request.header("host").unwrap_or("127.0.0.1");
+                format!("{}://{host}", self.arrival.scheme.as_str())
+            }
         }
     }
 
@@ -150,48 +154,15 @@ impl Call {
     /// Reads and unpacks the body within the org's limit.
     pub(crate) async fn read_body(&mut self, org: &Org, body: Body) -> Result<(), ReadError> {
         let limit = org.config.max_request_bytes;
-        let declared = self
-            .request
-            .header("content-length")
-            .and_then(|length| length.parse::<usize>().ok());
-        if declared.is_some_and(|length| length > limit) {
-            return Err(ReadError::TooLarge);
-        }
-        let packed = axum::body::to_bytes(body, limit).await.map_err(|error| {
-            let mut cause: Option<&dyn std::error::Error> = Some(&error);
-            while let Some(inner) = cause {
-                // The error's type belongs to a crate that this one does not name.
-                if inner.to_string().contains("length limit exceeded") {
-                    return ReadError::TooLarge;
-                }
-                cause = inner.source();
-            }
-            ReadError::Gone
-        })?;
-        self.ticket.record.body_bytes = packed.len() as u64;
-        self.request.body = match self
-            .request
-            .header("content-encoding")
-            .unwrap_or("identity")
-        {
-            "gzip" | "x-gzip" => unpack(GzDecoder::new(&packed[..]), limit)?,
-            "deflate" => unpack(ZlibDecoder::new(&packed[..]), limit)?,
-            _ => packed,
-        };
+        let payload = self
+            .arrival
+            .room
+            .take(&self.request.headers, body, limit)
+            .await?;
+        self.ticket.record.body_bytes = payload.packed_bytes;
+        self.request.body = payload.bytes;
+        self.taken = payload.taken;
         Ok(())
-    }
-}
-
-fn unpack(decoder: impl Read, limit: usize) -> Result<Bytes, ReadError> {
-    let mut bytes = Vec::new();
-    decoder
-        .take(limit as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|_| ReadError::Encoding)?;
-    if bytes.len() > limit {
-        Err(ReadError::TooLarge)
-    } else {
-        Ok(bytes.into())
     }
 }
 

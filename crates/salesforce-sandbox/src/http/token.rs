@@ -2,6 +2,7 @@
 use axum::http::{HeaderValue, header};
 use serde_json::json;
 
+use super::arrival::{self, Scheme};
 use super::call::{Call, parse_form};
 use super::faulted;
 use super::reply::Reply;
@@ -45,7 +46,7 @@ pub(super) fn user_info(org: &Org, call: &mut Call) -> Reply {
         Ok(app) => app,
         Err(reply) => return reply,
     };
-    let base = call.request.base_url(org);
+    let base = call.base_url(org);
     let (org_id, user_id) = (id::org(), id::user(app));
     let username = &org.apps[app].username;
     Reply::json(
@@ -84,16 +85,16 @@ fn log_in(org: &Org, call: &Call) -> Reply {
     let mut form = parse_form(&String::from_utf8_lossy(&call.request.body));
     form.extend(call.request.query.iter().cloned());
     let host = call.request.header("host").unwrap_or_default();
-    let base = call.request.base_url(org);
-    let own_urls = [
-        base.clone(),
-        format!("http://{host}"),
-        format!("https://{host}"),
-    ];
+    let base = call.base_url(org);
+    let mut own_urls = vec![base.clone(), format!("https://{host}")];
+    if call.arrival.scheme == Scheme::Http {
+        // The client may have asked for https of something in between that takes the TLS off.
+        own_urls.push(format!("http://{host}"));
+    }
     let request = GrantRequest {
         form: &form,
         authorization: call.request.header("authorization"),
-        host: host.rsplit_once(':').map_or(host, |(name, _)| name),
+        host: arrival::host(host),
         own_urls: &own_urls,
     };
     let granted = match oauth::grant(org, &request) {

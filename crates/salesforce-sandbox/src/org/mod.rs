@@ -38,8 +38,6 @@ pub(crate) struct Org {
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
-    /// Whether the control endpoints answer; only on a loopback listener.
-    pub(crate) control: bool,
     leads: Mutex<LeadStore>,
     sessions: Mutex<Sessions>,
     usage: Mutex<Usage>,
@@ -47,7 +45,7 @@ pub(crate) struct Org {
 
 impl Org {
     /// The configuration has been checked.
-    pub(crate) fn new(config: OrgConfig, control: bool) -> Org {
+    pub(crate) fn new(config: OrgConfig) -> Org {
         let schema = Schema::new(&config);
         Org {
             apps: config.apps.iter().map(RegisteredApp::new).collect(),
@@ -56,7 +54,6 @@ impl Org {
             clock: Clock::new(),
             faults: Faults::default(),
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
-            control,
             sessions: Mutex::new(Sessions::default()),
             usage: Mutex::new(Usage::default()),
             config,
