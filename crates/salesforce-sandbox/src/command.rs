@@ -10,26 +10,27 @@ use crate::{Error, Listen, OrgConfig, Sandbox, Tls};
 
 /// The long help text of the binary.
 pub const LONG_ABOUT: &str = "\
-A Salesforce org in one process, for demos, tests and rehearsals. It speaks the HTTP API of a real org, so that a \
-program can be pointed at it instead: its base URL serves as login URL and as instance URL.
+A Salesforce org in one process, for demos, tests and rehearsals. It speaks the HTTP API of a real
+org, so that a program can be pointed at it instead: its base URL is login URL and instance URL.
 
 What is there:
   OAuth 2.0    POST /services/oauth2/token (JWT bearer, client credentials), revoke, userinfo
-  REST API     v31.0 to v67.0 below /services/data: describe, records by id and by external id, limits
+  REST API     /services/data/v31.0 to v67.0: describe, records by id and by external id, limits
   SOQL         /services/data/v67.0/query
-  Composite    sObject collections of up to 200 records, and calls of several parts
+  Composite    collections of up to 200 records, and calls of several parts
   Bulk 2.0     /services/data/v67.0/jobs/ingest
-  Faults       refusals, delays, cut connections, spent quotas: whatever a client has to survive, on demand
+  Faults       refusals, delays, cut connections, spent quotas: what a client has to survive
 
-Everything is kept in memory and gone afterwards. Without --config it is the demo org: client id `leadstream-demo`, \
-client secret `leadstream-demo-secret`, user `integration@leadstream.example`, external id field `MySQL_Id__c` of \
-Lead.
+Everything is kept in memory and gone afterwards. Without --config it is the demo org: client id
+`leadstream-demo`, client secret `leadstream-demo-secret`, user `integration@leadstream.example`,
+external id field `MySQL_Id__c` of Lead.
 
-It prints `salesforce sandbox listening on URL` as its first line once it answers, and runs until SIGTERM or SIGINT.";
+It prints `salesforce sandbox listening on URL` as its first line once it answers, and runs until
+SIGTERM or SIGINT.";
 
 /// What follows the options in the long help text.
 pub const AFTER_LONG_HELP: &str = "\
-Control endpoints, for the person or the test that runs the sandbox; a web page shows them at / of their address.
+Control endpoints, for whoever runs the sandbox; a web page at / of their address shows them:
   GET /__sandbox/stats                 counters
   GET /__sandbox/leads                 contents
   GET /__sandbox/requests              the request log
@@ -37,7 +38,8 @@ Control endpoints, for the person or the test that runs the sandbox; a web page 
   POST /__sandbox/release              lets held requests go on
   POST /__sandbox/clock                moves the org's clock forward
   DELETE /__sandbox/sessions           logs everybody out
-They answer on loopback addresses only. Listening elsewhere, give them an address of their own with --control.
+They answer on loopback addresses only. When the org listens elsewhere, give them an address of
+their own with --control.
 
 Examples:
   The demo org, plain HTTP:
@@ -67,11 +69,12 @@ pub struct SandboxArgs {
 /// Where and how to serve.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServingArgs {
-    /// Address to listen on; port 0 takes a free port. HTTPS when a certificate is given and --listen-tls is not,
-    /// otherwise plain HTTP.
+    /// Address to listen on; port 0 takes a free port.
+    ///
+    /// HTTPS when a certificate is given and --listen-tls is not, otherwise plain HTTP.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Further address, for HTTPS; --listen then stays plain HTTP. Needs a certificate.
+    /// Further address, for HTTPS; --listen then stays plain HTTP.
     #[arg(long, value_name = "ADDRESS", requires = "certificate")]
     pub listen_tls: Option<SocketAddr>,
     /// Certificate for HTTPS, with the rest of its chain (PEM).
@@ -80,16 +83,19 @@ pub struct ServingArgs {
     /// Private key of the certificate (PEM, not encrypted).
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
-    /// Make a certificate for localhost, 127.0.0.1, ::1 and the addresses listened on, and write it (PEM) to FILE, for
-    /// clients to trust. A new one with each start.
+    /// Make a certificate and write it (PEM) to FILE, for clients to trust.
+    ///
+    /// It is good for localhost, 127.0.0.1, ::1 and the addresses listened on, and made anew at each start.
     #[arg(long, value_name = "FILE", group = "certificate")]
     pub tls_self_signed: Option<PathBuf>,
-    /// Further host name or IP address that the made certificate is good for, such as the name of a container; may be
-    /// repeated.
+    /// Further host name or IP address that the made certificate is good for; may be repeated.
+    ///
+    /// Such as the name that other containers know this one by.
     #[arg(long, value_name = "NAME", requires = "tls_self_signed")]
     pub tls_name: Vec<String>,
-    /// Loopback address of its own for the control endpoints and their web page, plain HTTP. The other addresses then
-    /// do not answer them.
+    /// Loopback address of its own for the control endpoints and their web page.
+    ///
+    /// Plain HTTP. The other addresses then do not answer them.
     #[arg(long, value_name = "ADDRESS")]
     pub control: Option<SocketAddr>,
 }
