@@ -293,7 +293,6 @@ fn house(org: &Arc<Org>) -> House {
     let room = Room::new(
         serving.max_buffered_bytes,
         org.config.max_request_bytes,
-        serving.max_connections,
         Duration::from_millis(serving.request_body_timeout_ms),
     );
     House {

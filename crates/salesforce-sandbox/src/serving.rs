@@ -76,7 +76,8 @@ pub struct ServingConfig {
     pub request_body_timeout_ms: u64,
     /// How long a connection is kept without a request, or with a reply that its client does not take.
     pub idle_timeout_ms: u64,
-    /// Bodies of requests that are held in memory at a time, over all connections, in bytes; further large ones wait.
+    /// Bodies of requests that are held in memory at a time, over all connections, in bytes; half of it for bodies up to
+    /// 256 KiB. Further ones wait. It is exceeded where not even one body of the largest size would fit.
     pub max_buffered_bytes: usize,
 }
 

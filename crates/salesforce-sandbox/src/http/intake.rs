@@ -124,16 +124,12 @@ impl Packing {
 }
 
 impl Room {
-    /// `total_bytes` for large bodies, but at least what one body of `limit` needs; a body may stand still for `stall`.
-    pub(crate) fn new(
-        total_bytes: usize,
-        limit: usize,
-        small_bodies: usize,
-        stall: Duration,
-    ) -> Room {
+    /// Half of `total_bytes` for small bodies, half for large ones, and of both at least what one body of `limit` needs.
+    /// A body may stand still for `stall`.
+    pub(crate) fn new(total_bytes: usize, limit: usize, stall: Duration) -> Room {
         // A packed body may be in memory in both its forms.
-        let large_units = units(total_bytes.max(limit.saturating_mul(2)));
-        let small_units = units(SMALL_BYTES.saturating_mul(small_bodies));
+        let small_units = units((total_bytes / 2).max(2 * SMALL_BYTES));
+        let large_units = units((total_bytes / 2).max(limit.saturating_mul(2)));
         Room {
             small: Arc::new(Semaphore::new(small_units as usize)),
             large: Arc::new(Semaphore::new(large_units as usize)),
@@ -356,5 +352,4 @@ fn classify(error: &(dyn std::error::Error + 'static)) -> ReadError {
 }
 
 #[cfg(test)]
-#[path = "intake/tests.rs"]
 mod tests;

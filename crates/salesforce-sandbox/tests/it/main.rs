@@ -4,11 +4,15 @@
 mod binary;
 mod collections;
 mod describe;
+mod doors;
 mod faults;
 mod harness;
 mod lifecycle;
 mod limits;
 mod oauth;
 mod rest;
+mod serving;
 mod single;
 mod speed;
+mod tls;
+mod wire;
