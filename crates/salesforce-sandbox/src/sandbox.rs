@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
+use crate::bulk::{self, JobSnapshot};
 use crate::faults::Faults;
 use crate::http::arrival::Role;
 use crate::http::door::{Door, House, Opened};
@@ -32,7 +33,8 @@ pub struct Sandbox {
     /// At least one; the first is the one that is talked of.
     doors: Vec<Door>,
     listening: Mutex<Vec<Opened>>,
-    control: Option<(Door, Opened)>,
+    control: Option<Door>,
+    control_opened: Mutex<Option<Opened>>,
     certificate_pem: Option<String>,
     runtime: Option<Runtime>,
 }
@@ -89,14 +91,19 @@ impl Sandbox {
             .control
             .map(|address| open_control(address, &house, &runtime))
             .transpose()?;
+        let (control, control_opened) = control.unzip();
         let sandbox = Sandbox {
             org,
             doors,
             listening: Mutex::new(Vec::new()),
             control,
+            control_opened: Mutex::new(control_opened),
             certificate_pem,
             runtime: Some(runtime),
         };
+        if let Some(runtime) = &sandbox.runtime {
+            runtime.spawn(bulk::work(Arc::clone(&sandbox.org)));
+        }
         sandbox.open(listeners)?;
         Ok(sandbox)
     }
@@ -124,7 +131,7 @@ impl Sandbox {
     #[must_use]
     pub fn control_url(&self) -> Option<String> {
         match &self.control {
-            Some((door, _)) => Some(door.url()),
+            Some(door) => Some(door.url()),
             None => self
                 .doors
                 .iter()
@@ -149,6 +156,12 @@ impl Sandbox {
     #[must_use]
     pub fn leads(&self) -> Vec<LeadSnapshot> {
         self.org.leads().snapshot(&self.org.schema, 0, usize::MAX)
+    }
+
+    /// All bulk jobs that are still known, oldest first.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobSnapshot> {
+        self.org.bulk.snapshots(self.org.now())
     }
 
     /// The request log, in the order of the answers.
@@ -250,7 +263,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.stop_listening();
-        if let Some((door, opened)) = self.control.take() {
+        if let (Some(door), Some(opened)) = (&self.control, lock(&self.control_opened).take()) {
             opened.close();
             door.house.wires.cut_all(Cut::Close);
         }
@@ -292,7 +305,9 @@ fn house(org: &Arc<Org>) -> House {
     let serving = &org.config.serving;
     let room = Room::new(
         serving.max_buffered_bytes,
-        org.config.max_request_bytes,
+        org.config
+            .max_request_bytes
+            .max(org.config.max_bulk_upload_bytes()),
         Duration::from_millis(serving.request_body_timeout_ms),
     );
     House {

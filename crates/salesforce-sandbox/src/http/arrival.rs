@@ -48,6 +48,26 @@ pub(crate) struct Arrival {
     pub(crate) _place: OwnedSemaphorePermit,
 }
 
+#[cfg(feature = "fuzzing")]
+impl Arrival {
+    /// Of a request that came over no connection.
+    pub(crate) fn out_of_nowhere() -> Option<Arc<Arrival>> {
+        let place = Arc::new(tokio::sync::Semaphore::new(1));
+        Some(Arc::new(Arrival {
+            scheme: Scheme::Http,
+            role: Role::OrgAndControl,
+            local: SocketAddr::from(([127, 0, 0, 1], 80)),
+            wire: WireHandle::new(),
+            room: Arc::new(Room::new(
+                1 << 20,
+                1 << 20,
+                std::time::Duration::from_secs(1),
+            )),
+            _place: place.try_acquire_owned().ok()?,
+        }))
+    }
+}
+
 /// Whether an authority (`host[:port]`) names this machine, or the address that the request came to. A page of
 /// another site can make a browser ask for its own name at our address, but never for these.
 pub(crate) fn is_local(authority: &str, own: IpAddr) -> bool {

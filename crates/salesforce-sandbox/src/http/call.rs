@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::Bytes;
 
-use super::arrival::Arrival;
+use super::arrival::{Arrival, Scheme};
 use super::intake::{ReadError, Taken};
 use super::reply::Reply;
 use crate::org::{Org, Refusal};
@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     /// Unpacked.
     pub(crate) body: Bytes,
+    /// Of the connection that it came over.
+    pub(crate) scheme: Scheme,
 }
 
 /// A request in progress.
@@ -72,6 +74,17 @@ impl Request {
                 .eq_ignore_ascii_case("application/json")
         })
     }
+
+    /// The base URL of the org as this client sees it.
+    pub(crate) fn base_url(&self, org: &Org) -> String {
+        match &org.config.instance_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let host = self.header("host").unwrap_or("127.0.0.1");
+                format!("{}://{host}", self.scheme.as_str())
+            }
+        }
+    }
 }
 
 impl Call {
@@ -105,23 +118,13 @@ impl Call {
                 query: parse_form(parts.uri.query().unwrap_or_default()),
                 headers: parts.headers,
                 body: Bytes::new(),
+                scheme: arrival.scheme,
             },
             uri_bytes: parts.uri.path_and_query().map_or(0, |p| p.as_str().len()),
             token: None,
             ticket: Ticket::unnumbered(record),
             arrival,
             taken: Taken::default(),
-        }
-    }
-
-    /// The base URL of the org as this client sees it.
-    pub(crate) fn base_url(&self, org: &Org) -> String {
-        match &org.config.instance_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => {
-                let host = self.request.header("host").unwrap_or("127.0.0.1");
-                format!("{}://{host}", self.arrival.scheme.as_str())
-            }
         }
     }
 
@@ -151,9 +154,8 @@ impl Call {
             .sum()
     }
 
-    /// Reads and unpacks the body within the org's limit.
-    pub(crate) async fn read_body(&mut self, org: &Org, body: Body) -> Result<(), ReadError> {
-        let limit = org.config.max_request_bytes;
+    /// Reads and unpacks the body; neither form of it may be longer than the limit.
+    pub(crate) async fn read_body(&mut self, limit: usize, body: Body) -> Result<(), ReadError> {
         let payload = self
             .arrival
             .room

@@ -3,7 +3,7 @@
 //! Invariants: no body is read beyond the limit, packed or unpacked; the bodies of all requests together hold no more
 //! than the room allows (a reservation precedes every growth). A request reserves small room at most once and large
 //! room at most once, in this order and never the other way round, so that waiting for room cannot deadlock.
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use hyper::body::{Body, Frame};
+use http_body::{Body, Frame};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -167,7 +167,7 @@ impl Room {
         let packed_bytes = packed.len() as u64;
         let bytes = match packing {
             Packing::None => packed,
-            _ => self.unpack(&mut taken, &packed, packing, limit).await?,
+            _ => self.unpack(&mut taken, packed, packing, limit).await?,
         };
         taken.shrink(bytes.len());
         Ok(Payload {
@@ -229,8 +229,7 @@ impl Room {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let end = Instant::now() + MAX_BODY_TIME;
-        let mut first = Bytes::new();
-        let mut whole = Vec::new();
+        let mut bytes = Vec::with_capacity(declared.unwrap_or_default());
         loop {
             let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
             let patience = end.min(Instant::now() + self.stall);
@@ -240,56 +239,82 @@ impl Room {
                 Ok(Some(Err(error))) => return Err(classify(error.into().as_ref())),
                 Ok(Some(Ok(frame))) => Frame::into_data(frame).unwrap_or_default(),
             };
-            let length = first.len() + whole.len() + piece.len();
+            let length = bytes.len() + piece.len();
             if length > limit {
                 return Err(ReadError::TooLarge);
             }
             if length > SMALL_BYTES && taken.large.is_none() {
                 self.enlarge(taken, limit, packing, limit).await;
             }
-            // A body that came in one piece is not copied.
-            if first.is_empty() && whole.is_empty() {
-                first = piece;
-                continue;
-            }
-            if whole.is_empty() {
-                whole.reserve(declared.unwrap_or(length));
-                whole.extend_from_slice(&std::mem::take(&mut first));
-            }
-            whole.extend_from_slice(&piece);
+            bytes.extend_from_slice(&piece);
         }
-        Ok(if whole.is_empty() {
-            first
-        } else {
-            whole.into()
-        })
+        // The content of a job is kept for days, and counted by its length.
+        bytes.shrink_to_fit();
+        Ok(bytes.into())
     }
 
     async fn unpack(
         &self,
         taken: &mut Taken,
-        packed: &[u8],
+        packed: Bytes,
         packing: Packing,
         limit: usize,
     ) -> Result<Bytes, ReadError> {
-        let mut unpacked = Vec::new();
-        let mut decoder: Box<dyn Read + Send + '_> = match packing {
-            Packing::Deflate if is_zlib(packed) => Box::new(ZlibDecoder::new(packed)),
-            Packing::Deflate => Box::new(DeflateDecoder::new(packed)),
-            _ => Box::new(MultiGzDecoder::new(packed)),
-        };
+        let mut unpacking = Unpacking::new(packed, packing);
         if taken.large.is_none() {
             let small = SMALL_BYTES.min(limit.saturating_add(1));
-            if drain(&mut decoder, &mut unpacked, small)? {
-                return Ok(unpacked.into());
+            if unpacking.go_on(small)? {
+                return Ok(unpacking.unpacked());
             }
             self.enlarge(taken, limit, Packing::None, limit).await;
         }
-        if drain(&mut decoder, &mut unpacked, limit.saturating_add(1))? {
-            Ok(unpacked.into())
-        } else {
-            Err(ReadError::TooLarge)
+        // It takes a while; whatever else there is to do should not wait for it.
+        let rest =
+            tokio::task::spawn_blocking(move || match unpacking.go_on(limit.saturating_add(1)) {
+                Ok(true) => Ok(unpacking.unpacked()),
+                Ok(false) => Err(ReadError::TooLarge),
+                Err(error) => Err(error),
+            });
+        // It neither panics nor is it aborted but with the whole runtime.
+        rest.await.unwrap_or(Err(ReadError::Gone))
+    }
+}
+
+/// A packed body on its way out of its packing.
+struct Unpacking {
+    decoder: Box<dyn Read + Send>,
+    bytes: Vec<u8>,
+}
+
+impl Unpacking {
+    fn new(packed: Bytes, packing: Packing) -> Unpacking {
+        let zlib = is_zlib(&packed);
+        let packed = Cursor::new(packed);
+        Unpacking {
+            decoder: match packing {
+                Packing::None => Box::new(packed),
+                Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
+                Packing::Deflate if zlib => Box::new(ZlibDecoder::new(packed)),
+                Packing::Deflate => Box::new(DeflateDecoder::new(packed)),
+            },
+            bytes: Vec::new(),
         }
+    }
+
+    /// Unpacks until there are `most` bytes; whether it came to the end before.
+    fn go_on(&mut self, most: usize) -> Result<bool, ReadError> {
+        let missing = most.saturating_sub(self.bytes.len()) as u64;
+        self.decoder
+            .by_ref()
+            .take(missing)
+            .read_to_end(&mut self.bytes)
+            .map_err(|_| ReadError::Encoding)?;
+        Ok(self.bytes.len() < most)
+    }
+
+    fn unpacked(mut self) -> Bytes {
+        self.bytes.shrink_to_fit();
+        self.bytes.into()
     }
 }
 
@@ -308,16 +333,6 @@ impl Taken {
         let surplus = kept.num_permits().saturating_sub(needed);
         drop(kept.split(surplus));
     }
-}
-
-/// Unpacks until `into` holds `most` bytes; whether that was all.
-fn drain(decoder: &mut impl Read, into: &mut Vec<u8>, most: usize) -> Result<bool, ReadError> {
-    let missing = most.saturating_sub(into.len()) as u64;
-    decoder
-        .take(missing)
-        .read_to_end(into)
-        .map_err(|_| ReadError::Encoding)?;
-    Ok(into.len() < most)
 }
 
 /// `deflate` means zlib, but some clients send it bare. A zlib header names method 8 and is a multiple of 31.

@@ -4,20 +4,38 @@
 //! quota, resource. A request runs in a task of its own: a client that goes away does not stop what it asked for,
 //! just as in Salesforce (facts 10).
 pub(crate) mod arrival;
+mod async_api;
 mod bare;
 mod body;
 mod call;
 mod collections;
+mod composite;
+mod condition;
 mod connection;
 mod control;
 pub(crate) mod door;
+mod envelope;
 mod faulted;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guard;
+mod identity;
 pub(crate) mod intake;
+mod jobs;
+mod json;
+mod objects;
+mod parameters;
+mod pieces;
+mod pretty;
+mod query;
+mod record_json;
 mod reply;
 mod resources;
 mod rest;
+mod results;
+mod retrieve;
 mod rows;
+mod soap;
 mod token;
 pub(crate) mod wire;
 mod work;
@@ -27,7 +45,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Version, header};
 use axum::response::Response;
-use hyper::body::Body as _;
+use http_body::Body as _;
 
 use crate::faults::{Endpoint, Outage};
 use crate::org::{Org, Refusal};
@@ -63,11 +81,13 @@ pub(crate) async fn entry(
     }
     let mut response = reply.into_response();
     if head {
-        // The length is told, the body is not sent.
-        let length = HeaderValue::from(response.body().size_hint().lower());
-        response
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, length);
+        // The length is told, where it is known; the body is not sent.
+        if let Some(length) = response.body().size_hint().exact() {
+            let length = HeaderValue::from(length);
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, length);
+        }
         *response.body_mut() = Body::empty();
     }
     response
@@ -140,25 +160,34 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
         let text = "The URI and the headers together are longer than 16,384 bytes.";
         return Reply::error(431, &Refusal::new("REQUEST_HEADER_FIELDS_TOO_LARGE", text));
     }
-    if let Err(error) = call.read_body(org, body).await {
-        return error.reply(org.config.max_request_bytes);
+    let limit = match endpoint(call) {
+        Endpoint::BulkUpload => org.config.max_bulk_upload_bytes(),
+        _ => org.config.max_request_bytes,
+    };
+    if let Err(error) = call.read_body(limit, body).await {
+        return error.reply(limit);
     }
     let segments: Vec<String> = call.request.segments.clone();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
-        ["services", "oauth2", "token"] => token::token(org, call).await,
-        ["services", "oauth2", "revoke"] => token::revoke(org, call),
-        ["services", "oauth2", "userinfo"] => token::user_info(org, call),
-        ["id", _, _] => token::user_info(org, call),
+        ["services", "oauth2", resource] => token::answer(org, call, resource).await,
+        ["services", "Soap", api, version] | ["services", "Soap", api, version, _] => {
+            soap::answer(org, call, api, version).await
+        }
+        ["id", "keys"] => identity::keys(),
+        ["id", org_id, user_id] => identity::identity(org, call, org_id, user_id).await,
+        [".well-known", "openid-configuration"] => identity::configuration(org, &call.request),
         ["services", "data"] => resources::versions(&call.request),
         ["services", "data", version, rest @ ..] => rest::answer(org, call, version, rest).await,
+        ["services", "async", ..] => async_api::answer(org, &call.request).await,
         _ => Reply::error(404, &Refusal::not_found()),
     }
 }
 
 /// What kind of request this is, for faults, judged by its path alone.
 fn endpoint(call: &Call) -> Endpoint {
-    let write = !matches!(call.request.method.as_str(), "GET" | "HEAD");
+    let method = call.request.method.as_str();
+    let write = !matches!(method, "GET" | "HEAD");
     match call
         .request
         .segments
@@ -168,8 +197,17 @@ fn endpoint(call: &Call) -> Endpoint {
         .as_slice()
     {
         ["services", "oauth2", "token"] => Endpoint::Token,
+        ["services", "oauth2", "authorize" | "revoke" | "introspect"]
+        | ["services", "Soap", ..] => Endpoint::Login,
+        // By POST to an object they are retrieved.
+        ["services", "data", _, "composite", "sobjects", _] if method == "POST" => Endpoint::Other,
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
+        ["services", "data", _, "composite", ..] if write => Endpoint::Composite,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
+        ["services", "data", _, "jobs", "ingest" | "query", rest @ ..] => {
+            jobs::endpoint(&call.request.method, rest)
+        }
+        ["services", "data", _, "query" | "queryAll", ..] => Endpoint::Query,
         _ => Endpoint::Other,
     }
 }

@@ -2,11 +2,13 @@
 use axum::http::{HeaderName, HeaderValue};
 
 use super::call::{Call, Request};
+use super::composite::{self, Family, tree};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, resources, rows};
+use super::{collections, faulted, jobs, objects, query, resources, rows};
 use crate::config::QuotaMode;
-use crate::org::{Org, Refusal};
+use crate::org::{Identity, Org, Refusal, Visibility};
+use crate::schema::ObjectKind;
 
 /// Oldest and newest callable version.
 pub(super) const VERSIONS: std::ops::RangeInclusive<u32> = 31..=67;
@@ -23,54 +25,62 @@ pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&s
     }
 }
 
-/// The app behind the call's token, which is noted in the call.
-pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<usize, Reply> {
+/// Whose session the call's token is; the token is noted in the call.
+pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<Identity, Reply> {
     let Some(header) = call.request.header("authorization") else {
         return Err(faulted::session_expired());
     };
-    let token = match header.trim().split_once(' ') {
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth") =>
-        {
-            token.trim().to_owned()
-        }
-        _ => {
-            return Err(Reply::error(
-                401,
-                &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
-            ));
-        }
+    let Some(token) = bearer(header) else {
+        return Err(Reply::error(
+            401,
+            &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+        ));
     };
-    let app = org
-        .sessions()
-        .touch(&token, org.idle_micros(), org.clock.monotonic_micros());
+    let identity = org.sessions().touch(&token, org.clock.monotonic_micros());
     call.token = Some(token);
-    app.ok_or_else(faulted::session_expired)
+    identity.ok_or_else(faulted::session_expired)
+}
+
+/// The token of an Authorization header; both schemes are taken, in any case.
+pub(super) fn bearer(header: &str) -> Option<String> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth"))
+        .then(|| token.trim().to_owned())
 }
 
 async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
-    let Some(number) = parse_version(version) else {
-        return Reply::error(404, &Refusal::not_found());
+    let number = match callable_version(version) {
+        Ok(number) => number,
+        Err(reply) => return reply,
     };
-    if number > *VERSIONS.end() {
-        return Reply::error(404, &Refusal::not_found());
-    }
-    if number < *VERSIONS.start() {
-        let text = format!("API version {number}.0 is retired and no longer supported.");
-        return Reply::error(410, &Refusal::new("GONE", text));
-    }
-    if let Err(reply) = authenticate(org, call) {
-        return reply;
-    }
+    let identity = match authenticate(org, call) {
+        Ok(identity) => identity,
+        Err(reply) => return reply,
+    };
     if let Err(reply) = spend(org) {
         return reply;
     }
     let _in_progress = org.watch.enter_call();
+    if let ["jobs", rest @ ..] = rest {
+        return jobs::answer(org, call, identity, number, rest).await;
+    }
     dispatch(org, call, number, rest).await
 }
 
+/// The version of a path, unless it is unknown or retired.
+pub(super) fn callable_version(version: &str) -> Result<u32, Reply> {
+    match parse_version(version) {
+        Some(number) if number < *VERSIONS.start() => {
+            let text = format!("API version {number}.0 is retired and no longer supported.");
+            Err(Reply::error(410, &Refusal::new("GONE", text)))
+        }
+        Some(number) if number <= *VERSIONS.end() => Ok(number),
+        _ => Err(Reply::error(404, &Refusal::not_found())),
+    }
+}
+
 /// Counts the call, or refuses it when the day's calls are used up (facts 0.1).
-fn spend(org: &Org) -> Result<(), Reply> {
+pub(super) fn spend(org: &Org) -> Result<(), Reply> {
     let now = org.clock.monotonic_micros();
     let mut usage = org.usage();
     if org.config.daily_api_mode == QuotaMode::Hard
@@ -92,6 +102,15 @@ async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Re
         ticket,
         ..
     } = call;
+    if let Some(family) = Family::of(request, version, rest) {
+        let sent = composite::Sent {
+            family,
+            request,
+            version,
+            token: token.as_deref(),
+        };
+        return composite::answer(org, sent, &mut ticket.record).await;
+    }
     match understand(org, request, version, rest) {
         Ok(work) => work::run(org, token.as_deref(), &mut ticket.record, work).await,
         Err(reply) => reply,
@@ -99,7 +118,7 @@ async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Re
 }
 
 /// What a request to a resource asks for; `rest` is its path below the version.
-fn understand<'r>(
+pub(super) fn understand<'r>(
     org: &'r Org,
     request: &'r Request,
     version: u32,
@@ -107,33 +126,36 @@ fn understand<'r>(
 ) -> Result<Work<'r>, Reply> {
     let not_found = || Err(Reply::error(404, &Refusal::not_found()));
     match rest {
-        ["composite", "sobjects", object, key_field] => {
-            if !object.eq_ignore_ascii_case("Lead") || version < collections::SINCE_VERSION {
-                return not_found();
-            }
-            collections::upsert(org, request, key_field)
+        ["composite"] => Ok(Work::read(move |_, _| composite::list(request, version))),
+        ["composite", "tree", object]
+            if object.eq_ignore_ascii_case("Lead") && version >= tree::SINCE_VERSION =>
+        {
+            tree::understand(org, request)
         }
-        ["sobjects", object, "describe"] if object.eq_ignore_ascii_case("Lead") => {
-            Ok(Work::read(move |org, _| {
-                resources::describe(org, request, version)
-            }))
+        ["composite", "sobjects", rest @ ..] => {
+            collections::understand(org, request, version, rest)
         }
-        ["sobjects", object] if object.eq_ignore_ascii_case("Lead") && request.method == "GET" => {
-            Ok(Work::read(move |_, _| resources::lead(request, version)))
-        }
-        ["sobjects", object, row @ ..] if object.eq_ignore_ascii_case("Lead") => {
-            rows::understand(org, request, version, row)
-        }
-        ["sobjects"] => Ok(Work::read(move |_, _| resources::objects(request, version))),
+        ["sobjects", object, row @ ..] => match ObjectKind::named(object) {
+            Some(ObjectKind::Lead) => rows::understand(org, request, version, row),
+            Some(other) => objects::understand(org, request, version, other, row),
+            None => not_found(),
+        },
+        ["sobjects"] => Ok(Work::read(move |org, _| {
+            resources::objects(org, request, version)
+        })),
+        ["query"] => query::query(org, request, version, Visibility::Live),
+        ["queryAll"] => query::query(org, request, version, Visibility::WithDeleted),
+        ["query" | "queryAll", place] => query::next_page(request, version, place),
+        ["recent"] => Ok(Work::read(move |_, _| resources::recent(request))),
         ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
-        [] => Ok(Work::read(move |_, _| {
-            resources::resources(request, version)
+        [] => Ok(Work::read(move |org, _| {
+            resources::resources(org, request, version)
         })),
         _ => not_found(),
     }
 }
 
 /// `v67.0` to 67.
-fn parse_version(text: &str) -> Option<u32> {
+pub(super) fn parse_version(text: &str) -> Option<u32> {
     text.strip_prefix('v')?.strip_suffix(".0")?.parse().ok()
 }

@@ -80,6 +80,22 @@ pub(crate) struct WireHandle {
 }
 
 impl WireHandle {
+    /// Of a connection that has just been opened, or that there is none of.
+    pub(crate) fn new() -> WireHandle {
+        let state = Arc::new(WireState {
+            origin: Instant::now(),
+            cut: AtomicU8::new(0),
+            attendant: Mutex::new(None),
+            working: AtomicUsize::new(0),
+            head: AtomicU64::new(1),
+            heard: AtomicBool::new(false),
+            moved: AtomicU64::new(1),
+            closing: AtomicU64::new(0),
+            multiplexed: AtomicBool::new(false),
+        });
+        WireHandle { state }
+    }
+
     pub(crate) fn cut(&self, how: Cut) {
         self.state.cut.store(how as u8, Ordering::Release);
         if let Some(waker) = lock(&self.state.attendant).take() {
@@ -197,23 +213,10 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream) -> (Wire, WireHandle) {
-        let state = Arc::new(WireState {
-            origin: Instant::now(),
-            cut: AtomicU8::new(0),
-            attendant: Mutex::new(None),
-            working: AtomicUsize::new(0),
-            head: AtomicU64::new(1),
-            heard: AtomicBool::new(false),
-            moved: AtomicU64::new(1),
-            closing: AtomicU64::new(0),
-            multiplexed: AtomicBool::new(false),
-        });
-        let handle = WireHandle {
-            state: Arc::clone(&state),
-        };
+        let handle = WireHandle::new();
         let wire = Wire {
             stream,
-            state,
+            state: Arc::clone(&handle.state),
             shut: false,
         };
         (wire, handle)

@@ -17,6 +17,9 @@ pub(crate) struct Lead {
     /// Times written, the first included.
     pub(crate) writes: u32,
     pub(crate) deleted: bool,
+    /// Numbers of the users who wrote it first and last.
+    pub(crate) created_by: u16,
+    pub(crate) modified_by: u16,
 }
 
 /// Leads found by a key.
@@ -52,6 +55,18 @@ impl LeadStore {
 
     pub(crate) fn get(&self, place: u32) -> Option<&Lead> {
         self.leads.get(place as usize).filter(|lead| !lead.deleted)
+    }
+
+    /// Places given out so far.
+    pub(crate) fn places(&self) -> u32 {
+        u32::try_from(self.leads.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The lead as a reader sees it who may see deleted ones, or not. What was never committed is nobody's to see.
+    pub(crate) fn seen(&self, place: u32, deleted: bool) -> Option<&Lead> {
+        let lead = self.leads.get(place as usize)?;
+        let kept = deleted && !lead.packed.is_empty();
+        (!lead.deleted || kept).then_some(lead)
     }
 
     /// Whether a lead was ever created there, deleted ones included.
@@ -94,7 +109,12 @@ impl LeadStore {
     }
 
     /// Writes a new lead; `values` are sorted by field number.
-    pub(crate) fn insert(&mut self, values: &[(u16, Value<'_>)], now_micros: i64) -> u32 {
+    pub(crate) fn insert(
+        &mut self,
+        values: &[(u16, Value<'_>)],
+        user: u16,
+        now_micros: i64,
+    ) -> u32 {
         let place = u32::try_from(self.leads.len()).unwrap_or(u32::MAX);
         for (field, value) in values {
             if let (Some(index), Some(key)) = (self.indexes.get_mut(field), value.key_text()) {
@@ -107,6 +127,8 @@ impl LeadStore {
             modified_micros: now_micros,
             writes: 1,
             deleted: false,
+            created_by: user,
+            modified_by: user,
         });
         self.live += 1;
         place
@@ -117,6 +139,7 @@ impl LeadStore {
         &mut self,
         place: u32,
         values: &[(u16, Value<'_>)],
+        user: u16,
         now_micros: i64,
     ) -> Option<Lead> {
         let before = self.leads.get(place as usize)?.clone();
@@ -125,6 +148,7 @@ impl LeadStore {
         let lead = self.leads.get_mut(place as usize)?;
         lead.packed = merged;
         lead.modified_micros = now_micros.max(lead.created_micros);
+        lead.modified_by = user;
         lead.writes += 1;
         Some(before)
     }
@@ -137,6 +161,14 @@ impl LeadStore {
         self.leads[place as usize].deleted = true;
         self.live -= 1;
         true
+    }
+
+    /// Undoes an insertion; nothing of the lead is left but its place.
+    pub(crate) fn forget(&mut self, place: u32) {
+        self.delete(place);
+        if let Some(lead) = self.leads.get_mut(place as usize) {
+            lead.packed = Box::default();
+        }
     }
 
     /// Undoes an update or a deletion.

@@ -41,12 +41,30 @@ impl Refusal {
         Refusal::new("NOT_FOUND", "The requested resource does not exist")
     }
 
+    /// A condition in the headers does not hold; code and text are an inference.
+    pub(crate) fn precondition() -> Refusal {
+        let text =
+            "The request was not executed because a precondition in its headers was not satisfied.";
+        Refusal::new("PRECONDITION_FAILED", text)
+    }
+
     /// The text for an unknown key field; Salesforce uses it for unknown ids too, with the id at the end (facts 2).
     pub(crate) fn no_such_key(what: &str) -> Refusal {
         Refusal::new(
             "NOT_FOUND",
             format!("Provided external ID field does not exist or is not accessible: {what}"),
         )
+    }
+
+    /// For a well-formed id of no record.
+    pub(crate) fn unknown_id() -> Refusal {
+        Refusal::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    }
+
+    /// For a name that is no field, or none that the user may see.
+    pub(crate) fn no_such_column(name: &str) -> Refusal {
+        let text = format!("No such column '{name}' on sobject of type Lead");
+        Refusal::new("INVALID_FIELD", text)
     }
 
     /// As an element of a request-level error array; `fields` only when there are any.

@@ -18,6 +18,8 @@ pub(crate) struct Transaction<'o> {
     /// Empty unless something may have to be undone.
     undo: Undo,
     revocable: bool,
+    /// Number of the user who writes.
+    user: u16,
 }
 
 impl<'o> Transaction<'o> {
@@ -28,7 +30,13 @@ impl<'o> Transaction<'o> {
             schema: &org.schema,
             undo: Undo::new(),
             revocable,
+            user: 0,
         }
+    }
+
+    /// The same, in the name of a user; else it is the first one.
+    pub(crate) fn by(self, user: u16) -> Self {
+        Transaction { user, ..self }
     }
 
     /// Writes the records in order; the outcomes are in the order of the drafts, one each.
@@ -37,6 +45,10 @@ impl<'o> Transaction<'o> {
         drafts: Vec<Draft<'_>>,
         options: WriteOptions<'_>,
     ) -> Vec<Outcome> {
+        let options = WriteOptions {
+            user: self.user,
+            ..options
+        };
         let mark = self.undo.len();
         let keep = self.revocable || options.all_or_none;
         let mut outcomes = upsert::write_all(
@@ -66,7 +78,6 @@ impl<'o> Transaction<'o> {
     }
 
     /// Undoes everything since the beginning of a revocable transaction.
-    #[expect(dead_code, reason = "for composite calls, which follow")]
     pub(crate) fn roll_back(&mut self) {
         self.undo_to(0);
     }
@@ -75,9 +86,7 @@ impl<'o> Transaction<'o> {
         for (place, before) in self.undo.drain(mark..).rev() {
             match before {
                 Some(lead) => self.store.restore(place, lead),
-                None => {
-                    self.store.delete(place);
-                }
+                None => self.store.forget(place),
             }
         }
     }

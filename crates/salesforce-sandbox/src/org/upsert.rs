@@ -64,8 +64,12 @@ pub(crate) struct WriteOptions<'a> {
     pub(crate) update_only: bool,
     /// The records are deleted instead of saved.
     pub(crate) delete: bool,
+    /// Seconds since 1970-01-01 UTC after which no existing lead of the request may have been written (facts 8).
+    pub(crate) unmodified_since: Option<i64>,
     /// Owner given by the assignment rule.
     pub(crate) owner: Option<&'a str>,
+    /// Number of the user who writes.
+    pub(crate) user: u16,
     pub(crate) now_micros: i64,
 }
 
@@ -119,10 +123,15 @@ impl<'a> Draft<'a> {
 
     /// A record that is refused whatever the org holds.
     pub(crate) fn refused(target: Target<'a>, refusal: Refusal) -> Draft<'a> {
+        Draft::refused_for(target, vec![refusal])
+    }
+
+    /// The same, for several reasons at once.
+    pub(crate) fn refused_for(target: Target<'a>, refusals: Vec<Refusal>) -> Draft<'a> {
         Draft {
             target,
             values: Vec::new(),
-            refusals: vec![refusal],
+            refusals,
             matched_before: None,
         }
     }
@@ -204,6 +213,13 @@ fn write(
             }
         }
     };
+    if let (Some(until), Some(lead)) = (
+        options.unmodified_since,
+        existing.and_then(|place| store.get(place)),
+    ) && lead.modified_micros.div_euclid(1_000_000) > until
+    {
+        return Outcome::Failed(vec![Refusal::precondition()]);
+    }
     match existing {
         None if options.update_only || options.delete => return Outcome::Missing,
         Some(place) if options.delete => return delete(store, place, undo),
@@ -235,14 +251,14 @@ fn write(
     }
     match existing {
         Some(place) => {
-            let before = store.update(place, &values, options.now_micros);
+            let before = store.update(place, &values, options.user, options.now_micros);
             if let Some(undo) = undo {
                 undo.push((place, before));
             }
             Outcome::Updated(place)
         }
         None => {
-            let place = store.insert(&values, options.now_micros);
+            let place = store.insert(&values, options.user, options.now_micros);
             if let Some(undo) = undo {
                 undo.push((place, None));
             }
@@ -368,6 +384,18 @@ fn refuse_repeated_keys(schema: &Schema, drafts: &mut [Draft<'_>]) {
             draft.refuse(refusal);
         }
     }
+}
+
+/// Several leads carry the key of a record.
+pub(crate) fn ambiguous(schema: &Schema, key: u16, places: &[u32]) -> Refusal {
+    let field = schema.field(key);
+    let ids: Vec<String> = places.iter().map(|place| id::lead(*place)).collect();
+    let text = format!(
+        "{}: more than one record found for external id field: [{}]",
+        field.label,
+        ids.join(", ")
+    );
+    Refusal::record("DUPLICATE_EXTERNAL_ID", text, &[&field.name])
 }
 
 fn taken(field: &Field, place: u32) -> Refusal {

@@ -1,11 +1,13 @@
-//! What describe says of Lead and of each field (salesforce-facts 9).
+//! What describe says of an object and of each field (salesforce-facts 9).
 use serde_json::{Value, json};
 
-use super::{Field, FieldType as T, Schema};
+use super::{Field, FieldType as T, ObjectKind, Schema};
 
-/// The reply of `GET /sobjects/Lead/describe`.
-pub(crate) fn describe(schema: &Schema, version: &str) -> Value {
-    let mut object = object_keys(version);
+/// The reply of `GET /sobjects/{Object}/describe`.
+pub(crate) fn describe(object: ObjectKind, schema: &Schema, version: &str) -> Value {
+    let name = object.name();
+    let scope = format!("All {}", object.label_plural().to_lowercase());
+    let mut object = object_keys(object, version);
     let fields: Vec<Value> = schema
         .fields()
         .map(|(_, field)| describe_field(field))
@@ -33,55 +35,56 @@ pub(crate) fn describe(schema: &Schema, version: &str) -> Value {
             "master": true,
             "name": "Master",
             "recordTypeId": "012000000000000AAA",
-            "urls": { "layout": format!("/services/data/v{version}/sobjects/Lead/describe/layouts/012000000000000AAA") },
+            "urls": { "layout": format!("/services/data/v{version}/sobjects/{name}/describe/layouts/012000000000000AAA") },
         }],
         "searchLayoutable": true,
         "sobjectDescribeOption": "FULL",
-        "supportedScopes": [{ "label": "All leads", "name": "everything" }, { "label": "My leads", "name": "mine" }],
+        "supportedScopes": [{ "label": scope, "name": "everything" }],
     });
     merge(&mut object, more);
     object
 }
 
-/// The reply of `GET /sobjects/Lead`.
-pub(crate) fn basic_information(version: &str) -> Value {
-    json!({ "objectDescribe": object_keys(version), "recentItems": [] })
+/// The reply of `GET /sobjects/{Object}`.
+pub(crate) fn basic_information(object: ObjectKind, version: &str) -> Value {
+    json!({ "objectDescribe": object_keys(object, version), "recentItems": [] })
 }
 
-/// The entry of Lead in `GET /sobjects`.
-pub(crate) fn global_entry(version: &str) -> Value {
-    object_keys(version)
+/// The entry of an object in `GET /sobjects`.
+pub(crate) fn global_entry(object: ObjectKind, version: &str) -> Value {
+    object_keys(object, version)
 }
 
-fn object_keys(version: &str) -> Value {
-    let base = format!("/services/data/v{version}/sobjects/Lead");
+fn object_keys(object: ObjectKind, version: &str) -> Value {
+    let base = format!("/services/data/v{version}/sobjects/{}", object.name());
+    let writable = object == ObjectKind::Lead;
     json!({
         "activateable": false,
         "associateEntityType": null,
         "associateParentEntity": null,
-        "createable": true,
+        "createable": writable,
         "custom": false,
         "customSetting": false,
         "deepCloneable": false,
-        "deletable": true,
+        "deletable": writable,
         "deprecatedAndHidden": false,
-        "feedEnabled": true,
+        "feedEnabled": writable,
         "hasSubtypes": false,
         "isSubtype": false,
-        "keyPrefix": "00Q",
-        "label": "Lead",
-        "labelPlural": "Leads",
-        "layoutable": true,
-        "mergeable": true,
-        "mruEnabled": true,
-        "name": "Lead",
+        "keyPrefix": object.key_prefix(),
+        "label": object.label(),
+        "labelPlural": object.label_plural(),
+        "layoutable": writable,
+        "mergeable": writable,
+        "mruEnabled": writable,
+        "name": object.name(),
         "queryable": true,
         "replicateable": true,
         "retrieveable": true,
-        "searchable": true,
-        "triggerable": true,
-        "undeletable": true,
-        "updateable": true,
+        "searchable": writable,
+        "triggerable": writable,
+        "undeletable": writable,
+        "updateable": writable,
         "urls": {
             "compactLayouts": format!("{base}/describe/compactLayouts"),
             "describe": format!("{base}/describe"),
@@ -102,9 +105,8 @@ fn describe_field(field: &Field) -> Value {
             json!({ "active": true, "defaultValue": default, "label": value, "validFor": null, "value": value })
         })
         .collect();
-    let long_text = field.kind == T::TextArea && field.length > 255;
     let mut object = json!({
-        "aggregatable": !long_text,
+        "aggregatable": field.aggregatable(),
         "autoNumber": false,
         "byteLength": field.length * 3,
         "calculated": false,
@@ -125,10 +127,10 @@ fn describe_field(field: &Field) -> Value {
         "encrypted": false,
         "externalId": field.external_id,
         "extraTypeInfo": null,
-        "filterable": !long_text,
+        "filterable": field.filterable(),
         "filteredLookupInfo": null,
         "formulaTreatNullNumberAsZero": false,
-        "groupable": !long_text,
+        "groupable": field.groupable(),
         "highScaleNumber": false,
         "htmlFormatted": false,
         "idLookup": field.id_lookup,
@@ -150,14 +152,14 @@ fn describe_field(field: &Field) -> Value {
         "queryByDistance": false,
         "referenceTargetField": null,
         "referenceTo": field.reference_to,
-        "relationshipName": relationship_name(field),
+        "relationshipName": field.relationship_name(),
         "relationshipOrder": null,
         "restrictedDelete": false,
         "restrictedPicklist": field.restricted,
         "scale": field.scale,
         "searchPrefilterable": false,
         "soapType": soap_type(field.kind),
-        "sortable": !long_text,
+        "sortable": field.sortable(),
         "type": field.kind.name(),
         "unique": field.unique,
         "updateable": field.updateable,
@@ -165,10 +167,6 @@ fn describe_field(field: &Field) -> Value {
     });
     merge(&mut object, more);
     object
-}
-
-fn relationship_name(field: &Field) -> Option<&str> {
-    (field.kind == T::Reference).then(|| field.name.trim_end_matches("Id"))
 }
 
 fn soap_type(kind: T) -> &'static str {

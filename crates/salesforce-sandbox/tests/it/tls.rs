@@ -141,7 +141,7 @@ fn over_https_all_urls_of_the_org_are_https() {
         Ask::new(address, "GET", "/services/oauth2/userinfo").header("Authorization", &bearer);
     stream.write_all(&user.bytes(true)).unwrap();
     let user: Value = serde_json::from_str(&read_reply(&mut stream).1).unwrap();
-    assert_eq!(user["id"], id);
+    assert_eq!(user["sub"], id);
     // The end is told in TLS too, so that nobody can have cut it short.
     assert_eq!(read_to_end(&mut stream), "");
 }

@@ -168,7 +168,7 @@ fn clients_of_http_1_0_need_no_host_and_are_kept_only_when_they_ask() {
     }
     let form = "grant_type=client_credentials&client_id=leadstream-demo&client_secret=leadstream-demo-secret";
     let login = format!(
-        "POST /services/oauth2/token HTTP/1.0\r\nContent-Length: {}\r\n\r\n{form}",
+        "POST /services/oauth2/token HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
         form.len()
     );
     let reply = exchange(address, login.as_bytes());
@@ -187,7 +187,7 @@ fn clients_of_http_1_1_name_one_host() {
     // The authority of an absolute URI counts, whatever Host says.
     let form = "grant_type=client_credentials&client_id=leadstream-demo&client_secret=leadstream-demo-secret";
     let login = format!(
-        "POST http://org.example:81/services/oauth2/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{form}",
+        "POST http://org.example:81/services/oauth2/token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
         form.len()
     );
     let reply = exchange(address, login.as_bytes());

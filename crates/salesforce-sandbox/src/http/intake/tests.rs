@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use axum::http::HeaderValue;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use hyper::body::SizeHint;
+use http_body::SizeHint;
 
 use super::*;
 
