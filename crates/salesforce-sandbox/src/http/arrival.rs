@@ -2,10 +2,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::intake::Room;
 use super::wire::WireHandle;
+
+/// Requests of one connection at a time. Salesforce's own bound is not known; clients of HTTP/2 count on 100.
+pub(crate) const MAX_TURNS: usize = 100;
 
 /// `http` or `https`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(crate) struct Arrival {
     pub(crate) local: SocketAddr,
     pub(crate) wire: WireHandle,
     pub(crate) room: Arc<Room>,
+    /// One for each request of the connection that may be worked on at a time.
+    pub(crate) turns: Arc<Semaphore>,
     /// The connection's place among those allowed. A request that outlives its connection keeps the place taken, so
     /// that abandoned work is bounded too.
     pub(crate) _place: OwnedSemaphorePermit,
@@ -52,7 +57,7 @@ pub(crate) struct Arrival {
 impl Arrival {
     /// Of a request that came over no connection.
     pub(crate) fn out_of_nowhere() -> Option<Arc<Arrival>> {
-        let place = Arc::new(tokio::sync::Semaphore::new(1));
+        let place = Arc::new(Semaphore::new(1));
         Some(Arc::new(Arrival {
             scheme: Scheme::Http,
             role: Role::OrgAndControl,
@@ -63,6 +68,7 @@ impl Arrival {
                 1 << 20,
                 std::time::Duration::from_secs(1),
             )),
+            turns: Arc::new(Semaphore::new(MAX_TURNS)),
             _place: place.try_acquire_owned().ok()?,
         }))
     }

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::arrival::Arrival;
+use super::arrival::{Arrival, MAX_TURNS};
 use super::bare::{self, Speaking};
 use super::wire::{Stage, Wire, WireHandle};
 use crate::org::Org;
@@ -120,6 +120,7 @@ async fn serve_http2(stream: TlsStream, org: Arc<Org>, arrival: Arc<Arrival>) {
     let service = service_fn(move |request| answer(&org, &arrival, request));
     let mut connection = pin!(
         http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(MAX_TURNS as u32)
             .max_header_list_size(MAX_HEAD_BYTES as u32)
             .serve_connection(TokioIo::new(stream), service)
     );

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::arrival::{Arrival, Role, Scheme};
+use super::arrival::{Arrival, MAX_TURNS, Role, Scheme};
 use super::connection;
 use super::intake::Room;
 use super::wire::{Wire, Wires};
@@ -117,6 +117,7 @@ impl Door {
             local,
             wire: handle,
             room: Arc::clone(&self.house.room),
+            turns: Arc::new(Semaphore::new(MAX_TURNS)),
             _place: place,
         });
         let org = Arc::clone(&self.house.org);

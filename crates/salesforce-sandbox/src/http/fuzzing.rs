@@ -1,11 +1,12 @@
 //! Entry points for the fuzz targets: parsers of the wire, and whole conversations with an org.
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
 use tokio::runtime::Runtime;
 
-use super::arrival::Arrival;
+use super::arrival::{self, Arrival};
 use super::{body, call, composite, envelope, serve};
 use crate::config::OrgConfig;
 use crate::oauth;
@@ -30,6 +31,7 @@ pub(crate) fn forms(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _ = call::parse_form(&text);
     let _ = call::segments(&text);
+    let _ = arrival::is_local(&text, IpAddr::V4(Ipv4Addr::LOCALHOST));
 }
 
 pub(crate) fn envelopes(bytes: &[u8]) {

@@ -68,7 +68,14 @@ pub(crate) async fn entry(
         return Reply::html(400).into_response();
     }
     let wire = arrival.wire.clone();
-    let reply = match tokio::spawn(serve(org, arrival, request)).await {
+    // Its client may be gone before its turn is over; the next request of the connection waits all the same.
+    let turn = Arc::clone(&arrival.turns).acquire_owned().await;
+    let serving = async move {
+        let reply = serve(org, arrival, request).await;
+        drop(turn);
+        reply
+    };
+    let reply = match tokio::spawn(serving).await {
         Ok(reply) => reply,
         // A panic in a handler is a bug of the sandbox; its client gets what Salesforce says of its own bugs.
         Err(_) => Reply::error(

@@ -405,6 +405,41 @@ fn http_2_carries_concurrent_requests() {
 }
 
 #[test]
+fn requests_that_a_client_takes_back_are_bounded_too() {
+    let sandbox = https(OrgConfig::default());
+    block_on(async {
+        let mut client = Client::connect(&sandbox).await;
+        client.log_in().await;
+        let hold = Action::Hold {
+            after_commit: false,
+        };
+        sandbox
+            .faults()
+            .add(Fault::new(hold).on(Endpoint::Collections));
+        for n in 0..100 {
+            let request = tokio::spawn(client.upsert(&[lead(&n.to_string())]));
+            // Once a request is on its way it is taken back.
+            while sandbox.stats().held_requests <= n {
+                tokio::task::yield_now().await;
+            }
+            request.abort();
+        }
+        let waiting: Vec<_> = (100..150)
+            .map(|n| tokio::spawn(client.upsert(&[lead(&n.to_string())])))
+            .collect();
+        let mut other = Client::connect(&sandbox).await;
+        other.log_in().await;
+        assert_eq!(sandbox.stats().requests, 102, "two logins, a hundred held");
+        sandbox.faults().clear();
+        for request in waiting {
+            let (_, body) = request.await.unwrap().unwrap();
+            check_accepted(&serde_json::from_slice::<Value>(&body).unwrap()[0], true);
+        }
+        assert_eq!(sandbox.stats().leads, 150);
+    });
+}
+
+#[test]
 fn an_idle_connection_of_http_2_is_taken_leave_of() {
     let sandbox = https(short(60_000, 20));
     block_on(async {
