@@ -1,18 +1,17 @@
 //! `leadstream sandbox`: a Salesforce org in this process.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use salesforce_sandbox::command::{self, ServingArgs};
 
 use super::{FAILURE, Failed};
 use crate::cli::printer::Printer;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Where to listen
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    #[command(flatten)]
+    serving: ServingArgs,
     /// What the org is made of, as TOML [default: the demo org]
     #[arg(long, value_name = "FILE")]
     org: Option<PathBuf>,
@@ -24,9 +23,7 @@ pub fn run(arguments: &Arguments, printer: &Printer) -> Result<(), Failed> {
         None => Ok(salesforce_sandbox::OrgConfig::default()),
     };
     config
-        .and_then(|config| {
-            salesforce_sandbox::command::serve_until_signal(arguments.listen, config)
-        })
+        .and_then(|config| command::serve(&arguments.serving, config))
         .map_err(|error| {
             printer.failure(&error);
             Failed::Said(FAILURE)

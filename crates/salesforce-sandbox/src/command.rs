@@ -1,36 +1,129 @@
 //! The command line of the sandbox, reusable by a host program as a subcommand.
 //!
-//! Owns: the arguments, the one line on stdout, the wait for SIGTERM or SIGINT.
+//! Owns: the arguments, the lines on stdout, the wait for SIGTERM or SIGINT. Invariant: the first line on stdout is
+//! `salesforce sandbox listening on URL`, printed once the org answers there; programs wait for it.
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::{Error, OrgConfig, Sandbox};
+use crate::{Error, Listen, OrgConfig, Sandbox, Tls};
 
 /// The long help text of the binary.
 pub const LONG_ABOUT: &str = "\
-A Salesforce org in one process: OAuth (JWT bearer, client credentials), describe, single and \
-collection upserts of Leads, limits, and faults on demand.
+A Salesforce org in one process, for demos, tests and rehearsals. It speaks the HTTP API of a real
+org, so that a program can be pointed at it instead: its base URL is login URL and instance URL.
 
-It prints one line with its base URL on stdout and runs until SIGTERM or SIGINT. Everything is kept \
-in memory and gone afterwards.
+What is there:
+  OAuth 2.0    POST /services/oauth2/token (JWT bearer, client credentials), revoke, userinfo
+  REST API     /services/data/v31.0 to v67.0: describe, records by id and by external id, limits
+  SOQL         /services/data/v67.0/query
+  Composite    collections of up to 200 records, and calls of several parts
+  Bulk 2.0     /services/data/v67.0/jobs/ingest
+  Faults       refusals, delays, cut connections, spent quotas: what a client has to survive
 
-Without --config it is the demo org: client id `leadstream-demo`, client secret \
-`leadstream-demo-secret`, user `integration@leadstream.example`, external id field `MySQL_Id__c`.
+Everything is kept in memory and gone afterwards. Without --config it is the demo org: client id
+`leadstream-demo`, client secret `leadstream-demo-secret`, user `integration@leadstream.example`,
+external id field `MySQL_Id__c` of Lead.
 
-On a loopback address it also shows a page (GET /) and answers the control endpoints: GET \
-/__sandbox lists them, GET /__sandbox/stats, /__sandbox/leads, /__sandbox/requests, and GET, POST, \
-DELETE /__sandbox/faults are the first of them.";
+It prints `salesforce sandbox listening on URL` as its first line once it answers, and runs until
+SIGTERM or SIGINT.";
+
+/// What follows the options in the long help text.
+pub const AFTER_LONG_HELP: &str = "\
+Control endpoints, for whoever runs the sandbox; a web page at / of their address shows them:
+  GET /__sandbox/stats                 counters
+  GET /__sandbox/leads                 contents
+  GET /__sandbox/requests              the request log
+  GET, POST, DELETE /__sandbox/faults  what shall go wrong
+  POST /__sandbox/release              lets held requests go on
+  POST /__sandbox/clock                moves the org's clock forward
+  DELETE /__sandbox/sessions           logs everybody out
+They answer on loopback addresses only. When the org listens elsewhere, give them an address of
+their own with --control.
+
+Examples:
+  The demo org, plain HTTP:
+    salesforce-sandbox
+  HTTPS with a certificate made at the start, which clients are told to trust:
+    salesforce-sandbox --listen 127.0.0.1:8443 --tls-self-signed org.pem
+    curl --cacert org.pem https://127.0.0.1:8443/services/data
+  In a container, HTTP and HTTPS, controlled from inside of it:
+    salesforce-sandbox --listen 0.0.0.0:8080 --listen-tls 0.0.0.0:8443 \\
+      --tls-self-signed /shared/org.pem --tls-name salesforce --control 127.0.0.1:8081
+  A first login:
+    curl http://127.0.0.1:8080/services/oauth2/token -d grant_type=client_credentials \\
+      -d client_id=leadstream-demo -d client_secret=leadstream-demo-secret
+
+Exit code: 0 after a signal, 1 when it could not serve, 2 for mistakes in options, configuration or certificates.";
 
 /// Arguments of the sandbox command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SandboxArgs {
-    /// Address to listen on; port 0 takes a free port.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// The org's configuration (TOML); the demo org when absent.
+    #[command(flatten)]
+    pub serving: ServingArgs,
+    /// The org's configuration (TOML: apps, fields, limits); the demo org when absent.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Where and how to serve.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServingArgs {
+    /// Address to listen on; port 0 takes a free port.
+    ///
+    /// HTTPS when a certificate is given and --listen-tls is not, otherwise plain HTTP.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Further address, for HTTPS; --listen then stays plain HTTP.
+    #[arg(long, value_name = "ADDRESS", requires = "certificate")]
+    pub listen_tls: Option<SocketAddr>,
+    /// Certificate for HTTPS, with the rest of its chain (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key", group = "certificate")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Private key of the certificate (PEM, not encrypted).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// Make a certificate and write it (PEM) to FILE, for clients to trust.
+    ///
+    /// It is good for localhost, 127.0.0.1, ::1 and the addresses listened on, and made anew at each start.
+    #[arg(long, value_name = "FILE", group = "certificate")]
+    pub tls_self_signed: Option<PathBuf>,
+    /// Further host name or IP address that the made certificate is good for; may be repeated.
+    ///
+    /// Such as the name that other containers know this one by.
+    #[arg(long, value_name = "NAME", requires = "tls_self_signed")]
+    pub tls_name: Vec<String>,
+    /// Loopback address of its own for the control endpoints and their web page.
+    ///
+    /// Plain HTTP. The other addresses then do not answer them.
+    #[arg(long, value_name = "ADDRESS")]
+    pub control: Option<SocketAddr>,
+}
+
+impl ServingArgs {
+    /// The listeners asked for.
+    #[must_use]
+    pub fn listen(&self) -> Listen {
+        let tls = match (&self.tls_certificate, &self.tls_key, &self.tls_self_signed) {
+            (Some(certificate), Some(key), _) => Some(Tls::Files {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            }),
+            (_, _, Some(_)) => Some(Tls::SelfSigned {
+                names: self.tls_name.clone(),
+            }),
+            _ => None,
+        };
+        let listen = match (tls, self.listen_tls) {
+            (None, _) => Listen::http(self.listen),
+            (Some(tls), None) => Listen::https(self.listen, tls),
+            (Some(tls), Some(address)) => Listen::http(self.listen).and_https(address, tls),
+        };
+        match self.control {
+            Some(address) => listen.control(address),
+            None => listen,
+        }
+    }
 }
 
 /// Runs the sandbox until SIGTERM or SIGINT.
@@ -39,23 +132,47 @@ pub fn run(arguments: &SandboxArgs) -> Result<(), Error> {
         Some(path) => OrgConfig::load(path)?,
         None => OrgConfig::default(),
     };
-    serve_until_signal(arguments.listen, config)
+    serve(&arguments.serving, config)
 }
 
-/// Serves an org until SIGTERM or SIGINT; prints `salesforce sandbox listening on URL` on stdout once it answers.
+/// Serves an org as the arguments say until SIGTERM or SIGINT.
+///
+/// Prints `salesforce sandbox listening on URL` on stdout once it answers, then a line for each further address. A
+/// certificate that was made is in its file by then. Blocks the calling thread and needs no runtime.
+pub fn serve(arguments: &ServingArgs, config: OrgConfig) -> Result<(), Error> {
+    let sandbox = Sandbox::start_with(arguments.listen(), config)?;
+    if let (Some(path), Some(pem)) = (&arguments.tls_self_signed, sandbox.certificate_pem()) {
+        write_certificate(path, pem)?;
+    }
+    let extras = match arguments.control {
+        Some(_) => sandbox.control_url(),
+        None => None,
+    };
+    serve_started(sandbox, extras)
+}
+
+/// Serves an org over plain HTTP until SIGTERM or SIGINT; prints `salesforce sandbox listening on URL` on stdout once
+/// it answers.
 ///
 /// Blocks the calling thread and needs no runtime.
 pub fn serve_until_signal(listen: SocketAddr, config: OrgConfig) -> Result<(), Error> {
-    let sandbox = Sandbox::start(listen, config)?;
+    serve_started(Sandbox::start(listen, config)?, None)
+}
+
+fn serve_started(sandbox: Sandbox, control: Option<String>) -> Result<(), Error> {
     let signal = sandbox.signal()?;
+    let mut lines = format!("salesforce sandbox listening on {}\n", sandbox.base_url());
+    for url in sandbox.base_urls().iter().skip(1) {
+        lines.push_str(&format!("also listening on {url}\n"));
+    }
+    if let Some(url) = control {
+        lines.push_str(&format!("control endpoints on {url}/__sandbox/\n"));
+    }
     let mut stdout = std::io::stdout();
-    writeln!(
-        stdout,
-        "salesforce sandbox listening on {}",
-        sandbox.base_url()
-    )
-    .and_then(|()| stdout.flush())
-    .map_err(Error::Announce)?;
+    stdout
+        .write_all(lines.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(Error::Announce)?;
     tell_seeds(&sandbox);
     // A closed channel means that the runtime is gone, which ends the service just the same.
     let _ = signal.recv();
@@ -75,4 +192,11 @@ fn tell_seeds(sandbox: &Sandbox) {
             );
         }
     }
+}
+
+fn write_certificate(path: &Path, pem: &str) -> Result<(), Error> {
+    std::fs::write(path, pem).map_err(|source| Error::WriteCertificate {
+        path: path.into(),
+        source,
+    })
 }

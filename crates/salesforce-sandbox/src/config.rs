@@ -10,6 +10,7 @@ use crate::edition::{Allocation, Edition};
 use crate::faults::Fault;
 pub use crate::logins::{AppConfig, UserConfig};
 use crate::schema::FieldType;
+use crate::serving::ServingConfig;
 
 /// Configuration of one org. `Default` is the demo org.
 #[derive(Debug, Clone, Deserialize)]
@@ -94,6 +95,8 @@ pub struct OrgConfig {
     pub request_log_entries: usize,
     /// Keys kept in the log over all its requests; older requests are dropped first.
     pub request_log_keys: usize,
+    /// What clients may hold on to: connections, time, memory.
+    pub serving: ServingConfig,
 }
 
 impl Default for OrgConfig {
@@ -138,6 +141,7 @@ impl Default for OrgConfig {
             compress_replies: true,
             request_log_entries: 10_000,
             request_log_keys: 200_000,
+            serving: ServingConfig::default(),
         }
     }
 }
@@ -325,6 +329,7 @@ impl OrgConfig {
         if self.max_bulk_content_bytes > 1 << 31 {
             found.push("max_bulk_content_bytes must be at most 2147483648".into());
         }
+        found.extend(self.serving.mistakes());
     }
 
     /// Largest upload of a bulk job in bytes as sent.

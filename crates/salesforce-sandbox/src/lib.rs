@@ -1,7 +1,9 @@
 //! A Salesforce org in one process: OAuth, describe, lead upserts, limits, and faults on demand.
 //!
 //! The map:
-//! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
+//! - `sandbox`: life cycle of one org and its listeners (start, stop, refuse connections, resume).
+//! - `serving`: where an org listens, and what its clients may hold on to.
+//! - `tls`: its certificate, from files or made at the start.
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
 //! - `edition`: what was bought, and the limits that come with it.
 //! - `logins`: the apps and users of the configuration.
@@ -36,8 +38,10 @@ mod oauth;
 mod org;
 pub mod sandbox;
 pub mod schema;
+pub mod serving;
 mod shape;
 mod soql;
+mod tls;
 mod value;
 pub mod watch;
 
@@ -53,4 +57,6 @@ pub use faults::{
 pub use org::{Allowance, LeadSnapshot, OrgSnapshot, Overview, UsageReport};
 pub use sandbox::Sandbox;
 pub use schema::FieldType;
+pub use serving::{Listen, ServingConfig};
+pub use tls::Tls;
 pub use watch::{RequestRecord, Stats};

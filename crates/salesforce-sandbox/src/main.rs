@@ -7,7 +7,7 @@ use salesforce_sandbox::command::{self, SandboxArgs};
 
 /// A Salesforce org in one process, for demos, tests and rehearsals.
 #[derive(Parser)]
-#[command(name = "salesforce-sandbox", version, about, long_about = command::LONG_ABOUT)]
+#[command(name = "salesforce-sandbox", version, about, long_about = command::LONG_ABOUT, after_long_help = command::AFTER_LONG_HELP)]
 struct Arguments {
     #[command(flatten)]
     sandbox: SandboxArgs,
@@ -23,6 +23,9 @@ fn main() -> ExitCode {
             while let Some(next) = cause {
                 text.push_str(&format!(": {next}"));
                 cause = next.source();
+            }
+            if let Some(remedy) = error.remedy() {
+                text.push_str(&format!("\n  {remedy}"));
             }
             // Nothing is left to tell when stderr itself is gone.
             let _ = writeln!(std::io::stderr(), "{text}");

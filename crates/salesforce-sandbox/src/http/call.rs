@@ -2,16 +2,15 @@
 //!
 //! A [`Request`] is what resources look at; it may also be a part of a composite call. A [`Call`] is what came over the
 //! wire: a request, its session, its entry in the log.
-use std::future::poll_fn;
-use std::io::Read;
-use std::pin::Pin;
+use std::sync::Arc;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
-use flate2::read::{GzDecoder, ZlibDecoder};
 
+use super::arrival::{Arrival, Scheme};
+use super::intake::{ReadError, Taken};
 use super::reply::Reply;
 use crate::faults::{Endpoint, Occasion};
 use crate::org::{Org, Refusal};
@@ -30,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     /// Unpacked.
     pub(crate) body: Bytes,
+    /// Of the connection that it came over.
+    pub(crate) scheme: Scheme,
 }
 
 /// A request in progress.
@@ -41,15 +42,9 @@ pub(crate) struct Call {
     pub(crate) app: Option<usize>,
     pub(crate) ticket: Ticket,
     uri: Uri,
-}
-
-/// Why a body could not be read.
-pub(crate) enum ReadError {
-    /// The client went away.
-    Gone,
-    TooLarge,
-    /// It is not what Content-Encoding says.
-    Encoding,
+    pub(crate) arrival: Arc<Arrival>,
+    /// What the body takes of the memory for bodies.
+    taken: Taken,
 }
 
 impl Request {
@@ -90,13 +85,16 @@ impl Request {
     pub(crate) fn base_url(&self, org: &Org) -> String {
         match &org.config.instance_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.header("host").unwrap_or("127.0.0.1")),
+            None => {
+                let host = self.header("host").unwrap_or("127.0.0.1");
+                format!("{}://{host}", self.scheme.as_str())
+            }
         }
     }
 }
 
 impl Call {
-    pub(crate) fn new(org: &Org, parts: Parts) -> Call {
+    pub(crate) fn new(org: &Org, parts: Parts, arrival: Arc<Arrival>) -> Call {
         let path = parts.uri.path();
         let header = |name: &str| {
             let value = parts.headers.get(name)?.to_str().ok()?;
@@ -117,16 +115,23 @@ impl Call {
         };
         Call {
             request: Request {
-                method: record.method.clone(),
+                // HEAD asks for what GET would get; leaving out the body is the wire's business.
+                method: match record.method.as_str() {
+                    "HEAD" => "GET".to_owned(),
+                    method => method.to_owned(),
+                },
                 segments: segments(path),
                 query: parse_form(parts.uri.query().unwrap_or_default()),
                 headers: parts.headers,
                 body: Bytes::new(),
+                scheme: arrival.scheme,
             },
             uri: parts.uri,
             token: None,
             app: None,
             ticket: Ticket::unnumbered(record),
+            arrival,
+            taken: Taken::default(),
         }
     }
 
@@ -173,55 +178,15 @@ impl Call {
 
     /// Reads and unpacks the body; neither form of it may be longer than the limit.
     pub(crate) async fn read_body(&mut self, limit: usize, body: Body) -> Result<(), ReadError> {
-        let declared = self
-            .request
-            .header("content-length")
-            .and_then(|length| length.parse::<usize>().ok());
-        if declared.is_some_and(|length| length > limit) {
-            return Err(ReadError::TooLarge);
-        }
-        let packed = collect(body, declared.unwrap_or_default(), limit).await?;
-        self.ticket.record.body_bytes = packed.len() as u64;
-        self.request.body = match self
-            .request
-            .header("content-encoding")
-            .unwrap_or("identity")
-        {
-            "gzip" | "x-gzip" => unpack(GzDecoder::new(&packed[..]), limit)?,
-            "deflate" => unpack(ZlibDecoder::new(&packed[..]), limit)?,
-            _ => packed,
-        };
+        let payload = self
+            .arrival
+            .room
+            .take(&self.request.headers, body, limit)
+            .await?;
+        self.ticket.record.body_bytes = payload.packed_bytes;
+        self.request.body = payload.bytes;
+        self.taken = payload.taken;
         Ok(())
-    }
-}
-
-/// Reads a body into one piece of memory, growing it once at most when its length was declared.
-async fn collect(mut body: Body, declared: usize, limit: usize) -> Result<Bytes, ReadError> {
-    let mut bytes = Vec::with_capacity(declared);
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        // Trailers are of no interest.
-        let Ok(data) = frame.map_err(|_| ReadError::Gone)?.into_data() else {
-            continue;
-        };
-        if bytes.len() + data.len() > limit {
-            return Err(ReadError::TooLarge);
-        }
-        bytes.extend_from_slice(&data);
-    }
-    bytes.shrink_to_fit();
-    Ok(bytes.into())
-}
-
-fn unpack(decoder: impl Read, limit: usize) -> Result<Bytes, ReadError> {
-    let mut bytes = Vec::new();
-    decoder
-        .take(limit as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|_| ReadError::Encoding)?;
-    if bytes.len() > limit {
-        Err(ReadError::TooLarge)
-    } else {
-        Ok(bytes.into())
     }
 }
 

@@ -1,10 +1,12 @@
 //! Entry points for the fuzz targets: parsers of the wire, and whole conversations with an org.
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
 use tokio::runtime::Runtime;
 
+use super::arrival::{self, Arrival};
 use super::{body, call, composite, envelope, serve};
 use crate::config::OrgConfig;
 use crate::oauth;
@@ -29,6 +31,7 @@ pub(crate) fn forms(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _ = call::parse_form(&text);
     let _ = call::segments(&text);
+    let _ = arrival::is_local(&text, IpAddr::V4(Ipv4Addr::LOCALHOST));
 }
 
 pub(crate) fn envelopes(bytes: &[u8]) {
@@ -40,7 +43,7 @@ pub(crate) fn envelopes(bytes: &[u8]) {
 /// # Panics
 /// When a request made the org panic, or a refusal of the REST API is not the JSON that clients expect.
 pub(crate) fn conversation(runtime: &Runtime, bytes: &[u8]) {
-    let org = Arc::new(Org::new(OrgConfig::default(), true));
+    let org = Arc::new(Org::new(OrgConfig::default()));
     let token = oauth::open_session(
         &org,
         Opening {
@@ -59,7 +62,10 @@ pub(crate) fn conversation(runtime: &Runtime, bytes: &[u8]) {
         }
         let is_rest = request.uri().path().starts_with("/services/data/");
         let shown = request.uri().clone();
-        let reply = runtime.block_on(serve(Arc::clone(&org), request));
+        let Some(arrival) = Arrival::out_of_nowhere() else {
+            continue;
+        };
+        let reply = runtime.block_on(serve(Arc::clone(&org), arrival, request));
         assert!(
             !reply.is_sent() || reply.status != 500,
             "{shown} was answered with 500"

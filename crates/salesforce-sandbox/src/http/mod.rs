@@ -3,20 +3,26 @@
 //! Owns the order in which a request is judged: outage, size, body, route; then for the REST API version, session,
 //! quota, resource. A request runs in a task of its own: a client that goes away does not stop what it asked for,
 //! just as in Salesforce (facts 10).
+pub(crate) mod arrival;
 mod async_api;
+mod bare;
 mod body;
 mod call;
 mod collections;
 mod columns;
 mod composite;
 mod condition;
+mod connection;
 mod control;
 mod delivery;
+pub(crate) mod door;
 mod envelope;
 mod faulted;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod guard;
 mod identity;
+pub(crate) mod intake;
 mod jobs;
 mod json;
 mod limits;
@@ -40,37 +46,41 @@ mod work;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
-use axum::extract::{ConnectInfo, State};
-use axum::http::Request;
+use axum::http::{HeaderValue, Method, Request, Version, header};
 use axum::response::Response;
+use http_body::Body as _;
 
 use crate::faults::{Endpoint, Outage};
 use crate::org::{Org, Refusal};
-use call::{Call, ReadError};
+use arrival::{Arrival, Role};
+use call::Call;
 use delivery::Delivery;
 use reply::Reply;
-use wire::{Cut, WireHandle};
+use wire::Cut;
 
 /// Longest URI, and longest URI with headers (facts 6.4).
 const MAX_URI_BYTES: usize = 16_384;
 
-/// The service behind every connection.
-pub(crate) fn service(org: Arc<Org>) -> IntoMakeServiceWithConnectInfo<Router, WireHandle> {
-    Router::new()
-        .fallback(entry)
-        .with_state(org)
-        .into_make_service_with_connect_info::<WireHandle>()
-}
-
-async fn entry(
-    State(org): State<Arc<Org>>,
-    ConnectInfo(wire): ConnectInfo<WireHandle>,
-    request: Request<Body>,
+/// Answers one request of a connection.
+pub(crate) async fn entry(
+    org: Arc<Org>,
+    arrival: Arc<Arrival>,
+    mut request: Request<Body>,
 ) -> Response {
-    let reply = match tokio::spawn(serve(org, request)).await {
+    let head = request.method() == Method::HEAD;
+    if !name_host(&mut request, &arrival) {
+        return Reply::html(400).into_response();
+    }
+    let wire = arrival.wire.clone();
+    // Its client may be gone before its turn is over; the next request of the connection waits all the same.
+    let turn = Arc::clone(&arrival.turns).acquire_owned().await;
+    let serving = async move {
+        let reply = serve(org, arrival, request).await;
+        drop(turn);
+        reply
+    };
+    let reply = match tokio::spawn(serving).await {
         Ok(reply) => reply,
         // A panic in a handler is a bug of the sandbox; its client gets what Salesforce says of its own bugs.
         Err(_) => Reply::error(
@@ -84,14 +94,58 @@ async fn entry(
         Delivery::Stall => std::future::pending().await,
         Delivery::Whole | Delivery::Paced(_) => {}
     }
-    reply.into_response()
+    let mut response = reply.into_response();
+    if head {
+        // The length is told, where it is known; the body is not sent.
+        if let Some(length) = response.body().size_hint().exact() {
+            let length = HeaderValue::from(length);
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, length);
+        }
+        *response.body_mut() = Body::empty();
+    }
+    response
 }
 
-async fn serve(org: Arc<Org>, request: Request<Body>) -> Reply {
+/// Sees to it that a request has exactly one Host: the authority of its URI goes first, as HTTP/2 has it; a client of
+/// HTTP/1.0 need not name any. False for a client of HTTP/1.1 that names none or several.
+fn name_host(request: &mut Request<Body>, arrival: &Arrival) -> bool {
+    let named = request.headers().get_all(header::HOST).iter().count();
+    let host = match request.uri().authority() {
+        Some(authority) => authority.as_str().to_owned(),
+        None if named == 1 => return true,
+        None if named == 0 && request.version() < Version::HTTP_11 => arrival.local.to_string(),
+        None => return false,
+    };
+    match HeaderValue::from_str(&host) {
+        Ok(value) => {
+            request.headers_mut().insert(header::HOST, value);
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+async fn serve(org: Arc<Org>, arrival: Arc<Arrival>, request: Request<Body>) -> Reply {
     let (parts, body) = request.into_parts();
-    let mut call = Call::new(&org, parts);
-    if control::is_for(&org, &call.request) {
-        return control::answer(&org, &mut call, body).await;
+    let mut call = Call::new(&org, parts, arrival);
+    let for_control = match call.request.segments.first() {
+        Some(first) => first == "__sandbox",
+        // The start page belongs to the control endpoints; an org has none that programs ask for.
+        None => call.arrival.role != Role::Org,
+    };
+    match call.arrival.role {
+        Role::OrgAndControl | Role::Control if for_control => {
+            let own = call.arrival.local.ip();
+            return match guard::check(&call.request.method, &call.request.headers, own) {
+                Ok(()) => control::answer(&org, &mut call, body).await,
+                Err(refusal) => refusal,
+            };
+        }
+        Role::Org if for_control => return Reply::error(404, &Refusal::not_found()),
+        Role::Control => return Reply::error(404, &Refusal::not_found()),
+        Role::Org | Role::OrgAndControl => {}
     }
     call.arrive(&org);
     let mut reply = match org.faults.outage(&call.occasion(endpoint(&call))) {
@@ -140,19 +194,7 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
         _ => org.config.max_request_bytes,
     };
     if let Err(error) = call.read_body(limit, body).await {
-        return match error {
-            ReadError::Gone => Reply::cut(),
-            ReadError::TooLarge => {
-                let text = format!(
-                    "Maximum size of request reached. Maximum size of request is {limit} bytes."
-                );
-                Reply::error(400, &Refusal::new("EXCEEDED_MAX_SIZE_REQUEST", text))
-            }
-            ReadError::Encoding => Reply::error(
-                400,
-                &Refusal::parser("The request body could not be unpacked."),
-            ),
-        };
+        return error.reply(limit);
     }
     let segments: Vec<String> = call.request.segments.clone();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();

@@ -2,6 +2,7 @@
 use axum::http::{HeaderValue, header};
 use serde_json::{Value, json};
 
+use super::arrival::{self, Scheme};
 use super::call::{Call, Request};
 use super::faulted;
 use super::identity;
@@ -45,15 +46,15 @@ fn token(org: &Org, request: &Request) -> Reply {
     let parameters = parameters(request);
     let host = request.header("host").unwrap_or_default();
     let base = request.base_url(org);
-    let own_urls = [
-        base.clone(),
-        format!("http://{host}"),
-        format!("https://{host}"),
-    ];
+    let mut own_urls = vec![base.clone(), format!("https://{host}")];
+    if request.scheme == Scheme::Http {
+        // The client may as well have asked for https of something in between that takes the TLS off.
+        own_urls.push(format!("http://{host}"));
+    }
     let grant = GrantRequest {
         parameters: &parameters,
         authorization: request.header("authorization"),
-        host: host.rsplit_once(':').map_or(host, |(name, _)| name),
+        host: arrival::host(host),
         own_urls: &own_urls,
     };
     let format = Format::of(request, &parameters);

@@ -66,8 +66,6 @@ pub(crate) struct Org {
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
     pub(crate) bulk: Bulk,
-    /// Whether the control endpoints answer; only on a loopback listener.
-    pub(crate) control: bool,
     leads: Mutex<LeadStore>,
     live_leads: Arc<AtomicU64>,
     sessions: Mutex<Sessions>,
@@ -79,7 +77,7 @@ pub(crate) struct Org {
 
 impl Org {
     /// The configuration has been checked.
-    pub(crate) fn new(config: OrgConfig, control: bool) -> Org {
+    pub(crate) fn new(config: OrgConfig) -> Org {
         let schema = Schema::new(&config);
         let read_only_schemas = ReadOnlySchemas::new();
         let clock = Arc::new(Clock::new());
@@ -113,7 +111,6 @@ impl Org {
                 config.daily_bulk_records,
                 config.bulk_storage_bytes,
             ),
-            control,
             sessions: Mutex::new(Sessions::new(lifetimes)),
             approvals: Mutex::new(Approvals::default()),
             login_rate: Mutex::new(LoginRate::default()),

@@ -324,7 +324,7 @@ pub(crate) fn fuzz_query(text: &str) {
     use std::sync::OnceLock;
     static ORG: OnceLock<Org> = OnceLock::new();
     let org = ORG.get_or_init(|| {
-        let org = Org::new(crate::OrgConfig::default(), false);
+        let org = Org::new(crate::OrgConfig::default());
         if let Some(name) = org.schema.find("LastName") {
             org.leads()
                 .insert(&[(name, Value::Text("Doe".into()))], 0, 0);

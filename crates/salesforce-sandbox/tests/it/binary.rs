@@ -62,6 +62,103 @@ fn a_configuration_it_does_not_understand_is_exit_code_2_with_a_reason() {
     );
 }
 
+fn complaint(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = start(arguments).wait_with_output().unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn it_serves_https_with_a_certificate_that_it_made_and_has_a_control_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = folder.path().join("org.pem");
+    let any = "127.0.0.1:0";
+    let mut child = start(&[
+        "--listen",
+        any,
+        "--listen-tls",
+        any,
+        "--control",
+        any,
+        "--tls-self-signed",
+        certificate.to_str().unwrap(),
+        "--tls-name",
+        "org.example",
+    ]);
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let lines: Vec<String> = stdout.lines().take(3).map(Result::unwrap).collect();
+    assert!(lines[0].starts_with("salesforce sandbox listening on http://127.0.0.1:"));
+    assert!(lines[1].starts_with("also listening on https://127.0.0.1:"));
+    let control = lines[2]
+        .strip_prefix("control endpoints on http://")
+        .and_then(|rest| rest.strip_suffix("/__sandbox/"))
+        .unwrap();
+    let pem = std::fs::read_to_string(&certificate).unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"), "{pem}");
+    let stats = Ask::new(control.parse().unwrap(), "GET", "/__sandbox/stats").send();
+    assert_eq!(stats.status, 200);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn each_mistake_in_the_options_is_told_with_its_remedy() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let (code, text) = complaint(&["--listen", &taken]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&taken) && text.contains("port 0"), "{text}");
+
+    let key = tempfile::NamedTempFile::new().unwrap();
+    let key = key.path().to_str().unwrap();
+    let any = "127.0.0.1:0";
+    for (arguments, names) in [
+        (
+            &["--control", "0.0.0.0:0"][..],
+            &["0.0.0.0:0", "loopback"][..],
+        ),
+        (
+            &["--tls-certificate", "/nowhere.pem", "--tls-key", key],
+            &["/nowhere.pem", "No such file"],
+        ),
+        (
+            &["--tls-certificate", key, "--tls-key", key],
+            &[key, "BEGIN CERTIFICATE"],
+        ),
+        (&["--tls-certificate", key], &["--tls-key"]),
+        (&["--tls-key", key], &["--tls-certificate"]),
+        (&["--listen-tls", any], &["--tls-self-signed"]),
+        (&["--tls-name", "org.example"], &["--tls-self-signed"]),
+        (
+            &[
+                "--tls-self-signed",
+                key,
+                "--tls-certificate",
+                key,
+                "--tls-key",
+                key,
+            ],
+            &["cannot be used with"],
+        ),
+        (
+            &["--tls-self-signed", "/nowhere/org.pem"],
+            &["could not write", "/nowhere/org.pem"],
+        ),
+        (
+            &["--tls-self-signed", key, "--tls-name", "m\u{fc}ller"],
+            &["certificate for the names"],
+        ),
+    ] {
+        let (code, text) = complaint(&[&["--listen", any], arguments].concat());
+        assert_eq!(code, Some(2), "{arguments:?}: {text}");
+        for name in names {
+            assert!(text.contains(name), "{arguments:?}: {text}");
+        }
+    }
+}
+
 #[test]
 fn help_names_the_options_and_the_control_endpoints() {
     let output = start(&["--help"]).wait_with_output().unwrap();
@@ -69,6 +166,10 @@ fn help_names_the_options_and_the_control_endpoints() {
     let text = String::from_utf8(output.stdout).unwrap();
     for part in [
         "--listen",
+        "--listen-tls",
+        "--tls-certificate",
+        "--tls-self-signed",
+        "--control",
         "--config",
         "/__sandbox/stats",
         "leadstream-demo",

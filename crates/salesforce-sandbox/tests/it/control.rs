@@ -357,7 +357,7 @@ fn a_page_of_another_site_cannot_change_anything() {
             &answer,
             403,
             "FORBIDDEN",
-            "The request comes from a page of another site.",
+            "The control endpoints take no changes from pages of other sites",
         );
     }
     assert_eq!(org.sandbox.stats().leads, 4);

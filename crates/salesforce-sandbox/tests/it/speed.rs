@@ -1,12 +1,14 @@
 //! How fast the sandbox takes collections. Not a gate: run it by hand in release mode with `--ignored`.
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use salesforce_sandbox::OrgConfig;
 use serde_json::json;
 
 use crate::harness::{Ask, COLLECTIONS, Org, lead_with};
+use crate::tls::{https, secure};
+use crate::wire;
 
 const CALLS: usize = 2_000;
 
@@ -14,33 +16,63 @@ const CALLS: usize = 2_000;
 #[test]
 #[ignore = "a measurement, not a check"]
 fn collections_of_200_over_one_connection() {
-    let org = Org::with(OrgConfig {
-        daily_api_requests: 1_000_000,
-        ..OrgConfig::default()
-    });
-    let requests: Vec<Vec<u8>> = (0..CALLS).map(|call| request(&org, call)).collect();
+    let org = Org::with(many_calls());
+    let requests = requests(&org.token);
     let mut stream = TcpStream::connect(org.sandbox.address()).unwrap();
     stream.set_nodelay(true).unwrap();
+    measure("http", &mut stream, &requests);
+    assert_eq!(org.sandbox.stats().leads, (CALLS * 200) as u64);
+}
+
+/// The same over TLS 1.3.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn collections_of_200_over_one_connection_with_tls() {
+    let sandbox = https(many_calls());
+    let login = Ask::new(sandbox.address(), "POST", "/services/oauth2/token").body(
+        "application/x-www-form-urlencoded",
+        "grant_type=client_credentials&client_id=leadstream-demo&client_secret=leadstream-demo-secret",
+    );
+    let mut stream = secure(&sandbox);
+    stream.sock.set_nodelay(true).unwrap();
+    stream.write_all(&login.bytes(false)).unwrap();
+    let token: serde_json::Value = serde_json::from_str(&wire::read_reply(&mut stream).1).unwrap();
+    let requests = requests(token["access_token"].as_str().unwrap());
+    measure("https", &mut stream, &requests);
+    assert_eq!(sandbox.stats().leads, (CALLS * 200) as u64);
+}
+
+fn many_calls() -> OrgConfig {
+    OrgConfig {
+        daily_api_requests: 1_000_000,
+        ..OrgConfig::default()
+    }
+}
+
+fn measure(name: &str, stream: &mut (impl Read + Write), requests: &[Vec<u8>]) {
     for round in ["insert", "update"] {
         let (start, cpu) = (Instant::now(), cpu_micros());
         let mut buffer = vec![0; 1 << 16];
-        for bytes in &requests {
+        for bytes in requests {
             stream.write_all(bytes).unwrap();
-            read_reply(&mut stream, &mut buffer);
+            read_reply(stream, &mut buffer);
         }
         let records = (CALLS * 200) as f64;
         let line = format!(
-            "{round}: {:.0} records/s, {:.2} us CPU per record, {} bytes per request\n",
+            "{name} {round}: {:.0} records/s, {:.2} us CPU per record, {} bytes per request\n",
             records / start.elapsed().as_secs_f64(),
             (cpu_micros() - cpu) / records,
             requests[0].len()
         );
         std::io::stdout().write_all(line.as_bytes()).unwrap();
     }
-    assert_eq!(org.sandbox.stats().leads, (CALLS * 200) as u64);
 }
 
-fn request(org: &Org, call: usize) -> Vec<u8> {
+fn requests(token: &str) -> Vec<Vec<u8>> {
+    (0..CALLS).map(|call| request(token, call)).collect()
+}
+
+fn request(token: &str, call: usize) -> Vec<u8> {
     let records: Vec<_> = (0..200)
         .map(|n| {
             lead_with(
@@ -51,13 +83,14 @@ fn request(org: &Org, call: usize) -> Vec<u8> {
             )
         })
         .collect();
-    let ask: Ask = org
-        .ask("PATCH", COLLECTIONS)
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 80));
+    let ask: Ask = Ask::new(anywhere, "PATCH", COLLECTIONS)
+        .header("Authorization", &format!("Bearer {token}"))
         .json(&json!({ "allOrNone": false, "records": records }));
     ask.bytes(false)
 }
 
-fn read_reply(stream: &mut TcpStream, buffer: &mut [u8]) {
+fn read_reply(stream: &mut impl Read, buffer: &mut [u8]) {
     let mut filled = 0;
     loop {
         filled += stream.read(&mut buffer[filled..]).unwrap();

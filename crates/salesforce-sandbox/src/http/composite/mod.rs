@@ -113,6 +113,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
         query: Vec::new(),
         headers: axum::http::HeaderMap::new(),
         body: bytes::Bytes::copy_from_slice(bytes),
+        scheme: super::arrival::Scheme::Http,
     };
     for family in [Family::Composite, Family::Batch, Family::Graph] {
         for version in [51, 67] {

@@ -2,6 +2,7 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 
+use super::super::arrival::Scheme;
 use super::reference::{Filler, has_references};
 use super::{Family, GRAPH_SINCE_VERSION};
 use crate::http::call::{Request, parse_form, segments};
@@ -89,6 +90,8 @@ impl Part {
                 },
                 headers,
                 body,
+                // No part of a call tells an absolute URL.
+                scheme: Scheme::Http,
             },
         }
     }

@@ -22,7 +22,7 @@ struct Person {
 }
 
 fn org_of(people: &[Person]) -> Org {
-    let org = Org::new(OrgConfig::default(), false);
+    let org = Org::new(OrgConfig::default());
     {
         let mut store = org.leads();
         for person in people {
@@ -358,7 +358,7 @@ proptest! {
 
 #[test]
 fn what_was_rolled_back_was_never_there() {
-    let org = Org::new(OrgConfig::default(), false);
+    let org = Org::new(OrgConfig::default());
     let draft = |name: Value<'static>| {
         let fields = [("LastName", name), ("Company", Value::Text("Acme".into()))];
         let values = fields.map(|(name, value)| (org.schema.find(name).unwrap(), value));
@@ -415,7 +415,7 @@ fn a_query_that_takes_too_much_is_given_up() {
 
 #[test]
 fn exports_have_rows_of_plain_values_only() {
-    let org = Org::new(OrgConfig::default(), false);
+    let org = Org::new(OrgConfig::default());
     for query in [
         "SELECT COUNT() FROM Lead",
         "SELECT COUNT(Id) FROM Lead",
@@ -439,13 +439,10 @@ fn a_numeric_key_is_found_however_it_is_written() {
         unique: true,
         ..CustomField::default()
     };
-    let org = Org::new(
-        OrgConfig {
-            fields: vec![field],
-            ..OrgConfig::default()
-        },
-        false,
-    );
+    let org = Org::new(OrgConfig {
+        fields: vec![field],
+        ..OrgConfig::default()
+    });
     let number = org.schema.find("Number__c").unwrap();
     for key in [42.0, 43.0, 0.0] {
         org.leads().insert(&[(number, Value::Number(key))], 0, 0);
