@@ -5,6 +5,7 @@
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
 //! - `schema`: the Lead object: its fields, what describe says of them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
+//! - `rules`: what an administrator has set up for leads: validation, duplicates, assignment, triggers.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
 //! - `oauth`: the token endpoint and its grants.
 //! - `faults`: what shall go wrong, how often, and for whom.
@@ -23,6 +24,7 @@ pub mod faults;
 mod http;
 mod oauth;
 mod org;
+pub mod rules;
 pub mod sandbox;
 pub mod schema;
 mod value;
@@ -32,7 +34,7 @@ pub use command::serve_until_signal;
 pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode};
 pub use error::Error;
 pub use faults::{Action, Endpoint, Fault, FaultId, FaultStatus, Faults, Outage};
-pub use org::LeadSnapshot;
+pub use org::{Administrator, LeadSnapshot, Refused};
 pub use sandbox::Sandbox;
 pub use schema::FieldType;
 pub use watch::{RequestRecord, Stats};

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::faults::Faults;
 use crate::http;
 use crate::http::wire::{Cut, WireListener, Wires};
-use crate::org::{LeadSnapshot, Org, lock};
+use crate::org::{Administrator, LeadSnapshot, Org, lock};
 use crate::watch::{RequestRecord, Stats};
 use crate::{Error, OrgConfig};
 
@@ -81,6 +81,12 @@ impl Sandbox {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.org.faults
+    }
+
+    /// What others do to leads while a client is not looking.
+    #[must_use]
+    pub fn administrator(&self) -> Administrator<'_> {
+        Administrator::new(&self.org)
     }
 
     /// All leads, oldest first.

@@ -218,6 +218,7 @@ impl ArmedFault {
                     code: status_code.clone().into(),
                     message: message.clone(),
                     fields: fields.clone(),
+                    details: None,
                 };
                 plan.records.push((index, refusal));
             }
@@ -256,6 +257,7 @@ impl ArmedFault {
                     code: code.clone().into(),
                     message: message.clone(),
                     fields: Vec::new(),
+                    details: None,
                 };
                 plan.refuse_with(Refuse::Json {
                     status: *status,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::{Call, Request};
+use super::control_leads;
 use super::reply::Reply;
 use crate::faults::{Fault, FaultId};
 use crate::org::{Org, Refusal};
@@ -44,6 +45,9 @@ pub(super) async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
         ("GET", ["stats"]) => Reply::json(200, &org.watch.stats()),
         ("GET", ["requests"]) => Reply::json(200, &org.watch.log()),
         ("GET", ["leads"]) => leads(org, &call.request),
+        (_, ["leads", path @ ..]) if !path.is_empty() => {
+            control_leads::answer(org, &call.request, path)
+        }
         ("GET", ["faults"]) => Reply::json(200, &org.faults.list()),
         ("POST", ["faults"]) => add_fault(org, &call.request),
         ("DELETE", ["faults"]) => {

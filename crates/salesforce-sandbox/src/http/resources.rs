@@ -5,6 +5,7 @@ use super::call::Request;
 use super::reply::Reply;
 use super::rest::VERSIONS;
 use crate::org::{Org, id};
+use crate::rules::storage_mb;
 use crate::schema;
 
 /// `GET /services/data`: needs no session and carries no limit header.
@@ -77,6 +78,8 @@ pub(super) fn limits(org: &Org, request: &Request) -> Reply {
     only_get(request, || {
         let max = org.config.daily_api_requests;
         let used = org.usage().used(org.clock.monotonic_micros());
+        let storage = org.config.data_storage_mb;
+        let stored = storage_mb(org.watch.stats().leads);
         let untouched = |max: u64| json!({ "Max": max, "Remaining": max });
         Reply::json(
             200,
@@ -86,7 +89,7 @@ pub(super) fn limits(org: &Org, request: &Request) -> Reply {
                 "DailyBulkApiBatches": untouched(15_000),
                 "DailyBulkV2QueryJobs": untouched(10_000),
                 "DailyWorkflowEmails": untouched(1_000),
-                "DataStorageMB": untouched(10_240),
+                "DataStorageMB": { "Max": storage, "Remaining": storage.saturating_sub(stored) },
                 "FileStorageMB": untouched(10_240),
                 "PermissionSets": { "Max": 1_500, "Remaining": 1_500, "CreateCustom": untouched(1_000) },
             }),

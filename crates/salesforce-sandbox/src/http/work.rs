@@ -7,8 +7,10 @@ use axum::http::HeaderMap;
 
 use super::faulted;
 use super::reply::Reply;
+use super::row_locks;
 use crate::faults::Endpoint;
-use crate::org::{Draft, LeadStore, Org, Outcome, Refusal, Transaction, WriteOptions, look};
+use crate::org::{Draft, LeadStore, Org, Outcome, Transaction, WriteOptions};
+use crate::rules::DuplicateOptions;
 use crate::watch::RequestRecord;
 
 /// Turns the outcomes of a write, one per draft, into its reply.
@@ -59,7 +61,20 @@ impl<'r> Work<'r> {
         options: WriteOptions<'r>,
         respond: impl FnOnce(&Org, &[Outcome]) -> Reply + Send + 'r,
     ) -> Result<Work<'r>, Reply> {
-        let owner = assigned_owner(org, headers).map_err(|refusal| Reply::error(400, &refusal))?;
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or_default())
+        };
+        // Rules run unless the client says `FALSE` (facts 0.4 and 8).
+        let assignment = org
+            .rules
+            .assignments
+            .for_header(header("sforce-auto-assign"))
+            .map_err(|refusal| Reply::error(400, &refusal))?;
+        let duplicates = header("sforce-duplicate-rule-header")
+            .map(|text| DuplicateOptions::parse(text, options.version))
+            .unwrap_or_default();
         Ok(Work::Write(Write {
             endpoint,
             keys: drafts
@@ -67,7 +82,11 @@ impl<'r> Work<'r> {
                 .map(|draft| draft.key().into_owned())
                 .collect(),
             drafts,
-            options: WriteOptions { owner, ..options },
+            options: WriteOptions {
+                assignment,
+                duplicates,
+                ..options
+            },
             respond: Box::new(respond),
         }))
     }
@@ -142,9 +161,13 @@ impl Tally {
         if self.records == 0 {
             return;
         }
-        let leads = org.leads().count();
+        let (leads, trigger_runs) = {
+            let store = org.leads();
+            (store.count(), store.trigger_runs)
+        };
         org.watch.count(|stats| {
             stats.leads = leads;
+            stats.trigger_runs = trigger_runs;
             stats.records_created += self.created;
             stats.records_upserted += self.created + self.updated;
             stats.records_rejected += self.records - written;
@@ -168,6 +191,7 @@ pub(super) async fn run(
         org.faults.plan(endpoint, &keys)
     };
     let mut in_progress = None;
+    let mut rows = None;
     if let Work::Write(write) = &mut work {
         let keys: Vec<_> = write
             .drafts
@@ -178,8 +202,9 @@ pub(super) async fn run(
         for (index, refusal) in &plan.records {
             write.drafts[*index].refuse(refusal.clone());
         }
-        if plan.waits_before() {
-            look(&mut org.leads(), &org.schema, &mut write.drafts);
+        if plan.refuse.is_none() {
+            rows = row_locks::take(org, &mut write.drafts, plan.waits_before()).await;
+            write.options.ticket = rows.as_ref().map(|rows| rows.ticket);
         }
     }
     let reply = faulted::run(org, token, plan, || {
@@ -187,28 +212,11 @@ pub(super) async fn run(
         let mut tally = Tally::default();
         let done = work.perform(org, &mut transaction, &mut tally);
         drop(transaction);
+        drop(rows);
         tally.note(org, record);
         done.reply(org)
     })
     .await;
     drop(in_progress);
     reply
-}
-
-/// The owner that assignment rules give; they run unless the client says `FALSE` (facts 0.4 and 8).
-fn assigned_owner<'o>(org: &'o Org, headers: &HeaderMap) -> Result<Option<&'o str>, Refusal> {
-    let wanted = headers
-        .get("sforce-auto-assign")
-        .map(|value| value.to_str().unwrap_or_default().trim());
-    match wanted {
-        Some(value) if value.eq_ignore_ascii_case("false") => Ok(None),
-        // Key prefix of assignment rules.
-        Some(value) if !value.eq_ignore_ascii_case("true") && !value.starts_with("01Q") => {
-            Err(Refusal::new(
-                "INVALID_ASSIGNMENT_RULE",
-                format!("invalid assignment rule: {value}"),
-            ))
-        }
-        _ => Ok(org.config.assignment_rule_owner.as_deref()),
-    }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Refusal {
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
     pub(crate) fields: Vec<String>,
+    /// A further key that request-level errors show; records of collections never do (facts 7.3).
+    pub(crate) details: Option<Box<(&'static str, Value)>>,
 }
 
 impl Refusal {
@@ -19,6 +21,14 @@ impl Refusal {
             code: Cow::Borrowed(code),
             message: message.into(),
             fields: Vec::new(),
+            details: None,
+        }
+    }
+
+    pub(crate) fn with_details(self, key: &'static str, value: Value) -> Refusal {
+        Refusal {
+            details: Some(Box::new((key, value))),
+            ..self
         }
     }
 
@@ -41,6 +51,11 @@ impl Refusal {
         Refusal::new("NOT_FOUND", "The requested resource does not exist")
     }
 
+    /// A reference to a record that does not exist, or that is none of those a field may point to.
+    pub(crate) fn invalid_reference() -> Refusal {
+        Refusal::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    }
+
     /// The text for an unknown key field; Salesforce uses it for unknown ids too, with the id at the end (facts 2).
     pub(crate) fn no_such_key(what: &str) -> Refusal {
         Refusal::new(
@@ -54,6 +69,10 @@ impl Refusal {
         let mut object = json!({ "message": self.message, "errorCode": self.code });
         if !self.fields.is_empty() {
             object["fields"] = json!(self.fields);
+        }
+        if let Some(details) = &self.details {
+            let (key, value) = details.as_ref();
+            object[*key] = value.clone();
         }
         object
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use super::implied::implied;
 use super::leads::Lead;
 use super::{LeadStore, id};
-use crate::schema::{FieldType as T, Schema};
-use crate::value::{Value, calendar, packed};
+use crate::schema::Schema;
+use crate::value::{Value, packed};
 
 /// One lead as the org holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,33 +75,19 @@ pub(crate) fn row_json(
         let value = match (field.name.as_str(), stored.get(&number)) {
             (_, Some(value)) => value.to_json(),
             ("Id", _) => id.as_str().into(),
-            ("Name", _) => full_name(&by_name("FirstName"), &by_name("LastName")).into(),
+            ("Name", _) => full_name(&by_name).into(),
             ("Address", _) => address(&by_name),
-            ("CreatedDate", _) => {
-                calendar::format_datetime(lead.created_micros.div_euclid(1000)).into()
-            }
-            ("LastModifiedDate" | "SystemModstamp", _) => {
-                calendar::format_datetime(lead.modified_micros.div_euclid(1000)).into()
-            }
-            ("OwnerId" | "CreatedById" | "LastModifiedById", _) => id::user(0).into(),
-            _ if field.kind == T::Boolean => false.into(),
-            _ if field.defaulted_on_create => field
-                .picklist
-                .first()
-                .map_or(Json::Null, |v| v.as_str().into()),
-            _ => Json::Null,
+            _ => implied(schema, number, Some(lead), lead.created_by).to_json(),
         };
         row.insert(field.name.clone(), value);
     }
     Json::Object(row)
 }
 
-fn full_name(first: &Json, last: &Json) -> String {
-    [first, last]
-        .into_iter()
-        .filter_map(Json::as_str)
-        .collect::<Vec<_>>()
-        .join(" ")
+fn full_name(by_name: &impl Fn(&str) -> Json) -> String {
+    let parts = ["FirstName", "MiddleName", "LastName", "Suffix"].map(by_name);
+    let present: Vec<&str> = parts.iter().filter_map(Json::as_str).collect();
+    present.join(" ")
 }
 
 fn address(by_name: &impl Fn(&str) -> Json) -> Json {
@@ -108,8 +95,10 @@ fn address(by_name: &impl Fn(&str) -> Json) -> Json {
         "Street",
         "City",
         "State",
+        "StateCode",
         "PostalCode",
         "Country",
+        "CountryCode",
         "Latitude",
         "Longitude",
         "GeocodeAccuracy",
@@ -120,6 +109,10 @@ fn address(by_name: &impl Fn(&str) -> Json) -> Json {
     }
     let mut object = Map::new();
     for (part, value) in parts.into_iter().zip(values) {
+        // Only where the picklists are switched on.
+        if part.ends_with("Code") && part != "PostalCode" && value.is_null() {
+            continue;
+        }
         let mut key = part.to_owned();
         key[..1].make_ascii_lowercase();
         object.insert(key, value);

@@ -3,9 +3,11 @@
 //! Invariant: while a transaction lives nobody else sees or changes a lead. It never lives across an await.
 use std::sync::MutexGuard;
 
+use super::draft::Draft;
 use super::leads::Lead;
-use super::upsert::{self, Draft, Outcome, WriteOptions};
+use super::save::{self, Outcome, WriteOptions};
 use super::{LeadStore, Org};
+use crate::rules::Rules;
 use crate::schema::Schema;
 
 /// One lead as it was before a write; `None` where there was none.
@@ -15,6 +17,7 @@ pub(super) type Undo = Vec<(u32, Option<Lead>)>;
 pub(crate) struct Transaction<'o> {
     store: MutexGuard<'o, LeadStore>,
     schema: &'o Schema,
+    rules: &'o Rules,
     /// Empty unless something may have to be undone.
     undo: Undo,
     revocable: bool,
@@ -23,9 +26,12 @@ pub(crate) struct Transaction<'o> {
 impl<'o> Transaction<'o> {
     /// Waits for the lock. Only a `revocable` transaction can be rolled back as a whole.
     pub(crate) fn begin(org: &'o Org, revocable: bool) -> Transaction<'o> {
+        let mut store = org.leads();
+        store.empty_bin(org.clock.wall_micros());
         Transaction {
-            store: org.leads(),
+            store,
             schema: &org.schema,
+            rules: &org.rules,
             undo: Undo::new(),
             revocable,
         }
@@ -38,10 +44,11 @@ impl<'o> Transaction<'o> {
         options: WriteOptions<'_>,
     ) -> Vec<Outcome> {
         let mark = self.undo.len();
-        let keep = self.revocable || options.all_or_none;
-        let mut outcomes = upsert::write_all(
+        let keep = self.revocable || options.all_or_none || self.rules.triggers.any();
+        let mut outcomes = save::save_all(
             &mut self.store,
             self.schema,
+            self.rules,
             drafts,
             options,
             keep.then_some(&mut self.undo),
@@ -50,7 +57,7 @@ impl<'o> Transaction<'o> {
             self.undo_to(mark);
             for outcome in &mut outcomes {
                 if outcome.is_written() {
-                    *outcome = Outcome::Failed(vec![upsert::rolled_back()]);
+                    *outcome = Outcome::Failed(vec![save::rolled_back()]);
                 }
             }
         }
@@ -72,13 +79,6 @@ impl<'o> Transaction<'o> {
     }
 
     fn undo_to(&mut self, mark: usize) {
-        for (place, before) in self.undo.drain(mark..).rev() {
-            match before {
-                Some(lead) => self.store.restore(place, lead),
-                None => {
-                    self.store.delete(place);
-                }
-            }
-        }
+        save::undo_to(&mut self.store, &mut self.undo, mark);
     }
 }

@@ -1,6 +1,7 @@
 //! Watching the org: counters, the request log, and waiting for a condition on the counters.
 //!
-//! Invariants: counters never go back while the org lives (but for `leads`, `concurrent_calls` and `held_requests`);
+//! Invariants: counters never go back while the org lives (but for `leads`, `concurrent_calls`, `held_requests` and
+//! `row_lock_waits`);
 //! a request's records are counted after they are committed, so whoever sees the count finds the leads.
 //! The log is bounded by requests and by keys.
 mod record;
@@ -47,6 +48,10 @@ pub struct Stats {
     pub held_requests: u64,
     /// Faults that acted, once for each request or record.
     pub faults_applied: u64,
+    /// Requests that wait now for rows that others hold.
+    pub row_lock_waits: u64,
+    /// Triggers that ran, once for each trigger and attempt at saving.
+    pub trigger_runs: u64,
 }
 
 #[derive(Debug, Default)]
