@@ -116,8 +116,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The one lead that the record is meant for, if there is exactly one.
+    /// The one lead that the record is meant for, if there is exactly one and the record is not refused anyway.
     pub(crate) fn place(&self, store: &mut LeadStore, schema: &Schema) -> Option<u32> {
+        if !self.refusals.is_empty() {
+            return None;
+        }
         match &self.target {
             Target::New => None,
             Target::Place(place) => store.get(*place).map(|_| *place),

@@ -9,6 +9,7 @@ mod harness;
 mod lifecycle;
 mod limits;
 mod oauth;
+mod org_rules;
 mod rest;
 mod single;
 mod speed;

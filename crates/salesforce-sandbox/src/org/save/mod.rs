@@ -204,6 +204,13 @@ impl<'s> Save<'s> {
                 self.apply_rules(draft, verdict);
             }
         }
+        if self.options.all_or_none && verdicts.iter().any(Verdict::is_failed) {
+            // Nothing of the call goes into the database any more.
+            for verdict in verdicts.iter_mut().filter(|v| !v.is_failed()) {
+                *verdict = Verdict::refused(vec![rolled_back()]);
+            }
+            return;
+        }
         let mark = self.mark();
         let mut kept = Vec::new();
         for (at, (draft, verdict)) in drafts.iter().zip(verdicts.iter_mut()).enumerate() {
