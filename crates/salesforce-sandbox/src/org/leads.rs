@@ -3,6 +3,9 @@
 //! Invariants: every index agrees with the live leads, and deleted ones are in none; a place is never given out twice,
 //! so ids stay unique; what was rolled back or emptied out of the bin takes no memory for long.
 //! Rules about what may be written live in `save`; this file only keeps things consistent.
+#[cfg(test)]
+mod tests;
+
 use super::index::Index;
 use super::locks::Locks;
 use super::recycle_bin::RecycleBin;
@@ -92,7 +95,7 @@ impl LeadStore {
         self.live
     }
 
-    #[expect(dead_code, reason = "for queries, which follow")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for queries, which follow"))]
     /// The place of the next new lead: those of all others are below.
     pub(crate) fn places(&self) -> u32 {
         self.next_place

@@ -170,6 +170,8 @@ pub enum TriggerFailure {
     Chunk,
     /// `addError` on the record: looks like a validation rule.
     AddError,
+    /// It is a record-triggered flow, and fails.
+    Flow,
 }
 
 /// Somebody who may own leads: a user who never logs in, or a queue.

@@ -118,6 +118,14 @@ impl Active {
             TriggerFailure::AddError => {
                 Refusal::new("FIELD_CUSTOM_VALIDATION_EXCEPTION", self.message.clone())
             }
+            TriggerFailure::Flow => Refusal::new(
+                "CANNOT_EXECUTE_FLOW_TRIGGER",
+                format!(
+                    "We can't save this record because the \u{201c}{}\u{201d} process failed. Give your Salesforce \
+                     admin these details. {}",
+                    self.name, self.message
+                ),
+            ),
             TriggerFailure::Record | TriggerFailure::Chunk => Refusal::new(
                 "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
                 format!(

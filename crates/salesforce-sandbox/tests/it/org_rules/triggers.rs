@@ -176,6 +176,16 @@ fn an_added_error_looks_like_a_validation_rule() {
 }
 
 #[test]
+fn a_flow_fails_its_record_in_its_own_words() {
+    let org = org(&trigger("bad", 1, "failure = 'flow'"));
+    let results = org.upsert(&[titled("1", "bad"), lead("2")]);
+    let text = "We can't save this record because the \u{201c}T1\u{201d} process failed. Give your Salesforce admin \
+                these details. System.Oops: bad";
+    check_refused(&results[0], "CANNOT_EXECUTE_FLOW_TRIGGER", text, &[]);
+    check_accepted(&results[1], true);
+}
+
+#[test]
 fn triggers_after_the_save_undo_it_for_what_they_fail() {
     let rules = trigger("bad", 1, "on = ['after_insert', 'after_update']");
     let org = org(&rules);
