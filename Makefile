@@ -1,6 +1,8 @@
 # Every target begins with setup, so that each works as the first command in a fresh clone.
 
 CARGO ?= cargo
+# For each target.
+FUZZ_SECONDS ?= 4
 BIN := target/release/leadstream
 
 # Only `make demo SECONDS=30` counts. Shells have a variable of that name, and one that leaks in from the environment
@@ -36,8 +38,10 @@ demo: build
 # Two at a time: each may start a MySQL server of 170 MB.
 test: lint build
 	$(CARGO) test --workspace --locked --features leadstream/failpoints -- --test-threads=2
+	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 soak: export LEADSTREAM_SOAK := 1
+soak: FUZZ_SECONDS := 300
 soak: test
 
 bench: build
@@ -45,5 +49,5 @@ bench: build
 
 lint: setup
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked --features leadstream/failpoints -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --features leadstream/failpoints,salesforce-sandbox/fuzzing -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items

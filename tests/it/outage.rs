@@ -300,6 +300,7 @@ fn a_signed_login_serves_as_well_as_a_secret() {
         client_secret: None,
         public_key_pem: Some(pem("PUBLIC KEY", public.as_ref())),
         username: "integration@leadstream.example".to_owned(),
+        ..AppConfig::default()
     };
     let org = OrgConfig {
         apps: vec![app],

@@ -1,12 +1,12 @@
 //! What an org is made of, as Rust values or TOML.
 //!
 //! Owns: the defaults (the demo org) and the checks that no org may violate. All mistakes are reported at once.
-use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::Error;
+pub use crate::logins::{AppConfig, UserConfig};
 use crate::rules::{
     AssignmentRule, Country, DuplicateKey, DuplicateRule, Owner, RecordType, Rules, Trigger,
     ValidationRule,
@@ -19,14 +19,36 @@ use crate::schema::{FieldType, Schema};
 pub struct OrgConfig {
     /// Apps that may log in.
     pub apps: Vec<AppConfig>,
+    /// Users besides those that apps run as, and what is special about the latter.
+    pub users: Vec<UserConfig>,
     /// Fields of Lead beyond the standard ones.
     pub fields: Vec<CustomField>,
     /// Names of fields that the integration user may not see; they then do not exist for it.
     pub hidden_fields: Vec<String>,
+    /// Name of the organization, at most 80 characters.
+    pub organization_name: String,
+    /// Edition of the organization, as its record names it.
+    pub organization_type: String,
+    /// Whether the organization says of itself that it is a sandbox.
+    pub is_sandbox: bool,
+    /// Name of the instance it claims to live on, at most 5 characters.
+    pub instance_name: String,
+    /// Names of queues, which may own leads.
+    pub queues: Vec<String>,
     /// API calls per rolling 24 hours.
     pub daily_api_requests: u64,
     /// What happens when they are used up.
     pub daily_api_mode: QuotaMode,
+    /// Batches of bulk jobs per rolling 24 hours, each of up to 10,000 rows.
+    pub daily_bulk_batches: u64,
+    /// Rows of bulk jobs per rolling 24 hours.
+    pub daily_bulk_records: u64,
+    /// Largest upload of a bulk job, counted as base64, which is four bytes for three.
+    pub max_bulk_content_bytes: usize,
+    /// Uploads and results of bulk jobs kept at once; beyond it the jobs that ended first are forgotten early.
+    pub bulk_storage_bytes: usize,
+    /// Whether the integration user may delete without the recycle bin.
+    pub allow_hard_delete: bool,
     /// Owner that the active lead assignment rule gives to every written lead; no rule when absent.
     pub assignment_rule_owner: Option<String>,
     /// `instance_url` of token replies; when absent it is built from the request's Host header.
@@ -39,6 +61,16 @@ pub struct OrgConfig {
     pub reuse_sessions: bool,
     /// Idle time after which a session dies; never when absent.
     pub session_idle_seconds: Option<u64>,
+    /// Time since its login after which a session dies, used or not; never when absent.
+    pub session_lifetime_seconds: Option<u64>,
+    /// Logins of one user in any 60 minutes; 0 is no limit (facts 1.6).
+    pub logins_per_hour: u32,
+    /// Whether the username-password grant is open; newer orgs block it (facts 1.5).
+    pub password_grant: bool,
+    /// Whether clients come from a trusted IP range: passwords then need no security token.
+    pub trusted_network: bool,
+    /// A locked or expired org, in which nobody logs in.
+    pub inactive_org: bool,
     /// Largest request body, packed or unpacked.
     pub max_request_bytes: usize,
     /// Whether replies are compressed for clients that accept it.
@@ -80,17 +112,33 @@ impl Default for OrgConfig {
     fn default() -> Self {
         OrgConfig {
             apps: vec![AppConfig::default()],
+            users: Vec::new(),
             fields: demo_fields(),
             hidden_fields: Vec::new(),
+            organization_name: "Sandbox".into(),
+            organization_type: "Enterprise Edition".into(),
+            is_sandbox: false,
+            instance_name: "SBX0".into(),
+            queues: Vec::new(),
             // A Developer Edition has 15,000; a rehearsal of a busy day must not stop at that by surprise.
             daily_api_requests: 115_000,
             daily_api_mode: QuotaMode::Hard,
+            daily_bulk_batches: 15_000,
+            daily_bulk_records: 150_000_000,
+            max_bulk_content_bytes: 150 * 1024 * 1024,
+            bulk_storage_bytes: 1024 * 1024 * 1024,
+            allow_hard_delete: false,
             assignment_rule_owner: None,
             instance_url: None,
             audiences: Vec::new(),
             jwt_expiry_leeway_seconds: 300,
             reuse_sessions: true,
             session_idle_seconds: None,
+            session_lifetime_seconds: None,
+            logins_per_hour: 3_600,
+            password_grant: true,
+            trusted_network: false,
+            inactive_org: false,
             max_request_bytes: 50 * 1024 * 1024,
             compress_replies: true,
             request_log_entries: 10_000,
@@ -114,47 +162,6 @@ impl Default for OrgConfig {
             recycle_bin_leads: 256_000,
             data_storage_mb: 10_240,
         }
-    }
-}
-
-/// One registered app and the user it runs as.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AppConfig {
-    /// The consumer key.
-    pub client_id: String,
-    /// The consumer secret; without it the client-credentials grant is refused.
-    #[serde(default)]
-    pub client_secret: Option<String>,
-    /// PEM of the RSA public key or of the certificate; without it the JWT grant is refused.
-    #[serde(default)]
-    pub public_key_pem: Option<String>,
-    /// The integration user's name.
-    pub username: String,
-}
-
-impl Default for AppConfig {
-    fn default() -> Self {
-        AppConfig {
-            client_id: "leadstream-demo".into(),
-            client_secret: Some("leadstream-demo-secret".into()),
-            public_key_pem: None,
-            username: "integration@leadstream.example".into(),
-        }
-    }
-}
-
-impl fmt::Debug for AppConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppConfig")
-            .field("client_id", &self.client_id)
-            .field(
-                "client_secret",
-                &self.client_secret.as_ref().map(|_| "(hidden)"),
-            )
-            .field("public_key_pem", &self.public_key_pem)
-            .field("username", &self.username)
-            .finish()
     }
 }
 
@@ -229,23 +236,7 @@ impl OrgConfig {
     /// Every mistake in the configuration, as sentences that name the key.
     #[must_use]
     pub fn mistakes(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for (i, app) in self.apps.iter().enumerate() {
-            if app.client_id.is_empty() {
-                found.push(format!("apps[{i}].client_id is empty"));
-            }
-            if self.apps[..i]
-                .iter()
-                .any(|earlier| earlier.client_id == app.client_id)
-            {
-                found.push(format!("apps[{i}].client_id `{}` is taken", app.client_id));
-            }
-            if let Some(pem) = &app.public_key_pem
-                && let Err(reason) = crate::oauth::check_public_key(pem)
-            {
-                found.push(format!("apps[{i}].public_key_pem is not usable: {reason}"));
-            }
-        }
+        let mut found = crate::logins::mistakes(&self.apps, &self.users);
         let standard = crate::schema::standard_fields();
         for (i, field) in self.fields.iter().enumerate() {
             let taken = standard
@@ -277,8 +268,28 @@ impl OrgConfig {
                 ));
             }
         }
+        for (key, text, limit) in [
+            ("organization_name", &self.organization_name, 80),
+            ("organization_type", &self.organization_type, 40),
+            ("instance_name", &self.instance_name, 5),
+        ] {
+            if text.is_empty() || text.chars().count() > limit {
+                found.push(format!("{key} must have 1 to {limit} characters"));
+            }
+        }
+        for (i, queue) in self.queues.iter().enumerate() {
+            if queue.is_empty() || queue.chars().count() > 40 || self.queues[..i].contains(queue) {
+                found.push(format!(
+                    "queues[{i}] must have 1 to 40 characters and be unlike the others"
+                ));
+            }
+        }
         if self.daily_api_requests == 0 {
             found.push("daily_api_requests must be at least 1".into());
+        }
+        // Rows are found by 32-bit offsets.
+        if self.max_bulk_content_bytes > 1 << 31 {
+            found.push("max_bulk_content_bytes must be at most 2147483648".into());
         }
         if let Err(mistakes) = Rules::compile(self, &Schema::new(self)) {
             found.extend(mistakes);
@@ -293,6 +304,11 @@ impl OrgConfig {
         } else {
             self.countries.clone()
         }
+    }
+
+    /// Largest upload of a bulk job in bytes as sent.
+    pub(crate) fn max_bulk_upload_bytes(&self) -> usize {
+        self.max_bulk_content_bytes / 4 * 3
     }
 }
 

@@ -3,11 +3,14 @@
 //! The map:
 //! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
-//! - `schema`: the Lead object: its fields, what describe says of them.
+//! - `logins`: the apps and users of the configuration.
+//! - `schema`: the objects: their fields, what describe says of them.
+//! - `soql`: queries: what they say, whether they may, which rows answer them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
 //! - `rules`: what an administrator has set up for leads: validation, duplicates, assignment, triggers.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
-//! - `oauth`: the token endpoint and its grants.
+//! - `bulk`: Bulk API 2.0: jobs, their CSV, and working on them.
+//! - `oauth`: who may log in, and with which proof: grants, approvals, passwords.
 //! - `faults`: what shall go wrong, how often, and for whom.
 //! - `watch`: the request log, counters, and waiting for a condition on them.
 //! - `http`: requests in, replies out; the only module that knows the wire.
@@ -16,22 +19,29 @@
 //! This crate states what Salesforce does on its own authority. It shares no code with any client of it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bulk;
 mod clock;
 pub mod command;
 pub mod config;
 mod error;
 pub mod faults;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
+mod logins;
 mod oauth;
 mod org;
 pub mod rules;
 pub mod sandbox;
 pub mod schema;
+mod soql;
 mod value;
 pub mod watch;
 
+pub use bulk::{JobSnapshot, JobState};
 pub use command::serve_until_signal;
-pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode};
+pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode, UserConfig};
 pub use error::Error;
 pub use faults::{Action, Endpoint, Fault, FaultId, FaultStatus, Faults, Outage};
 pub use org::{Administrator, LeadSnapshot, Refused};

@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::bulk::{self, JobSnapshot};
 use crate::faults::Faults;
 use crate::http;
 use crate::http::wire::{Cut, WireListener, Wires};
@@ -61,6 +62,9 @@ impl Sandbox {
             listening: Mutex::new(None),
             runtime: Some(runtime),
         };
+        if let Some(runtime) = &sandbox.runtime {
+            runtime.spawn(bulk::work(Arc::clone(&sandbox.org)));
+        }
         sandbox.serve(listener)?;
         Ok(sandbox)
     }
@@ -93,6 +97,12 @@ impl Sandbox {
     #[must_use]
     pub fn leads(&self) -> Vec<LeadSnapshot> {
         self.org.leads().snapshot(&self.org.schema, 0, usize::MAX)
+    }
+
+    /// All bulk jobs that are still known, oldest first.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobSnapshot> {
+        self.org.bulk.snapshots(self.org.now())
     }
 
     /// The request log, in the order of the answers.

@@ -7,7 +7,20 @@ use std::sync::Mutex;
 use tokio::sync::oneshot;
 
 use super::FaultId;
-use crate::org::lock;
+use crate::org::{Org, lock};
+
+/// Waits until somebody releases the caller, who is counted as held meanwhile.
+pub(crate) async fn hold(org: &Org, fault: FaultId) {
+    let released = org.faults.holds.wait(fault);
+    // Disarming releases the queue after it takes the fault off the list: whoever queued too late sees it gone.
+    if !org.faults.is_armed(fault) {
+        return;
+    }
+    org.watch.count(|stats| stats.held_requests += 1);
+    // An error means that the queue is gone with the org.
+    let _ = released.await;
+    org.watch.count(|stats| stats.held_requests -= 1);
+}
 
 /// The queue of held requests.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 //! Owns the vocabulary ([`Fault`], [`Action`]) and the list of armed faults. How a fault acts on a request is
 //! decided in `plan`; how a request is held until released, in `hold`. Faults never touch the control endpoints.
 mod hold;
+mod job;
 mod plan;
 
 use std::sync::Mutex;
@@ -10,10 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use hold::Holds;
+pub(crate) use hold::{Holds, hold};
+pub(crate) use job::JobPlan;
 pub(crate) use plan::{After, Plan, Refuse};
 
-use crate::org::lock;
+use crate::org::{Refusal, lock};
 
 /// Names one armed fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,10 +31,26 @@ pub enum Endpoint {
     All,
     /// `POST /services/oauth2/token`.
     Token,
+    /// Other ways in and out: authorize, revoke, introspect, SOAP. No session dies there.
+    Login,
     /// Writes of `/composite/sobjects/…`.
     Collections,
     /// Writes of `/sobjects/Lead/…`.
     Single,
+    /// Everything below `/jobs`, the records of ingest jobs, and the jobs themselves.
+    Bulk,
+    /// `POST /jobs/…`.
+    BulkCreate,
+    /// `PUT /jobs/ingest/{id}/batches`.
+    BulkUpload,
+    /// `PATCH` and `DELETE` of a job.
+    BulkState,
+    /// `GET` of a job or of a list of jobs.
+    BulkInfo,
+    /// `GET` of results.
+    BulkResults,
+    /// `/query` and `/queryAll`, further pages included.
+    Query,
     /// Everything else under `/services`.
     Other,
 }
@@ -124,10 +142,13 @@ pub enum Action {
         #[serde(default)]
         after_commit: bool,
     },
-    /// 401 `INVALID_SESSION_ID`; with `revoke` the session is really gone, else only this reply says so.
+    /// 401 `INVALID_SESSION_ID`; with `revoke` the session is really gone, else only this reply says so. The message
+    /// may be one that no login cures (facts 1.7).
     SessionExpired {
         #[serde(default)]
         revoke: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
     /// Any request-level refusal, as a JSON array; nothing is written.
     Refuse {
@@ -166,6 +187,25 @@ pub enum Action {
     },
     /// Nothing gets through, as during an outage.
     Down { outage: Outage },
+    /// A bulk job ends `Failed` with this `errorMessage` once that many of its rows were processed (or all of them,
+    /// when there are fewer). What was written stays written.
+    BulkFail {
+        #[serde(default)]
+        after_rows: u64,
+        #[serde(default = "retried_too_often")]
+        message: String,
+    },
+    /// A bulk job waits, `InProgress`, until it is released; after that many of its rows.
+    BulkHold {
+        #[serde(default)]
+        after_rows: u64,
+    },
+    /// A bulk job waits before each of its chunks of 200 rows.
+    BulkDelay { milliseconds: u64 },
+    /// The chunks of a bulk job are processed in another order than that of the upload.
+    BulkShuffle,
+    /// A bulk job and its results are gone once a client has seen that it ended, as if seven days had passed.
+    BulkExpire,
     /// The reply waits until it is released, one by one or all; the commit happens before the wait, or after it.
     Hold {
         #[serde(default)]
@@ -264,8 +304,28 @@ impl Faults {
         }
         lock(&self.armed).plan(endpoint, keys)
     }
+
+    /// What happens to a bulk job that starts now.
+    pub(crate) fn plan_job(&self) -> JobPlan {
+        if !self.any.load(Ordering::Acquire) {
+            return JobPlan::default();
+        }
+        lock(&self.armed).plan_job()
+    }
+
+    /// Which records with these keys a bulk job is refused, and why.
+    pub(crate) fn plan_job_records(&self, keys: &[&str]) -> Vec<(usize, Refusal)> {
+        if !self.any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        lock(&self.armed).plan_job_records(keys)
+    }
 }
 
 fn unavailable() -> u16 {
     503
+}
+
+fn retried_too_often() -> String {
+    "InternalServerError : Retried more than 20 times".into()
 }

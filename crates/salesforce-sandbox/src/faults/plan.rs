@@ -40,6 +40,7 @@ pub(crate) enum Refuse {
     },
     SessionExpired {
         revoke: bool,
+        message: Option<String>,
     },
     Token {
         error: String,
@@ -57,9 +58,9 @@ pub(crate) enum After {
 }
 
 #[derive(Debug)]
-struct ArmedFault {
-    id: FaultId,
-    fault: Fault,
+pub(super) struct ArmedFault {
+    pub(super) id: FaultId,
+    pub(super) fault: Fault,
     wanted: Option<HashSet<String>>,
     seen: u64,
     hits: u64,
@@ -70,7 +71,7 @@ struct ArmedFault {
 /// The list behind [`super::Faults`].
 #[derive(Debug, Default)]
 pub(super) struct Armed {
-    faults: Vec<ArmedFault>,
+    pub(super) faults: Vec<ArmedFault>,
     last_id: u64,
 }
 
@@ -134,7 +135,9 @@ impl Armed {
     pub(super) fn plan(&mut self, endpoint: Endpoint, keys: &[&str]) -> Plan {
         let mut plan = Plan::default();
         for armed in &mut self.faults {
-            if !armed.is_for(endpoint) || matches!(armed.fault.action, Action::Down { .. }) {
+            let elsewhere =
+                matches!(armed.fault.action, Action::Down { .. }) || armed.is_for_jobs();
+            if !armed.is_for(endpoint) || elsewhere {
                 continue;
             }
             if matches!(armed.fault.action, Action::RecordError { .. }) {
@@ -149,13 +152,24 @@ impl Armed {
 }
 
 impl ArmedFault {
-    fn is_for(&self, endpoint: Endpoint) -> bool {
+    pub(super) fn is_for(&self, endpoint: Endpoint) -> bool {
         let action_fits = match self.fault.action {
             Action::TokenError { .. } => endpoint == Endpoint::Token,
-            Action::SessionExpired { .. } => endpoint != Endpoint::Token,
+            Action::SessionExpired { .. } => !matches!(endpoint, Endpoint::Token | Endpoint::Login),
             _ => true,
         };
-        action_fits && (self.fault.on == Endpoint::All || self.fault.on == endpoint)
+        let part_of_bulk = matches!(
+            endpoint,
+            Endpoint::BulkCreate
+                | Endpoint::BulkUpload
+                | Endpoint::BulkState
+                | Endpoint::BulkInfo
+                | Endpoint::BulkResults
+        );
+        action_fits
+            && (self.fault.on == Endpoint::All
+                || self.fault.on == endpoint
+                || (self.fault.on == Endpoint::Bulk && part_of_bulk))
     }
 
     fn picks(&self, key: &str) -> bool {
@@ -169,7 +183,7 @@ impl ArmedFault {
     }
 
     /// Whether it acts on this request; counts it.
-    fn draw(&mut self, keys: &[&str]) -> bool {
+    pub(super) fn draw(&mut self, keys: &[&str]) -> bool {
         let picked = match (&self.wanted, self.fault.probability) {
             (None, None) => true,
             (None, Some(share)) if keys.is_empty() => {
@@ -189,7 +203,7 @@ impl ArmedFault {
         acts
     }
 
-    fn draw_records(&mut self, keys: &[&str], plan: &mut Plan) {
+    pub(super) fn draw_records(&mut self, keys: &[&str], plan: &mut Plan) {
         let Action::RecordError {
             status_code,
             message,
@@ -245,8 +259,11 @@ impl ArmedFault {
             Action::Hold { after_commit: true } => {
                 plan.hold_after = plan.hold_after.or(Some(self.id))
             }
-            Action::SessionExpired { revoke } => {
-                plan.refuse_with(Refuse::SessionExpired { revoke: *revoke })
+            Action::SessionExpired { revoke, message } => {
+                plan.refuse_with(Refuse::SessionExpired {
+                    revoke: *revoke,
+                    message: message.clone(),
+                });
             }
             Action::Refuse {
                 status,
@@ -291,7 +308,13 @@ impl ArmedFault {
                     refusal: Refusal::parser(message),
                 });
             }
-            Action::RecordError { .. } | Action::Down { .. } => {}
+            Action::RecordError { .. }
+            | Action::Down { .. }
+            | Action::BulkFail { .. }
+            | Action::BulkHold { .. }
+            | Action::BulkDelay { .. }
+            | Action::BulkShuffle
+            | Action::BulkExpire => {}
         }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! A [`Request`] is what resources look at; it may also be a part of a composite call. A [`Call`] is what came over the
 //! wire: a request, its session, its entry in the log.
+use std::future::poll_fn;
 use std::io::Read;
+use std::pin::Pin;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -147,9 +149,8 @@ impl Call {
             .sum()
     }
 
-    /// Reads and unpacks the body within the org's limit.
-    pub(crate) async fn read_body(&mut self, org: &Org, body: Body) -> Result<(), ReadError> {
-        let limit = org.config.max_request_bytes;
+    /// Reads and unpacks the body; neither form of it may be longer than the limit.
+    pub(crate) async fn read_body(&mut self, limit: usize, body: Body) -> Result<(), ReadError> {
         let declared = self
             .request
             .header("content-length")
@@ -157,17 +158,7 @@ impl Call {
         if declared.is_some_and(|length| length > limit) {
             return Err(ReadError::TooLarge);
         }
-        let packed = axum::body::to_bytes(body, limit).await.map_err(|error| {
-            let mut cause: Option<&dyn std::error::Error> = Some(&error);
-            while let Some(inner) = cause {
-                // The error's type belongs to a crate that this one does not name.
-                if inner.to_string().contains("length limit exceeded") {
-                    return ReadError::TooLarge;
-                }
-                cause = inner.source();
-            }
-            ReadError::Gone
-        })?;
+        let packed = collect(body, declared.unwrap_or_default(), limit).await?;
         self.ticket.record.body_bytes = packed.len() as u64;
         self.request.body = match self
             .request
@@ -180,6 +171,23 @@ impl Call {
         };
         Ok(())
     }
+}
+
+/// Reads a body into one piece of memory, growing it once at most when its length was declared.
+async fn collect(mut body: Body, declared: usize, limit: usize) -> Result<Bytes, ReadError> {
+    let mut bytes = Vec::with_capacity(declared);
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        // Trailers are of no interest.
+        let Ok(data) = frame.map_err(|_| ReadError::Gone)?.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > limit {
+            return Err(ReadError::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    bytes.shrink_to_fit();
+    Ok(bytes.into())
 }
 
 fn unpack(decoder: impl Read, limit: usize) -> Result<Bytes, ReadError> {

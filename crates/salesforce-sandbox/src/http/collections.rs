@@ -4,7 +4,7 @@ use super::call::Request;
 use super::reply::Reply;
 use super::work::Work;
 use crate::faults::Endpoint;
-use crate::org::{Draft, Org, Outcome, Refusal, Target, WriteOptions, id};
+use crate::org::{Draft, Org, Outcome, Refusal, Target, WriteOptions, ambiguous, id};
 use crate::schema::{FieldType, Schema};
 use crate::value::Value;
 
@@ -153,15 +153,4 @@ fn push_failure(json: &mut Vec<u8>, refusals: &[Refusal]) {
     let errors: Vec<_> = refusals.iter().map(Refusal::record_json).collect();
     let object = serde_json::json!({ "success": false, "errors": errors });
     json.extend_from_slice(object.to_string().as_bytes());
-}
-
-fn ambiguous(schema: &Schema, key: u16, places: &[u32]) -> Refusal {
-    let field = schema.field(key);
-    let ids: Vec<String> = places.iter().map(|place| id::lead(*place)).collect();
-    let text = format!(
-        "{}: more than one record found for external id field: [{}]",
-        field.label,
-        ids.join(", ")
-    );
-    Refusal::record("DUPLICATE_EXTERNAL_ID", text, &[&field.name])
 }

@@ -31,7 +31,11 @@ pub(super) async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
     if !org.control {
         return Reply::error(404, &Refusal::not_found());
     }
-    if call.read_body(org, body).await.is_err() {
+    if call
+        .read_body(org.config.max_request_bytes, body)
+        .await
+        .is_err()
+    {
         return Reply::error(400, &Refusal::parser("The body could not be read."));
     }
     let segments: Vec<&str> = call
@@ -45,6 +49,7 @@ pub(super) async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
         ("GET", ["stats"]) => Reply::json(200, &org.watch.stats()),
         ("GET", ["requests"]) => Reply::json(200, &org.watch.log()),
         ("GET", ["leads"]) => leads(org, &call.request),
+        ("GET", ["jobs"]) => Reply::json(200, &org.bulk.snapshots(org.now())),
         (_, ["leads", path @ ..]) if !path.is_empty() => {
             control_leads::answer(org, &call.request, path)
         }
@@ -64,9 +69,13 @@ pub(super) async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
             org.sessions().revoke_all();
             Reply::empty(204)
         }
-        (_, ["stats" | "requests" | "leads" | "faults" | "release" | "clock" | "sessions"]) => {
-            Reply::method_not_allowed(&call.request.method, "GET,POST,DELETE")
-        }
+        (
+            _,
+            [
+                "stats" | "requests" | "leads" | "jobs" | "faults" | "release" | "clock"
+                | "sessions",
+            ],
+        ) => Reply::method_not_allowed(&call.request.method, "GET,POST,DELETE"),
         _ => Reply::error(404, &Refusal::not_found()),
     };
     reply.polish(org, &call.request)

@@ -1,7 +1,7 @@
 //! Running a request's work under its fault plan: waits, holds, refusals, and what replaces a reply.
 use super::reply::Reply;
 use super::token;
-use crate::faults::{After, FaultId, Plan, Refuse};
+use crate::faults::{After, Plan, Refuse, hold};
 use crate::org::{Org, Refusal};
 
 /// Runs `work` (which commits and builds the reply) as the plan wants it; `token` is the session of the call.
@@ -48,26 +48,17 @@ pub(super) fn session_expired() -> Reply {
 fn refusal(org: &Org, token: Option<&str>, refuse: Refuse) -> Reply {
     match refuse {
         Refuse::Json { status, refusal } => Reply::error(status, &refusal),
-        Refuse::SessionExpired { revoke } => {
+        Refuse::SessionExpired { revoke, message } => {
             if let (true, Some(token)) = (revoke, token) {
                 org.sessions().revoke(token);
             }
-            session_expired()
+            match message {
+                Some(message) => Reply::error(401, &Refusal::new("INVALID_SESSION_ID", message)),
+                None => session_expired(),
+            }
         }
         Refuse::Token { error, description } => token::refused(&error, description.as_deref()),
         Refuse::Html(status) => Reply::html(status),
         Refuse::Cut => Reply::cut(),
     }
-}
-
-async fn hold(org: &Org, fault: FaultId) {
-    let released = org.faults.holds.wait(fault);
-    // Disarming releases the queue after it takes the fault off the list: whoever queued too late sees it gone.
-    if !org.faults.is_armed(fault) {
-        return;
-    }
-    org.watch.count(|stats| stats.held_requests += 1);
-    // An error means that the queue is gone with the org.
-    let _ = released.await;
-    org.watch.count(|stats| stats.held_requests -= 1);
 }

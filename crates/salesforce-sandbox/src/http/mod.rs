@@ -3,17 +3,31 @@
 //! Owns the order in which a request is judged: outage, size, body, route; then for the REST API version, session,
 //! quota, resource. A request runs in a task of its own: a client that goes away does not stop what it asked for,
 //! just as in Salesforce (facts 10).
+mod async_api;
 mod body;
 mod call;
 mod collections;
+mod condition;
 mod control;
 mod control_leads;
+mod envelope;
 mod faulted;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod identity;
+mod jobs;
+mod objects;
+mod parameters;
+mod pieces;
+mod pretty;
+mod query;
+mod record_json;
 mod reply;
 mod resources;
 mod rest;
 mod row_locks;
 mod rows;
+mod soap;
 mod token;
 pub(crate) mod wire;
 mod work;
@@ -102,11 +116,14 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
         let text = "The URI and the headers together are longer than 16,384 bytes.";
         return Reply::error(431, &Refusal::new("REQUEST_HEADER_FIELDS_TOO_LARGE", text));
     }
-    if let Err(error) = call.read_body(org, body).await {
+    let limit = match endpoint(call) {
+        Endpoint::BulkUpload => org.config.max_bulk_upload_bytes(),
+        _ => org.config.max_request_bytes,
+    };
+    if let Err(error) = call.read_body(limit, body).await {
         return match error {
             ReadError::Gone => Reply::cut(),
             ReadError::TooLarge => {
-                let limit = org.config.max_request_bytes;
                 let text = format!(
                     "Maximum size of request reached. Maximum size of request is {limit} bytes."
                 );
@@ -121,12 +138,16 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
     let segments: Vec<String> = call.request.segments.clone();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
-        ["services", "oauth2", "token"] => token::token(org, call).await,
-        ["services", "oauth2", "revoke"] => token::revoke(org, call),
-        ["services", "oauth2", "userinfo"] => token::user_info(org, call),
-        ["id", _, _] => token::user_info(org, call),
+        ["services", "oauth2", resource] => token::answer(org, call, resource).await,
+        ["services", "Soap", api, version] | ["services", "Soap", api, version, _] => {
+            soap::answer(org, call, api, version).await
+        }
+        ["id", "keys"] => identity::keys(),
+        ["id", org_id, user_id] => identity::identity(org, call, org_id, user_id).await,
+        [".well-known", "openid-configuration"] => identity::configuration(org, &call.request),
         ["services", "data"] => resources::versions(&call.request),
         ["services", "data", version, rest @ ..] => rest::answer(org, call, version, rest).await,
+        ["services", "async", ..] => async_api::answer(org, &call.request).await,
         _ => Reply::error(404, &Refusal::not_found()),
     }
 }
@@ -143,8 +164,14 @@ fn endpoint(call: &Call) -> Endpoint {
         .as_slice()
     {
         ["services", "oauth2", "token"] => Endpoint::Token,
+        ["services", "oauth2", "authorize" | "revoke" | "introspect"]
+        | ["services", "Soap", ..] => Endpoint::Login,
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
+        ["services", "data", _, "jobs", "ingest" | "query", rest @ ..] => {
+            jobs::endpoint(&call.request.method, rest)
+        }
+        ["services", "data", _, "query" | "queryAll", ..] => Endpoint::Query,
         _ => Endpoint::Other,
     }
 }

@@ -7,9 +7,10 @@ use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
-use serde_json::ser::Formatter;
 
 use super::call::Request;
+use super::pieces::Pieces;
+use super::pretty::pretty;
 use crate::org::{Org, Refusal};
 
 /// Replies smaller than this gain nothing from compression.
@@ -24,6 +25,8 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The connection is cut instead of sending anything.
     pub(crate) cut: bool,
+    /// Stands in for the body, and is made while it is sent.
+    pub(crate) stream: Option<Box<Pieces>>,
 }
 
 impl Reply {
@@ -39,6 +42,26 @@ impl Reply {
             body,
             headers,
             cut: false,
+            stream: None,
+        }
+    }
+
+    /// A body without a content type.
+    pub(crate) fn bytes(status: u16, body: Vec<u8>) -> Reply {
+        Reply {
+            body,
+            ..Reply::empty(status)
+        }
+    }
+
+    /// A body that is made while it is sent.
+    pub(crate) fn stream(
+        status: u16,
+        pieces: impl Iterator<Item = Vec<u8>> + Send + 'static,
+    ) -> Reply {
+        Reply {
+            stream: Some(Box::new(Pieces::new(pieces))),
+            ..Reply::empty(status)
         }
     }
 
@@ -63,6 +86,7 @@ impl Reply {
             body: Vec::new(),
             headers: Vec::new(),
             cut: false,
+            stream: None,
         }
     }
 
@@ -84,6 +108,7 @@ impl Reply {
             body: body.into_bytes(),
             headers,
             cut: false,
+            stream: None,
         }
     }
 
@@ -116,18 +141,22 @@ impl Reply {
         if self.cut {
             return self;
         }
-        if request.header("x-prettyprint") == Some("1")
-            && self.is_json()
-            && let Ok(value) = serde_json::from_slice::<serde_json::Value>(&self.body)
-        {
-            self.body = pretty(&value);
+        if request.header("x-prettyprint") == Some("1") && self.is_json() {
+            self.body = pretty(&self.body);
         }
         let accepts = request.header("accept-encoding").is_some_and(|accepted| {
             accepted
                 .split(',')
                 .any(|part| part.split(';').next().unwrap_or_default().trim() == "gzip")
         });
-        if org.config.compress_replies && accepts && self.body.len() >= MIN_COMPRESSED_BYTES {
+        if !org.config.compress_replies || !accepts {
+            return self;
+        }
+        if let Some(pieces) = &mut self.stream {
+            pieces.compress();
+            self.headers
+                .push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        } else if self.body.len() >= MIN_COMPRESSED_BYTES {
             let mut encoder =
                 GzEncoder::new(Vec::with_capacity(self.body.len() / 4), Compression::fast());
             // Writing into memory does not fail.
@@ -143,62 +172,14 @@ impl Reply {
     }
 
     pub(crate) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
+        let body = match self.stream {
+            Some(pieces) => Body::new(pieces),
+            None => Body::from(self.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().extend(self.headers);
         response
-    }
-}
-
-/// Indented as Salesforce does it: `"key" : value`.
-fn pretty(value: &serde_json::Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(
-        &mut bytes,
-        Wide(serde_json::ser::PrettyFormatter::new()),
-    );
-    // A value that was parsed serialises.
-    let _ = value.serialize(&mut serializer);
-    bytes
-}
-
-struct Wide<'a>(serde_json::ser::PrettyFormatter<'a>);
-
-impl Formatter for Wide<'_> {
-    fn begin_array<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.begin_array(w)
-    }
-    fn end_array<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.end_array(w)
-    }
-    fn begin_array_value<W: ?Sized + Write>(
-        &mut self,
-        w: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        self.0.begin_array_value(w, first)
-    }
-    fn end_array_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.end_array_value(w)
-    }
-    fn begin_object<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.begin_object(w)
-    }
-    fn end_object<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.end_object(w)
-    }
-    fn begin_object_key<W: ?Sized + Write>(
-        &mut self,
-        w: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        self.0.begin_object_key(w, first)
-    }
-    fn begin_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        w.write_all(b" : ")
-    }
-    fn end_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> std::io::Result<()> {
-        self.0.end_object_value(w)
     }
 }

@@ -2,11 +2,13 @@
 use serde_json::{Map, Value, json};
 
 use super::call::Request;
+use super::condition::{self, Stamp};
 use super::reply::Reply;
-use super::rest::VERSIONS;
+use super::rest::{VERSIONS, bearer};
+use crate::bulk::DAILY_QUERY_JOBS;
 use crate::org::{Org, id};
 use crate::rules::storage_mb;
-use crate::schema;
+use crate::schema::{self, ObjectKind};
 
 /// `GET /services/data`: needs no session and carries no limit header.
 pub(super) fn versions(request: &Request) -> Reply {
@@ -29,48 +31,83 @@ pub(super) fn versions(request: &Request) -> Reply {
 }
 
 /// `GET /services/data/vXX.X`.
-pub(super) fn resources(request: &Request, version: u32) -> Reply {
+pub(super) fn resources(org: &Org, request: &Request, version: u32) -> Reply {
     only_get(request, || {
-        let mut map: Map<String, Value> = ["sobjects", "limits", "composite"]
-            .into_iter()
-            .map(|name| {
-                (
-                    name.to_owned(),
-                    format!("/services/data/v{version}.0/{name}").into(),
-                )
-            })
-            .collect();
+        let mut map: Map<String, Value> = [
+            "sobjects",
+            "limits",
+            "composite",
+            "jobs",
+            "query",
+            "queryAll",
+            "recent",
+        ]
+        .into_iter()
+        .map(|name| {
+            (
+                name.to_owned(),
+                format!("/services/data/v{version}.0/{name}").into(),
+            )
+        })
+        .collect();
+        let user = request
+            .header("authorization")
+            .and_then(bearer)
+            .and_then(|token| org.sessions().holder(&token))
+            .unwrap_or_default();
         map.insert(
             "identity".into(),
-            format!("/id/{}/{}", id::org(), id::user(0)).into(),
+            format!("/id/{}/{}", id::org(), id::user(user.into())).into(),
         );
         Reply::json(200, &map)
     })
 }
 
 /// `GET /sobjects`.
-pub(super) fn objects(request: &Request, version: u32) -> Reply {
+pub(super) fn objects(org: &Org, request: &Request, version: u32) -> Reply {
     only_get(request, || {
-        let entry = schema::global_entry(&format!("{version}.0"));
-        Reply::json(
-            200,
-            &json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [entry] }),
-        )
+        condition::answer(request, &schema_stamp(org, version), || {
+            let shown = format!("{version}.0");
+            let list = ObjectKind::PUBLIC.map(|object| schema::global_entry(object, &shown));
+            Reply::json(
+                200,
+                &json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list }),
+            )
+        })
     })
 }
 
-/// `GET /sobjects/Lead`.
-pub(super) fn lead(request: &Request, version: u32) -> Reply {
+/// `GET /sobjects/{Object}`.
+pub(super) fn object(request: &Request, version: u32, object: ObjectKind) -> Reply {
     only_get(request, || {
-        Reply::json(200, &schema::basic_information(&format!("{version}.0")))
+        let version = format!("{version}.0");
+        Reply::json(200, &schema::basic_information(object, &version))
     })
 }
 
-/// `GET /sobjects/Lead/describe`.
-pub(super) fn describe(org: &Org, request: &Request, version: u32) -> Reply {
+/// `GET /sobjects/{Object}/describe`.
+pub(super) fn describe(org: &Org, request: &Request, version: u32, object: ObjectKind) -> Reply {
     only_get(request, || {
-        Reply::json(200, &schema::describe(&org.schema, &format!("{version}.0")))
+        condition::answer(request, &schema_stamp(org, version), || {
+            let fields = org.catalog().schema(object);
+            let version = format!("{version}.0");
+            Reply::json(200, &schema::describe(object, fields, &version))
+        })
     })
+}
+
+/// `GET /recent`: nobody has looked at a record in the user interface.
+pub(super) fn recent(request: &Request) -> Reply {
+    only_get(request, || Reply::json(200, &json!([])))
+}
+
+/// Objects and fields are what they are since the org started.
+fn schema_stamp(org: &Org, version: u32) -> Stamp {
+    Stamp {
+        etag: format!("\"{:x}-{version}\"", org.started_micros),
+        modified_micros: org.started_micros,
+        matched_by_etag: true,
+    }
 }
 
 /// `GET /limits`: the allocations a connector watches (facts 6.2).
@@ -81,13 +118,18 @@ pub(super) fn limits(org: &Org, request: &Request) -> Reply {
         let storage = org.config.data_storage_mb;
         let stored = storage_mb(org.watch.stats().leads);
         let untouched = |max: u64| json!({ "Max": max, "Remaining": max });
+        let left =
+            |max: u64, used: u64| json!({ "Max": max, "Remaining": max.saturating_sub(used) });
+        let now = org.now();
+        let batches = left(org.config.daily_bulk_batches, org.bulk.batches_used(now));
+        let query_jobs = left(DAILY_QUERY_JOBS, org.bulk.query_jobs_used(now));
         Reply::json(
             200,
             &json!({
-                "DailyApiRequests": { "Max": max, "Remaining": max.saturating_sub(used) },
+                "DailyApiRequests": left(max, used),
                 "DailyAsyncApexExecutions": untouched(250_000),
-                "DailyBulkApiBatches": untouched(15_000),
-                "DailyBulkV2QueryJobs": untouched(10_000),
+                "DailyBulkApiBatches": batches,
+                "DailyBulkV2QueryJobs": query_jobs,
                 "DailyWorkflowEmails": untouched(1_000),
                 "DataStorageMB": { "Max": storage, "Remaining": storage.saturating_sub(stored) },
                 "FileStorageMB": untouched(10_240),

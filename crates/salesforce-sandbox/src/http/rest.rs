@@ -4,9 +4,10 @@ use axum::http::{HeaderName, HeaderValue};
 use super::call::{Call, Request};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, resources, rows};
+use super::{collections, faulted, jobs, objects, query, resources, rows};
 use crate::config::QuotaMode;
-use crate::org::{Org, Refusal};
+use crate::org::{Identity, Org, Refusal, Visibility};
+use crate::schema::ObjectKind;
 
 /// Oldest and newest callable version.
 pub(super) const VERSIONS: std::ops::RangeInclusive<u32> = 31..=67;
@@ -23,29 +24,27 @@ pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&s
     }
 }
 
-/// The app behind the call's token, which is noted in the call.
-pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<usize, Reply> {
+/// Whose session the call's token is; the token is noted in the call.
+pub(super) fn authenticate(org: &Org, call: &mut Call) -> Result<Identity, Reply> {
     let Some(header) = call.request.header("authorization") else {
         return Err(faulted::session_expired());
     };
-    let token = match header.trim().split_once(' ') {
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth") =>
-        {
-            token.trim().to_owned()
-        }
-        _ => {
-            return Err(Reply::error(
-                401,
-                &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
-            ));
-        }
+    let Some(token) = bearer(header) else {
+        return Err(Reply::error(
+            401,
+            &Refusal::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"),
+        ));
     };
-    let app = org
-        .sessions()
-        .touch(&token, org.idle_micros(), org.clock.monotonic_micros());
+    let identity = org.sessions().touch(&token, org.clock.monotonic_micros());
     call.token = Some(token);
-    app.ok_or_else(faulted::session_expired)
+    identity.ok_or_else(faulted::session_expired)
+}
+
+/// The token of an Authorization header; both schemes are taken, in any case.
+pub(super) fn bearer(header: &str) -> Option<String> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth"))
+        .then(|| token.trim().to_owned())
 }
 
 async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
@@ -59,18 +58,22 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
         let text = format!("API version {number}.0 is retired and no longer supported.");
         return Reply::error(410, &Refusal::new("GONE", text));
     }
-    if let Err(reply) = authenticate(org, call) {
-        return reply;
-    }
+    let identity = match authenticate(org, call) {
+        Ok(identity) => identity,
+        Err(reply) => return reply,
+    };
     if let Err(reply) = spend(org) {
         return reply;
     }
     let _in_progress = org.watch.enter_call();
+    if let ["jobs", rest @ ..] = rest {
+        return jobs::answer(org, call, identity, number, rest).await;
+    }
     dispatch(org, call, number, rest).await
 }
 
 /// Counts the call, or refuses it when the day's calls are used up (facts 0.1).
-fn spend(org: &Org) -> Result<(), Reply> {
+pub(super) fn spend(org: &Org) -> Result<(), Reply> {
     let now = org.clock.monotonic_micros();
     let mut usage = org.usage();
     if org.config.daily_api_mode == QuotaMode::Hard
@@ -113,21 +116,21 @@ fn understand<'r>(
             }
             collections::upsert(org, request, key_field)
         }
-        ["sobjects", object, "describe"] if object.eq_ignore_ascii_case("Lead") => {
-            Ok(Work::read(move |org, _| {
-                resources::describe(org, request, version)
-            }))
-        }
-        ["sobjects", object] if object.eq_ignore_ascii_case("Lead") && request.method == "GET" => {
-            Ok(Work::read(move |_, _| resources::lead(request, version)))
-        }
-        ["sobjects", object, row @ ..] if object.eq_ignore_ascii_case("Lead") => {
-            rows::understand(org, request, version, row)
-        }
-        ["sobjects"] => Ok(Work::read(move |_, _| resources::objects(request, version))),
+        ["sobjects", object, row @ ..] => match ObjectKind::named(object) {
+            Some(ObjectKind::Lead) => rows::understand(org, request, version, row),
+            Some(other) => objects::understand(org, request, version, other, row),
+            None => not_found(),
+        },
+        ["sobjects"] => Ok(Work::read(move |org, _| {
+            resources::objects(org, request, version)
+        })),
+        ["query"] => query::query(org, request, version, Visibility::Live),
+        ["queryAll"] => query::query(org, request, version, Visibility::WithDeleted),
+        ["query" | "queryAll", place] => query::next_page(request, version, place),
+        ["recent"] => Ok(Work::read(move |_, _| resources::recent(request))),
         ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
-        [] => Ok(Work::read(move |_, _| {
-            resources::resources(request, version)
+        [] => Ok(Work::read(move |org, _| {
+            resources::resources(org, request, version)
         })),
         _ => not_found(),
     }

@@ -3,29 +3,38 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::body;
 use super::call::Request;
+use super::condition::{self, Stamp};
+use super::record_json::push_record;
 use super::reply::Reply;
 use super::work::Work;
+use super::{body, objects, resources};
 use crate::faults::Endpoint;
 use crate::org::{
-    Draft, LeadStore, Matches, Org, Outcome, Refusal, Target, WriteOptions, id, row_json,
+    Draft, LeadStore, Matches, Org, Outcome, RecordRow, Refusal, Target, WriteOptions, id,
 };
-use crate::schema::Schema;
+use crate::schema::{ObjectKind, Schema};
 use crate::value::Value;
 use crate::value::convert::convert_text;
 
 /// Since this version an update answers 200 with a body, and `created` is told.
 const TELLS_CREATED_SINCE: u32 = 46;
 
-/// Understands everything below `/sobjects/Lead` but describe.
+/// Understands everything below `/sobjects/Lead`.
 pub(super) fn understand<'r>(
     org: &'r Org,
     request: &'r Request,
     version: u32,
     row: &[&'r str],
 ) -> Result<Work<'r>, Reply> {
+    let lead = ObjectKind::Lead;
     match (row, request.method.as_str()) {
+        ([], "GET") => Ok(Work::read(move |_, _| {
+            resources::object(request, version, lead)
+        })),
+        (["describe"], _) => Ok(Work::read(move |org, _| {
+            resources::describe(org, request, version, lead)
+        })),
         ([], "POST") | (["Id"], "POST" | "PATCH") => {
             write_one(org, request, version, Target::New, Way::Create)
         }
@@ -108,8 +117,8 @@ fn show(org: &Org, store: &LeadStore, request: &Request, version: u32, places: &
     if places.len() > 1 {
         return multiple(version, places);
     }
-    let only = match wanted_fields(org, request) {
-        Ok(only) => only,
+    let columns = match objects::columns(org, request, ObjectKind::Lead) {
+        Ok(columns) => columns,
         Err(refusal) => return Reply::error(400, &refusal),
     };
     let lead = places
@@ -117,9 +126,17 @@ fn show(org: &Org, store: &LeadStore, request: &Request, version: u32, places: &
         .and_then(|place| store.get(*place).map(|lead| (*place, lead)));
     match lead {
         Some((place, lead)) => {
-            let version = format!("{version}.0");
-            let row = row_json(&org.schema, &version, place, lead, only.as_deref());
-            Reply::json(200, &row)
+            let stamp = Stamp {
+                etag: format!("\"{:x}\"", lead.modified_micros),
+                modified_micros: lead.modified_micros,
+                matched_by_etag: false,
+            };
+            condition::answer(request, &stamp, || {
+                let mut body = Vec::new();
+                let row = RecordRow::lead(org, place, lead);
+                push_record(&mut body, org, version, &columns, &row);
+                Reply::raw_json(200, body)
+            })
         }
         None => Reply::error(404, &Refusal::not_found()),
     }
@@ -136,6 +153,7 @@ fn delete<'r>(
     let options = WriteOptions {
         delete: true,
         version,
+        unmodified_since: condition::unmodified_since(request),
         ..WriteOptions::default()
     };
     Work::write(
@@ -145,7 +163,7 @@ fn delete<'r>(
         vec![draft],
         options,
         move |_, outcomes| match outcomes.first() {
-            Some(Outcome::Failed(refusals)) => Reply::errors(404, refusals),
+            Some(Outcome::Failed(refusals)) => Reply::errors(failure(refusals, 404), refusals),
             Some(Outcome::Ambiguous(places)) => multiple(version, places),
             Some(Outcome::Missing) => Reply::error(404, &Refusal::no_such_key(&shown)),
             _ => Reply::empty(204),
@@ -185,6 +203,7 @@ fn write_one<'r>(
     let options = WriteOptions {
         update_only: update_only || way == Way::Update,
         version,
+        unmodified_since: condition::unmodified_since(request),
         ..WriteOptions::default()
     };
     Work::write(
@@ -215,10 +234,19 @@ fn one_result(outcome: &Outcome, version: u32, way: Way, key: &str) -> Reply {
         Outcome::Updated(_) | Outcome::Deleted(_) => Reply::empty(204),
         Outcome::Ambiguous(places) => multiple(version, places),
         Outcome::Missing => Reply::error(404, &Refusal::no_such_key(key)),
-        Outcome::Failed(refusals) if refusals.iter().any(|r| r.code == "ENTITY_IS_DELETED") => {
-            Reply::errors(404, refusals)
-        }
-        Outcome::Failed(refusals) => Reply::errors(400, refusals),
+        Outcome::Failed(refusals) => Reply::errors(failure(refusals, 400), refusals),
+    }
+}
+
+/// The status of a refused record.
+fn failure(refusals: &[Refusal], otherwise: u16) -> u16 {
+    let has = |code: &str| refusals.iter().any(|refusal| refusal.code == code);
+    if has("ENTITY_IS_DELETED") {
+        404
+    } else if has("PRECONDITION_FAILED") {
+        412
+    } else {
+        otherwise
     }
 }
 
@@ -236,22 +264,4 @@ fn not_in_body(field: &str) -> Refusal {
         "INVALID_FIELD",
         format!("The {field} field should not be specified in the sobject data."),
     )
-}
-
-fn wanted_fields(org: &Org, request: &Request) -> Result<Option<Vec<u16>>, Refusal> {
-    let Some(list) = request.query_value("fields") else {
-        return Ok(None);
-    };
-    let find = |name: &str| {
-        org.schema.find(name.trim()).ok_or_else(|| {
-            Refusal::new(
-                "INVALID_FIELD",
-                format!("No such column '{name}' on sobject of type Lead"),
-            )
-        })
-    };
-    list.split(',')
-        .map(find)
-        .collect::<Result<Vec<u16>, Refusal>>()
-        .map(Some)
 }

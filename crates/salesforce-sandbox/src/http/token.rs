@@ -1,128 +1,177 @@
-//! `/services/oauth2/*` and the identity URL on the wire.
+//! `/services/oauth2/*` on the wire: tokens, their revocation and introspection, logins at a browser.
 use axum::http::{HeaderValue, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::call::{Call, parse_form};
+use super::call::{Call, Request};
 use super::faulted;
+use super::identity;
+use super::parameters::{self, Format, no_store, parameters};
 use super::reply::Reply;
-use super::rest;
 use crate::faults::Endpoint;
-use crate::oauth::{self, GrantRefusal, GrantRequest};
-use crate::org::{Org, id};
+use crate::oauth::{self, Authorization, GrantRefusal, GrantRequest, Granted};
+use crate::org::{Org, Refusal, id};
 
-const SCOPE: &str = "api id";
+/// Answers `/services/oauth2/{resource}`.
+pub(super) async fn answer(org: &Org, call: &mut Call, resource: &str) -> Reply {
+    match resource {
+        "token" => {
+            let plan = org.faults.plan(Endpoint::Token, &[]);
+            faulted::run(org, None, plan, || token(org, &call.request)).await
+        }
+        "userinfo" => identity::user_info(org, call).await,
+        "authorize" => planned(org, || authorize(org, &call.request)).await,
+        "revoke" => planned(org, || revoke(org, &call.request)).await,
+        "introspect" => planned(org, || introspect(org, &call.request)).await,
+        "keys" => identity::keys(),
+        _ => Reply::error(404, &Refusal::not_found()),
+    }
+}
+
+/// A refused token request (facts 1.6), as a fault has it.
+pub(super) fn refused(error: &str, description: Option<&str>) -> Reply {
+    Format::Json.refusal(&GrantRefusal {
+        error: error.to_owned(),
+        description: description.map(str::to_owned),
+    })
+}
+
+async fn planned(org: &Org, work: impl FnOnce() -> Reply + Send) -> Reply {
+    let plan = org.faults.plan(Endpoint::Login, &[]);
+    faulted::run(org, None, plan, work).await
+}
 
 /// `POST /services/oauth2/token`.
-pub(super) async fn token(org: &Org, call: &mut Call) -> Reply {
-    if call.request.method != "POST" {
-        return Reply::method_not_allowed(&call.request.method, "POST");
-    }
-    let plan = org.faults.plan(Endpoint::Token, &[]);
-    let token = call.token.as_deref();
-    faulted::run(org, token, plan, || log_in(org, call)).await
-}
-
-/// `POST /services/oauth2/revoke`.
-pub(super) fn revoke(org: &Org, call: &Call) -> Reply {
-    let form = parse_form(&String::from_utf8_lossy(&call.request.body));
-    let token = form
-        .iter()
-        .find(|(key, _)| key == "token")
-        .map(|(_, value)| value.as_str())
-        .or_else(|| call.request.query_value("token"));
-    match token {
-        Some(token) if org.sessions().revoke(token) => Reply::empty(200),
-        _ => refused(
-            "unsupported_token_type",
-            Some("this token is not supported"),
-        ),
-    }
-}
-
-/// `GET /services/oauth2/userinfo`, and the identity URL of token replies.
-pub(super) fn user_info(org: &Org, call: &mut Call) -> Reply {
-    let app = match rest::authenticate(org, call) {
-        Ok(app) => app,
-        Err(reply) => return reply,
-    };
-    let base = call.request.base_url(org);
-    let (org_id, user_id) = (id::org(), id::user(app));
-    let username = &org.apps[app].username;
-    Reply::json(
-        200,
-        &json!({
-            "sub": format!("{base}/id/{org_id}/{user_id}"),
-            "id": format!("{base}/id/{org_id}/{user_id}"),
-            "user_id": user_id,
-            "organization_id": org_id,
-            "preferred_username": username,
-            "username": username,
-            "nickname": "integration",
-            "name": "Integration User",
-            "email": username,
-            "email_verified": true,
-            "user_type": "STANDARD",
-            "active": true,
-            "language": "en_US",
-            "locale": "en_US",
-            "zoneinfo": "UTC",
-            "urls": { "rest": format!("{base}/services/data/v{{version}}/") },
-        }),
-    )
-}
-
-/// A refused token request: 400 with `error` and, mostly, `error_description` (facts 1.6).
-pub(super) fn refused(error: &str, description: Option<&str>) -> Reply {
-    let body = match description {
-        Some(description) => json!({ "error": error, "error_description": description }),
-        None => json!({ "error": error }),
-    };
-    no_store(Reply::json(400, &body))
-}
-
-fn log_in(org: &Org, call: &Call) -> Reply {
-    let mut form = parse_form(&String::from_utf8_lossy(&call.request.body));
-    form.extend(call.request.query.iter().cloned());
-    let host = call.request.header("host").unwrap_or_default();
-    let base = call.request.base_url(org);
+fn token(org: &Org, request: &Request) -> Reply {
+    let parameters = parameters(request);
+    let host = request.header("host").unwrap_or_default();
+    let base = request.base_url(org);
     let own_urls = [
         base.clone(),
         format!("http://{host}"),
         format!("https://{host}"),
     ];
-    let request = GrantRequest {
-        form: &form,
-        authorization: call.request.header("authorization"),
+    let grant = GrantRequest {
+        parameters: &parameters,
+        authorization: request.header("authorization"),
         host: host.rsplit_once(':').map_or(host, |(name, _)| name),
         own_urls: &own_urls,
     };
-    let granted = match oauth::grant(org, &request) {
-        Ok(granted) => granted,
-        Err(GrantRefusal { error, description }) => return refused(&error, description.as_deref()),
-    };
-    let idle_micros = org.idle_micros();
-    let now = org.clock.monotonic_micros();
-    let token = org
-        .sessions()
-        .open(granted.app, org.config.reuse_sessions, idle_micros, now);
-    org.watch.count(|stats| stats.logins += 1);
-    let mut body = json!({
-        "access_token": token,
-        "scope": SCOPE,
-        "instance_url": base,
-        "id": format!("{base}/id/{}/{}", id::org(), id::user(granted.app)),
-        "token_type": "Bearer",
-    });
-    if !granted.jwt {
-        body["signature"] = json!("c2FsZXNmb3JjZS1zYW5kYm94LXNpZ25hdHVyZS0wMDE=");
-        body["issued_at"] = json!((org.clock.wall_micros() / 1000).to_string());
-        body["api_instance_url"] = json!(base);
+    let format = Format::of(request, &parameters);
+    let granted = must_post(request).and_then(|()| oauth::grant(org, &grant));
+    match granted {
+        Ok(granted) => format.reply(200, "OAuth", &told(org, &base, granted)),
+        Err(refusal) => format.refusal(&refusal),
     }
-    no_store(Reply::json(200, &body))
 }
 
-fn no_store(reply: Reply) -> Reply {
-    reply
-        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
-        .with(header::PRAGMA, HeaderValue::from_static("no-cache"))
+/// Opens the session of a grant; what its client is told of it.
+fn told(org: &Org, base: &str, granted: Granted) -> Value {
+    let identity_url = format!("{base}/id/{}/{}", id::org(), id::user(granted.user));
+    let scope = granted.opening.scope.clone();
+    let mut body = json!({
+        "access_token": oauth::open_session(org, granted.opening),
+        "scope": scope,
+        "instance_url": base,
+        "id": identity_url,
+        "token_type": "Bearer",
+    });
+    if granted.is_signed {
+        let issued_at = (org.clock.wall_micros() / 1000).to_string();
+        if let Some(app) = org.apps.get(granted.app) {
+            body["signature"] = oauth::signature(app, &identity_url, &issued_at).into();
+        }
+        body["issued_at"] = issued_at.into();
+        body["api_instance_url"] = base.into();
+    }
+    if let Some(token) = granted.refresh_token {
+        body["refresh_token"] = token.into();
+    }
+    body
+}
+
+/// `GET` or `POST /services/oauth2/revoke`.
+fn revoke(org: &Org, request: &Request) -> Reply {
+    let parameters = parameters(request);
+    match parameters
+        .required("token")
+        .and_then(|token| oauth::revoke(org, token))
+    {
+        Ok(()) => no_store(Reply::empty(200)),
+        Err(refusal) => Format::of(request, &parameters).refusal(&refusal),
+    }
+}
+
+/// `POST /services/oauth2/introspect`.
+fn introspect(org: &Org, request: &Request) -> Reply {
+    let parameters = parameters(request);
+    let format = Format::of(request, &parameters);
+    let found = must_post(request)
+        .and_then(|()| oauth::introspect(org, &parameters, request.header("authorization")));
+    let known = match found {
+        Ok(Some(known)) => known,
+        Ok(None) => return format.reply(200, "OAuth", &json!({ "active": false })),
+        Err(refusal) => return format.refusal(&refusal),
+    };
+    let base = request.base_url(org);
+    let kind = if known.is_refresh_token {
+        "refresh_token"
+    } else {
+        "access_token"
+    };
+    let mut body = json!({
+        "active": true,
+        "scope": known.scope,
+        "client_id": org.apps.get(known.app).map(|app| &app.config.client_id),
+        "username": org.users.get(known.user).map(|user| &user.username),
+        "sub": format!("{base}/id/{}/{}", id::org(), id::user(known.user)),
+        "token_type": kind,
+        "iat": known.issued_seconds,
+        "nbf": known.issued_seconds,
+    });
+    if let Some(expires) = known.expires_seconds {
+        body["exp"] = expires.into();
+    }
+    format.reply(200, "OAuth", &body)
+}
+
+/// `GET` or `POST /services/oauth2/authorize`.
+fn authorize(org: &Org, request: &Request) -> Reply {
+    let parameters = parameters(request);
+    let location = match oauth::authorize(org, &parameters) {
+        Authorization::Shown(refusal) => {
+            let description = refusal.description.as_deref().unwrap_or_default();
+            let shown = [
+                ("error", refusal.error.as_str()),
+                ("error_description", description),
+            ];
+            return parameters::text(400, oauth::encode_pairs(shown));
+        }
+        Authorization::Redirect(location) => location,
+        Authorization::Token {
+            granted,
+            redirect_uri,
+            state,
+        } => {
+            let mut told = told(org, &request.base_url(org), granted);
+            if let Some(state) = state {
+                told["state"] = state.into();
+            }
+            let answer = told.as_object().into_iter().flatten();
+            let answer = answer.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+            oauth::with_answer(&redirect_uri, true, answer)
+        }
+    };
+    match HeaderValue::from_str(&location) {
+        Ok(location) => no_store(Reply::empty(302).with(header::LOCATION, location)),
+        // Callback URLs are visible ASCII and answers are percent-encoded, so it is one.
+        Err(_) => Reply::error(404, &Refusal::not_found()),
+    }
+}
+
+fn must_post(request: &Request) -> Result<(), GrantRefusal> {
+    if request.method == "POST" {
+        Ok(())
+    } else {
+        Err(GrantRefusal::new("invalid_request", "must use HTTP POST"))
+    }
 }

@@ -190,6 +190,7 @@ pub(super) async fn run(
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         org.faults.plan(endpoint, &keys)
     };
+    let user = token.and_then(|token| org.sessions().holder(token));
     let mut in_progress = None;
     let mut rows = None;
     if let Work::Write(write) = &mut work {
@@ -208,7 +209,7 @@ pub(super) async fn run(
         }
     }
     let reply = faulted::run(org, token, plan, || {
-        let mut transaction = Transaction::begin(org, false);
+        let mut transaction = Transaction::begin(org, false).by(user.unwrap_or_default());
         let mut tally = Tally::default();
         let done = work.perform(org, &mut transaction, &mut tally);
         drop(transaction);

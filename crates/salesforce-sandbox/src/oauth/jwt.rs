@@ -63,6 +63,9 @@ fn expiry_seconds(exp: &Value) -> Option<i64> {
         Value::String(text) => text.trim().parse::<f64>().ok()?,
         _ => return None,
     };
+    if !number.is_finite() {
+        return None;
+    }
     // Seconds of this size lie in the year 5138; milliseconds of it in 1973.
     let seconds = if number > 1e11 {
         number / 1000.0
@@ -91,6 +94,12 @@ mod tests {
                 "{exp}"
             );
         }
-        assert_eq!(expiry_seconds(&Value::Null), None);
+        for exp in ["null", "\"soon\"", "\"inf\"", "\"NaN\"", "{}"] {
+            assert_eq!(
+                expiry_seconds(&serde_json::from_str(exp).unwrap()),
+                None,
+                "{exp}"
+            );
+        }
     }
 }

@@ -1,44 +1,38 @@
-//! The token endpoint: who may log in, and with which proof (salesforce-facts 1).
+//! Who may log in, and with which proof (facts 1): grants and their refusals, approvals, passwords.
 //!
-//! Owns the grants and their refusals; knows nothing of HTTP beyond decoded form fields. Sessions live in `org`.
+//! Knows nothing of HTTP beyond decoded parameters. Sessions and users live in `org`.
+mod approvals;
+mod apps;
+mod authorize;
+mod challenge;
+mod grants;
 mod jwt;
 mod key;
+mod parameters;
+mod password;
+mod rate;
+mod redirect;
+mod tokens;
 
+pub(crate) use approvals::Approvals;
+pub(crate) use apps::RegisteredApp;
+pub(crate) use authorize::{Authorization, authorize};
+pub(crate) use grants::{GrantRequest, grant};
+pub(crate) use parameters::{Parameters, encode_pairs};
+pub(crate) use password::{PasswordLogin, PasswordRefusal, log_in as log_in_by_password};
+pub(crate) use rate::LoginRate;
+pub(crate) use redirect::{is_redirectable, with_answer};
+pub(crate) use tokens::{introspect, revoke};
+
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::AppConfig;
-use crate::org::Org;
-use key::PublicKey;
-
-pub(crate) const JWT_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-
-/// An app with its key parsed.
-pub(crate) struct RegisteredApp {
-    pub(crate) client_id: String,
-    client_secret: Option<String>,
-    pub(crate) username: String,
-    key: Option<PublicKey>,
-}
-
-impl RegisteredApp {
-    pub(crate) fn new(config: &AppConfig) -> RegisteredApp {
-        RegisteredApp {
-            client_id: config.client_id.clone(),
-            client_secret: config.client_secret.clone(),
-            username: config.username.clone(),
-            // The configuration was checked before, so a key that is there parses.
-            key: config
-                .public_key_pem
-                .as_deref()
-                .and_then(|pem| PublicKey::parse(pem).ok()),
-        }
-    }
-}
+use crate::org::{Opening, Org};
 
 /// Says why a PEM text is no usable key.
 pub(crate) fn check_public_key(pem: &str) -> Result<(), String> {
-    PublicKey::parse(pem).map(|_| ())
+    key::PublicKey::parse(pem).map(|_| ())
 }
 
 /// A refused grant: `error` and `error_description` (facts 1.6).
@@ -48,147 +42,89 @@ pub(crate) struct GrantRefusal {
     pub(crate) description: Option<String>,
 }
 
+impl GrantRefusal {
+    pub(crate) fn new(error: &str, description: impl Into<String>) -> GrantRefusal {
+        GrantRefusal {
+            error: error.into(),
+            description: Some(description.into()),
+        }
+    }
+}
+
 fn refuse(error: &str, description: &str) -> GrantRefusal {
-    GrantRefusal {
-        error: error.into(),
-        description: Some(description.into()),
-    }
+    GrantRefusal::new(error, description)
 }
 
-/// Which grant succeeded, for which app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a grant gives: the session to open, and what its reply tells besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Granted {
+    /// Number of the app.
     pub(crate) app: usize,
-    pub(crate) jwt: bool,
+    /// Number of the user.
+    pub(crate) user: usize,
+    pub(crate) opening: Opening,
+    /// A refresh token that the client does not know yet.
+    pub(crate) refresh_token: Option<String>,
+    /// Whether the reply says when it was issued and proves it; that of the JWT grant does not (facts 1.2).
+    pub(crate) is_signed: bool,
 }
 
-/// A token request, decoded.
-pub(crate) struct GrantRequest<'a> {
-    pub(crate) form: &'a [(String, String)],
-    /// The value of the Authorization header.
-    pub(crate) authorization: Option<&'a str>,
-    /// The Host header, without port.
-    pub(crate) host: &'a str,
-    /// URLs under which this org is known.
-    pub(crate) own_urls: &'a [String],
+/// Opens the session of a login and counts it.
+pub(crate) fn open_session(org: &Org, opening: Opening) -> String {
+    let now = org.clock.monotonic_micros();
+    let token = org.sessions().open(opening, org.config.reuse_sessions, now);
+    org.watch.count(|stats| stats.logins += 1);
+    token
 }
 
-impl GrantRequest<'_> {
-    fn field(&self, name: &str) -> Option<&str> {
-        self.form
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
+/// The proof in token replies: HMAC-SHA256 of identity URL and time of issue, keyed with the consumer secret.
+pub(crate) fn signature(app: &RegisteredApp, identity_url: &str, issued_at: &str) -> String {
+    let secret = app.config.client_secret.as_deref().unwrap_or_default();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = hmac::sign(&key, format!("{identity_url}{issued_at}").as_bytes());
+    STANDARD.encode(tag)
 }
 
-/// Decides a token request.
-pub(crate) fn grant(org: &Org, request: &GrantRequest<'_>) -> Result<Granted, GrantRefusal> {
-    match request.field("grant_type") {
-        Some(JWT_GRANT) => {
-            let assertion = request.field("assertion").ok_or_else(|| {
-                refuse("invalid_request", "missing required parameter: assertion")
-            })?;
-            jwt_bearer(org, assertion, request.own_urls).map(|app| Granted { app, jwt: true })
-        }
-        Some("client_credentials") => {
-            client_credentials(org, request).map(|app| Granted { app, jwt: false })
-        }
-        Some(_) => Err(refuse("unsupported_grant_type", "grant type not supported")),
-        None => Err(refuse(
-            "invalid_request",
-            "missing required parameter: grant_type",
-        )),
+/// Whether the org lets anybody in.
+fn check_org(org: &Org) -> Result<(), GrantRefusal> {
+    if org.config.inactive_org {
+        return Err(refuse("inactive_org", "organization is inactive"));
     }
+    Ok(())
 }
 
-fn jwt_bearer(org: &Org, assertion: &str, own_urls: &[String]) -> Result<usize, GrantRefusal> {
-    let invalid = || refuse("invalid_grant", "invalid assertion");
-    let token = jwt::parse(assertion).ok_or_else(invalid)?;
-    let (number, app) = find_app(org, &token.claims.issuer)?;
-    let key = app.key.as_ref().ok_or_else(invalid)?;
-    if token.algorithm != "RS256" || !key.verifies(token.signed, &token.signature) {
-        return Err(invalid());
+/// Lets a user in whose proof was right, and counts the login against the hourly limit.
+fn admit(org: &Org, user: usize) -> Result<(), GrantRefusal> {
+    if !org.users.get(user).is_some_and(|user| user.active) {
+        return Err(refuse("inactive_user", "user is inactive"));
     }
-    let known = [
-        "https://login.salesforce.com",
-        "https://test.salesforce.com",
-    ]
-    .into_iter()
-    .chain(own_urls.iter().map(String::as_str))
-    .chain(org.config.audiences.iter().map(String::as_str));
-    let audience_is_known = token
-        .claims
-        .audiences
-        .iter()
-        .any(|aud| known.clone().any(|url| same_site(url, aud)));
-    if !audience_is_known {
-        return Err(refuse("invalid_grant", "audience is invalid"));
+    let now = org.clock.monotonic_micros();
+    if !org
+        .login_rate()
+        .admit(user, org.config.logins_per_hour, now)
+    {
+        return Err(refuse("rate_limit_exceeded", "login rate exceeded"));
     }
-    let now_seconds = org.clock.wall_micros() / 1_000_000;
-    let leeway = i64::try_from(org.config.jwt_expiry_leeway_seconds).unwrap_or(i64::MAX);
-    if token.claims.expires_at_seconds.saturating_add(leeway) < now_seconds {
-        return Err(refuse("invalid_grant", "expired authorization code"));
-    }
-    if token.claims.subject != app.username {
+    Ok(())
+}
+
+/// Refuses users whom an administrator has not let in, for apps that insist on it.
+fn check_policy(app: &RegisteredApp, user: usize) -> Result<(), GrantRefusal> {
+    if app.config.admin_approval && !app.is_pre_approved_for(user) {
         return Err(refuse(
-            "invalid_grant",
-            "user hasn't approved this consumer",
+            "invalid_app_access",
+            "user is not admin approved to access this app",
         ));
     }
-    Ok(number)
+    Ok(())
 }
 
-fn client_credentials(org: &Org, request: &GrantRequest<'_>) -> Result<usize, GrantRefusal> {
-    // At the shared login hosts there is no user to run as (facts 1.3).
-    if matches!(request.host, "login.salesforce.com" | "test.salesforce.com") {
-        return Err(refuse(
-            "invalid_grant",
-            "request not supported on this domain",
-        ));
+/// Entry points for the fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    pub(crate) fn proofs(text: &str) {
+        let _ = super::jwt::parse(text);
+        let _ = super::apps::basic_credentials(text);
+        let _ = super::check_public_key(text);
     }
-    let basic = request.authorization.and_then(basic_credentials);
-    let (client_id, secret) = match (&basic, request.field("client_id")) {
-        (Some((id, secret)), _) => (id.as_str(), secret.as_str()),
-        (None, Some(id)) => (id, request.field("client_secret").unwrap_or_default()),
-        (None, None) => return Err(refuse("invalid_client_id", "client identifier invalid")),
-    };
-    let (number, app) = find_app(org, client_id)?;
-    if app.client_secret.as_deref() != Some(secret) {
-        return Err(refuse("invalid_client", "invalid client credentials"));
-    }
-    if app.username.is_empty() {
-        return Err(refuse(
-            "invalid_grant",
-            "no client credentials user enabled",
-        ));
-    }
-    Ok(number)
-}
-
-fn find_app<'o>(org: &'o Org, client_id: &str) -> Result<(usize, &'o RegisteredApp), GrantRefusal> {
-    org.apps
-        .iter()
-        .enumerate()
-        .find(|(_, app)| app.client_id == client_id)
-        .ok_or_else(|| refuse("invalid_client_id", "client identifier invalid"))
-}
-
-fn basic_credentials(header: &str) -> Option<(String, String)> {
-    let (scheme, encoded) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    text.split_once(':')
-        .map(|(id, secret)| (id.into(), secret.into()))
-}
-
-/// Same URL but for a trailing slash or the token path, which some clients send as the audience.
-fn same_site(url: &str, audience: &str) -> bool {
-    let site = audience
-        .trim_end_matches('/')
-        .trim_end_matches("/services/oauth2/token");
-    site.trim_end_matches('/')
-        .eq_ignore_ascii_case(url.trim_end_matches('/'))
 }

@@ -70,7 +70,7 @@ impl<'s> Administrator<'s> {
                 .filter_map(|(name, value)| Some((schema.standard(name)?, value)))
                 .collect();
             values.sort_by_key(|(field, _)| *field);
-            store.update(schema, place, &values, stamp);
+            store.update(place, &values, stamp);
             store.mark_converted(place);
             Ok(())
         })

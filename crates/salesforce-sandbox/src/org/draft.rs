@@ -84,10 +84,15 @@ impl<'a> Draft<'a> {
 
     /// A record that is refused whatever the org holds.
     pub(crate) fn refused(target: Target<'a>, refusal: Refusal) -> Draft<'a> {
+        Draft::refused_for(target, vec![refusal])
+    }
+
+    /// The same, for several reasons at once.
+    pub(crate) fn refused_for(target: Target<'a>, refusals: Vec<Refusal>) -> Draft<'a> {
         Draft {
             target,
             values: Vec::new(),
-            refusals: vec![refusal],
+            refusals,
             matched_before: None,
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a lead's id and its place in the store convert into each other, so no map of ids is kept.
 
+use crate::schema::ObjectKind;
+
 /// The org, and the user that every app runs as unless told otherwise.
 pub(crate) const ORG: &str = "00DHp000001SbxOMAS";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -13,15 +15,39 @@ const RECORD_TYPE: &str = "012Hp";
 const ASSIGNMENT_RULE: &str = "01QHp";
 /// The record type of leads that have none of their own.
 pub(crate) const MASTER_RECORD_TYPE: &str = "012000000000000AAA";
+const JOB: &str = "750Hp";
+const GROUP: &str = "00GHp";
+const LOCATOR: &str = "01gHp";
+const PROFILE: &str = "00eHp";
 
 /// The 18-character id of the lead at `place`.
 pub(crate) fn lead(place: u32) -> String {
     build(LEAD, u64::from(place) + 1)
 }
 
-/// The 18-character id of the user of the app with that number.
-pub(crate) fn user(app: usize) -> String {
-    build(USER, app as u64 + 1)
+/// The 18-character id of the user with that number.
+pub(crate) fn user(number: usize) -> String {
+    build(USER, number as u64 + 1)
+}
+
+/// The 18-character id of the profile with that number.
+pub(crate) fn profile(number: usize) -> String {
+    build(PROFILE, number as u64 + 1)
+}
+
+/// Whether a text of 15 or 18 characters names this 18-character id.
+pub(crate) fn is_same(id: &str, text: &str) -> bool {
+    text == id || (text.len() == 15 && id.get(..15) == Some(text))
+}
+
+/// The 18-character id of the queue with that number.
+pub(crate) fn group(number: usize) -> String {
+    build(GROUP, number as u64 + 1)
+}
+
+/// The 18-character id of the query locator with that number.
+pub(crate) fn locator(number: u64) -> String {
+    build(LOCATOR, number.saturating_add(1))
 }
 
 /// The 18-character id of the record type with that number.
@@ -32,14 +58,6 @@ pub(crate) fn record_type(number: usize) -> String {
 /// The 18-character id of the assignment rule with that number.
 pub(crate) fn assignment_rule(number: usize) -> String {
     build(ASSIGNMENT_RULE, number as u64 + 1)
-}
-
-/// An id with its checksum; a text that is no id stays as it is.
-pub(crate) fn eighteen(text: &str) -> String {
-    match text.get(..15) {
-        Some(fifteen) => with_checksum(fifteen),
-        None => text.to_owned(),
-    }
 }
 
 /// The key prefix of the records of an object.
@@ -69,18 +87,29 @@ pub(crate) fn org() -> String {
     with_checksum(&ORG[..15])
 }
 
+/// The 18-character id of the bulk job with that number.
+pub(crate) fn job(number: u64) -> String {
+    build(JOB, number)
+}
+
 /// The place of the lead with this id (15 or 18 characters), if it is one this org could have given out.
 pub(crate) fn parse_lead(text: &str) -> Option<u32> {
-    if !is_well_formed(text) || !text.starts_with(LEAD) {
-        return None;
-    }
-    let number = text.as_bytes()[LEAD.len()..15]
-        .iter()
-        .try_fold(0_u64, |sum, c| {
-            let digit = ALPHABET.iter().position(|a| a == c)? as u64;
-            sum.checked_mul(62)?.checked_add(digit)
-        })?;
-    u32::try_from(number.checked_sub(1)?).ok()
+    u32::try_from(parse(LEAD, text)?.checked_sub(1)?).ok()
+}
+
+/// The number of the bulk job with this id (15 or 18 characters).
+pub(crate) fn parse_job(text: &str) -> Option<u64> {
+    parse(JOB, text)
+}
+
+/// The kind of record that has ids like this one.
+pub(crate) fn object_of(text: &str) -> Option<ObjectKind> {
+    let mut all = ObjectKind::PUBLIC.into_iter();
+    all.find(|object| {
+        object
+            .key_prefix()
+            .is_some_and(|prefix| text.starts_with(prefix))
+    })
 }
 
 /// 15 letters and digits, or 18 with the right checksum.
@@ -89,6 +118,31 @@ pub(crate) fn is_well_formed(text: &str) -> bool {
     plain
         && (text.len() == 15
             || (text.len() == 18 && with_checksum(&text[..15]).eq_ignore_ascii_case(text)))
+}
+
+fn parse(prefix: &str, text: &str) -> Option<u64> {
+    if !is_well_formed(text) || !text.starts_with(prefix) {
+        return None;
+    }
+    text.as_bytes()[prefix.len()..15]
+        .iter()
+        .try_fold(0_u64, |sum, c| {
+            let digit = ALPHABET.iter().position(|a| a == c)? as u64;
+            sum.checked_mul(62)?.checked_add(digit)
+        })
+}
+
+/// The part of an id that tells it from others: 15 characters, or all of a shorter text.
+pub(crate) fn fifteen(text: &str) -> &str {
+    text.get(..15).unwrap_or(text)
+}
+
+/// An id with its checksum; a text that is no id stays as it is.
+pub(crate) fn eighteen(text: &str) -> String {
+    match text.get(..15) {
+        Some(fifteen) => with_checksum(fifteen),
+        None => text.to_owned(),
+    }
 }
 
 fn build(prefix: &str, mut number: u64) -> String {

@@ -61,6 +61,8 @@ pub(crate) struct LeadStore {
     /// One for each duplicate rule.
     duplicates: Vec<(MatchKey, Index)>,
     bin: RecycleBin,
+    /// Number of the field that tells converted leads.
+    converted_flag: Option<u16>,
     pub(crate) locks: Locks,
     /// Triggers that ran since the org was started.
     pub(crate) trigger_runs: u64,
@@ -85,6 +87,7 @@ impl LeadStore {
                 .map(|key| (key, Index::new(true)))
                 .collect(),
             bin,
+            converted_flag: schema.known().is_converted,
             locks: Locks::default(),
             trigger_runs: 0,
         }
@@ -95,7 +98,6 @@ impl LeadStore {
         self.live
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for queries, which follow"))]
     /// The place of the next new lead: those of all others are below.
     pub(crate) fn places(&self) -> u32 {
         self.next_place
@@ -159,12 +161,7 @@ impl LeadStore {
     }
 
     /// Writes a new lead; `values` are sorted by field number. There must be a place left.
-    pub(crate) fn insert(
-        &mut self,
-        schema: &Schema,
-        values: &[(u16, Value<'_>)],
-        stamp: Stamp,
-    ) -> u32 {
+    pub(crate) fn insert(&mut self, values: &[(u16, Value<'_>)], stamp: Stamp) -> u32 {
         let place = self.next_place;
         self.next_place = self.next_place.saturating_add(1);
         for (field, index) in &mut self.indexes {
@@ -183,7 +180,7 @@ impl LeadStore {
             created_by: stamp.user,
             modified_by: stamp.user,
             deleted: false,
-            converted: sets_converted(schema, values),
+            converted: self.sets_converted(values),
             gone: false,
         };
         for (key, index) in &mut self.duplicates {
@@ -199,7 +196,6 @@ impl LeadStore {
     /// Merges `values` (sorted, nulls clear a field) into a live lead and returns what it was before.
     pub(crate) fn update(
         &mut self,
-        schema: &Schema,
         place: u32,
         values: &[(u16, Value<'_>)],
         stamp: Stamp,
@@ -214,7 +210,7 @@ impl LeadStore {
             created_by: before.created_by,
             modified_by: stamp.user,
             deleted: false,
-            converted: before.converted || sets_converted(schema, values),
+            converted: before.converted || self.sets_converted(values),
             gone: false,
         };
         self.replace(place, after)
@@ -230,6 +226,17 @@ impl LeadStore {
             ..before.clone()
         };
         self.bin.take_in(place, after.modified_micros);
+        self.replace(place, after)
+    }
+
+    /// Deletes a live lead past the recycle bin and returns what it was before.
+    pub(crate) fn delete_for_good(&mut self, place: u32) -> Option<Lead> {
+        let after = Lead {
+            packed: Box::default(),
+            deleted: true,
+            gone: true,
+            ..self.get(place)?.clone()
+        };
         self.replace(place, after)
     }
 
@@ -319,11 +326,20 @@ impl LeadStore {
         found.ok().map(|at| earliest + at)
     }
 
+    fn sets_converted(&self, values: &[(u16, Value<'_>)]) -> bool {
+        self.converted_flag.is_some_and(|flag| {
+            values
+                .binary_search_by_key(&flag, |(number, _)| *number)
+                .is_ok_and(|at| values[at].1 == Value::Boolean(true))
+        })
+    }
+
     /// Puts a lead in the place of what is there, which is returned.
     fn replace(&mut self, place: u32, after: Lead) -> Option<Lead> {
         let at = self.position(place)?;
         let lead = self.leads.get_mut(at)?;
         self.live = self.live + u64::from(lead.deleted) - u64::from(after.deleted);
+        self.gone = self.gone + usize::from(after.gone) - usize::from(lead.gone);
         let before = std::mem::replace(lead, after);
         let (old, new) = (before.indexed(), lead.indexed());
         reindex(&mut self.indexes, &mut self.duplicates, place, old, new);
@@ -385,14 +401,6 @@ fn find(packed: &[u8], field: u16) -> Option<Value<'_>> {
 
 fn key_of(key: &MatchKey, packed: &[u8]) -> Option<String> {
     key.of(|field| find(packed, field).unwrap_or(Value::Null))
-}
-
-fn sets_converted(schema: &Schema, values: &[(u16, Value<'_>)]) -> bool {
-    schema.known().is_converted.is_some_and(|flag| {
-        values
-            .binary_search_by_key(&flag, |(number, _)| *number)
-            .is_ok_and(|at| values[at].1 == Value::Boolean(true))
-    })
 }
 
 fn merge(packed: &[u8], changes: &[(u16, Value<'_>)]) -> Box<[u8]> {

@@ -8,14 +8,20 @@ pub(crate) mod id;
 mod implied;
 mod index;
 mod leads;
+mod locators;
 mod locks;
+pub(crate) mod opaque;
+mod query;
+mod records;
 mod recycle_bin;
 mod refusal;
+mod row;
 mod save;
 mod sessions;
 mod snapshot;
 mod transaction;
 mod usage;
+mod users;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,42 +29,62 @@ use tokio::sync::Notify;
 
 pub use administrator::{Administrator, Refused};
 pub(crate) use draft::{Draft, Target, look};
+pub(crate) use index::fold;
 pub(crate) use leads::{LeadStore, Matches};
+pub(crate) use locators::Locators;
 pub(crate) use locks::{LockTicket, is_locked};
+#[cfg(feature = "fuzzing")]
+pub(crate) use query::fuzz_query;
+pub(crate) use query::{
+    QueryResult, Selection, Visibility, prepare_export, prepare_query, run_query,
+};
+pub(crate) use records::Records;
 pub(crate) use refusal::Refusal;
-pub(crate) use save::{Outcome, WriteOptions};
-pub(crate) use sessions::Sessions;
+pub(crate) use row::RecordRow;
+pub(crate) use save::{Outcome, WriteOptions, ambiguous};
+pub(crate) use sessions::{ApprovalId, Identity, Lifetimes, Opening, Sessions};
 pub use snapshot::LeadSnapshot;
-pub(crate) use snapshot::row_json;
 pub(crate) use transaction::Transaction;
 pub(crate) use usage::Usage;
+pub(crate) use users::{PasswordCheck, User, Users};
 
 use recycle_bin::RecycleBin;
 
+use crate::bulk::{Bulk, Moment};
 use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
-use crate::oauth::RegisteredApp;
+use crate::oauth::{Approvals, LoginRate, RegisteredApp};
 use crate::rules::Rules;
-use crate::schema::Schema;
+use crate::schema::{ReadOnlySchemas, Schema};
 use crate::watch::Watch;
 
 /// One org: everything that outlives a request.
 pub(crate) struct Org {
     pub(crate) config: OrgConfig,
     pub(crate) apps: Vec<RegisteredApp>,
+    pub(crate) users: Users,
+    /// The fields of Lead.
     pub(crate) schema: Schema,
     pub(crate) rules: Rules,
+    pub(crate) read_only_schemas: ReadOnlySchemas,
+    pub(crate) records: Records,
+    /// Wall clock, microseconds since 1970-01-01 UTC: since then schema and read-only records are what they are.
+    pub(crate) started_micros: i64,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
+    pub(crate) bulk: Bulk,
     /// Whether the control endpoints answer; only on a loopback listener.
     pub(crate) control: bool,
     leads: Mutex<LeadStore>,
     /// Told whenever a request lets go of rows.
     pub(crate) rows_released: Notify,
     sessions: Mutex<Sessions>,
+    approvals: Mutex<Approvals>,
+    login_rate: Mutex<LoginRate>,
     usage: Mutex<Usage>,
+    locators: Mutex<Locators>,
 }
 
 impl Org {
@@ -72,27 +98,53 @@ impl Org {
             .map(|rule| rule.key().clone())
             .collect();
         let bin = RecycleBin::new(config.recycle_bin_days, config.recycle_bin_leads);
+        let read_only_schemas = ReadOnlySchemas::new();
+        let clock = Clock::new();
+        let started_micros = clock.wall_micros();
+        let users = Users::new(&config);
+        let micros = |seconds: u64| seconds.saturating_mul(1_000_000);
+        let lifetimes = Lifetimes {
+            idle_micros: config.session_idle_seconds.map(micros),
+            whole_micros: config.session_lifetime_seconds.map(micros),
+        };
         Org {
-            apps: config.apps.iter().map(RegisteredApp::new).collect(),
+            apps: config
+                .apps
+                .iter()
+                .map(|app| RegisteredApp::new(app, &users))
+                .collect(),
             leads: Mutex::new(LeadStore::new(&schema, keys, bin)),
             rows_released: Notify::new(),
             schema,
             rules,
-            clock: Clock::new(),
+            records: Records::new(&config, &users, &read_only_schemas, started_micros),
+            users,
+            read_only_schemas,
+            started_micros,
+            clock,
             faults: Faults::default(),
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
+            bulk: Bulk::new(
+                config.daily_bulk_batches,
+                config.daily_bulk_records,
+                config.bulk_storage_bytes,
+            ),
             control,
-            sessions: Mutex::new(Sessions::default()),
+            sessions: Mutex::new(Sessions::new(lifetimes)),
+            approvals: Mutex::new(Approvals::default()),
+            login_rate: Mutex::new(LoginRate::default()),
             usage: Mutex::new(Usage::default()),
+            locators: Mutex::new(Locators::default()),
             config,
         }
     }
 
-    /// Idle time after which sessions die.
-    pub(crate) fn idle_micros(&self) -> Option<u64> {
-        self.config
-            .session_idle_seconds
-            .map(|seconds| seconds.saturating_mul(1_000_000))
+    /// Now, by both clocks.
+    pub(crate) fn now(&self) -> Moment {
+        Moment {
+            wall_micros: self.clock.wall_micros(),
+            monotonic_micros: self.clock.monotonic_micros(),
+        }
     }
 
     pub(crate) fn leads(&self) -> MutexGuard<'_, LeadStore> {
@@ -103,8 +155,20 @@ impl Org {
         lock(&self.sessions)
     }
 
+    pub(crate) fn approvals(&self) -> MutexGuard<'_, Approvals> {
+        lock(&self.approvals)
+    }
+
+    pub(crate) fn login_rate(&self) -> MutexGuard<'_, LoginRate> {
+        lock(&self.login_rate)
+    }
+
     pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
         lock(&self.usage)
+    }
+
+    pub(crate) fn locators(&self) -> MutexGuard<'_, Locators> {
+        lock(&self.locators)
     }
 }
 

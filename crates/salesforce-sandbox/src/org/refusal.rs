@@ -56,6 +56,13 @@ impl Refusal {
         Refusal::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
     }
 
+    /// A condition in the headers does not hold; code and text are an inference.
+    pub(crate) fn precondition() -> Refusal {
+        let text =
+            "The request was not executed because a precondition in its headers was not satisfied.";
+        Refusal::new("PRECONDITION_FAILED", text)
+    }
+
     /// The text for an unknown key field; Salesforce uses it for unknown ids too, with the id at the end (facts 2).
     pub(crate) fn no_such_key(what: &str) -> Refusal {
         Refusal::new(

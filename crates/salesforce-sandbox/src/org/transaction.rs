@@ -21,6 +21,8 @@ pub(crate) struct Transaction<'o> {
     /// Empty unless something may have to be undone.
     undo: Undo,
     revocable: bool,
+    /// Number of the user who writes.
+    user: u16,
 }
 
 impl<'o> Transaction<'o> {
@@ -34,7 +36,13 @@ impl<'o> Transaction<'o> {
             rules: &org.rules,
             undo: Undo::new(),
             revocable,
+            user: 0,
         }
+    }
+
+    /// The same, in the name of a user; else it is the first one.
+    pub(crate) fn by(self, user: u16) -> Self {
+        Transaction { user, ..self }
     }
 
     /// Writes the records in order; the outcomes are in the order of the drafts, one each.
@@ -43,6 +51,10 @@ impl<'o> Transaction<'o> {
         drafts: Vec<Draft<'_>>,
         options: WriteOptions<'_>,
     ) -> Vec<Outcome> {
+        let options = WriteOptions {
+            user: self.user,
+            ..options
+        };
         let mark = self.undo.len();
         let keep = self.revocable || options.all_or_none || self.rules.triggers.any();
         let mut outcomes = save::save_all(

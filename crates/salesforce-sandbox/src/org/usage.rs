@@ -27,13 +27,18 @@ impl Usage {
 
     /// Counts one call.
     pub(crate) fn count(&mut self, now_micros: u64) -> u64 {
+        self.count_many(1, now_micros)
+    }
+
+    /// Counts that many.
+    pub(crate) fn count_many(&mut self, count: u64, now_micros: u64) -> u64 {
         self.used(now_micros);
         let hour = now_micros / MICROS_PER_HOUR;
         match self.hours.back_mut() {
-            Some((newest, calls)) if *newest == hour => *calls += 1,
-            _ => self.hours.push_back((hour, 1)),
+            Some((newest, calls)) if *newest == hour => *calls += count,
+            _ => self.hours.push_back((hour, count)),
         }
-        self.used += 1;
+        self.used += count;
         self.used
     }
 }

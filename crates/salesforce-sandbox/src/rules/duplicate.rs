@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{DuplicateAction, DuplicateKey, DuplicateRule};
-use crate::org::{Refusal, id};
+use crate::org::Refusal;
 use crate::schema::Schema;
 use crate::value::Value;
 
@@ -100,7 +100,7 @@ impl Duplicate {
         on && !(self.action == DuplicateAction::Alert && options.allow_save)
     }
 
-    /// Whether the details of the matching leads are wanted.
+    /// What a record is told that agrees with these leads.
     pub(crate) fn refusal(&self, spelling: DuplicateKey, records: Vec<Json>) -> Refusal {
         let matches: Vec<Json> = records
             .into_iter()
@@ -131,13 +131,6 @@ impl Duplicate {
             DuplicateKey::Right => "duplicateResult",
         };
         Refusal::new("DUPLICATES_DETECTED", self.message.clone()).with_details(key, result)
-    }
-
-    /// A matching lead, by its id alone.
-    pub(crate) fn plain_record(version: &str, place: u32) -> Json {
-        let id = id::lead(place);
-        let url = format!("/services/data/v{version}/sobjects/Lead/{id}");
-        json!({ "attributes": { "type": "Lead", "url": url }, "Id": id })
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use super::{Assignments, check_id};
 use crate::config::OrgConfig;
-use crate::org::{Refusal, id};
+use crate::org::{Refusal, Users, id};
 
 /// The users and queues of an org.
 #[derive(Debug, Default)]
@@ -22,13 +22,18 @@ struct Known {
 impl Owners {
     pub(super) fn new(config: &OrgConfig, mistakes: &mut Vec<String>) -> Owners {
         let mut owners = Owners::default();
-        for number in 0..config.apps.len() {
-            let known = owners.add(&id::user(number), true);
+        for (number, user) in Users::new(config).iter().enumerate() {
+            let known = owners.add(&id::user(number), user.active);
             known.number = u16::try_from(number).ok();
+        }
+        for number in 0..config.queues.len() {
+            owners.add(&id::group(number), true);
         }
         // What a rule names exists, or the rule could not have been saved.
         for owner in Assignments::owners(config) {
-            owners.add(owner, true);
+            if !owners.known.contains_key(&id::eighteen(owner)) {
+                owners.add(owner, true);
+            }
         }
         for (i, owner) in config.owners.iter().enumerate() {
             check_id(
@@ -62,6 +67,17 @@ impl Owners {
             )),
             None => Err(Refusal::invalid_reference()),
         }
+    }
+
+    /// The ids of 18 characters that the configuration names without saying whose they are.
+    pub(crate) fn unnamed(config: &OrgConfig) -> Vec<(String, bool)> {
+        let rules = Assignments::owners(config).map(|owner| (id::eighteen(owner), true));
+        let owners = config.owners.iter();
+        // Later ones come first: what is said of an owner itself counts.
+        owners
+            .map(|owner| (id::eighteen(&owner.id), owner.active))
+            .chain(rules)
+            .collect()
     }
 
     /// Whether there is such a user, active or not.

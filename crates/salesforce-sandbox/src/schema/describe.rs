@@ -1,12 +1,14 @@
-//! What describe says of Lead and of each field (salesforce-facts 9).
+//! What describe says of an object and of each field (salesforce-facts 9).
 use serde_json::{Value, json};
 
-use super::{Field, FieldType as T, Schema};
+use super::{Field, FieldType as T, ObjectKind, Schema};
 use crate::org::id;
 
-/// The reply of `GET /sobjects/Lead/describe`.
-pub(crate) fn describe(schema: &Schema, version: &str) -> Value {
-    let mut object = object_keys(version);
+/// The reply of `GET /sobjects/{Object}/describe`.
+pub(crate) fn describe(object: ObjectKind, schema: &Schema, version: &str) -> Value {
+    let name = object.name();
+    let scope = format!("All {}", object.label_plural().to_lowercase());
+    let mut object = object_keys(object, version);
     let fields: Vec<Value> = schema
         .fields()
         .map(|(_, field)| describe_field(field))
@@ -26,54 +28,55 @@ pub(crate) fn describe(schema: &Schema, version: &str) -> Value {
         "lookupLayoutable": null,
         "namedLayoutInfos": [],
         "networkScopeFieldName": null,
-        "recordTypeInfos": record_type_infos(schema, version),
+        "recordTypeInfos": record_type_infos(name, schema, version),
         "searchLayoutable": true,
         "sobjectDescribeOption": "FULL",
-        "supportedScopes": [{ "label": "All leads", "name": "everything" }, { "label": "My leads", "name": "mine" }],
+        "supportedScopes": [{ "label": scope, "name": "everything" }],
     });
     merge(&mut object, more);
     object
 }
 
-/// The reply of `GET /sobjects/Lead`.
-pub(crate) fn basic_information(version: &str) -> Value {
-    json!({ "objectDescribe": object_keys(version), "recentItems": [] })
+/// The reply of `GET /sobjects/{Object}`.
+pub(crate) fn basic_information(object: ObjectKind, version: &str) -> Value {
+    json!({ "objectDescribe": object_keys(object, version), "recentItems": [] })
 }
 
-/// The entry of Lead in `GET /sobjects`.
-pub(crate) fn global_entry(version: &str) -> Value {
-    object_keys(version)
+/// The entry of an object in `GET /sobjects`.
+pub(crate) fn global_entry(object: ObjectKind, version: &str) -> Value {
+    object_keys(object, version)
 }
 
-fn object_keys(version: &str) -> Value {
-    let base = format!("/services/data/v{version}/sobjects/Lead");
+fn object_keys(object: ObjectKind, version: &str) -> Value {
+    let base = format!("/services/data/v{version}/sobjects/{}", object.name());
+    let writable = object == ObjectKind::Lead;
     json!({
         "activateable": false,
         "associateEntityType": null,
         "associateParentEntity": null,
-        "createable": true,
+        "createable": writable,
         "custom": false,
         "customSetting": false,
         "deepCloneable": false,
-        "deletable": true,
+        "deletable": writable,
         "deprecatedAndHidden": false,
-        "feedEnabled": true,
+        "feedEnabled": writable,
         "hasSubtypes": false,
         "isSubtype": false,
-        "keyPrefix": "00Q",
-        "label": "Lead",
-        "labelPlural": "Leads",
-        "layoutable": true,
-        "mergeable": true,
-        "mruEnabled": true,
-        "name": "Lead",
+        "keyPrefix": object.key_prefix(),
+        "label": object.label(),
+        "labelPlural": object.label_plural(),
+        "layoutable": writable,
+        "mergeable": writable,
+        "mruEnabled": writable,
+        "name": object.name(),
         "queryable": true,
         "replicateable": true,
         "retrieveable": true,
-        "searchable": true,
-        "triggerable": true,
-        "undeletable": true,
-        "updateable": true,
+        "searchable": writable,
+        "triggerable": writable,
+        "undeletable": writable,
+        "updateable": writable,
         "urls": {
             "compactLayouts": format!("{base}/describe/compactLayouts"),
             "describe": format!("{base}/describe"),
@@ -84,8 +87,8 @@ fn object_keys(version: &str) -> Value {
     })
 }
 
-/// The record types of Lead; the master comes last and is the default where no other is.
-fn record_type_infos(schema: &Schema, version: &str) -> Vec<Value> {
+/// The record types of an object; the master comes last and is the default where no other is.
+fn record_type_infos(object: &str, schema: &Schema, version: &str) -> Vec<Value> {
     let info = |name: &str, developer_name: &str, id: &str, active: bool, default: bool| {
         json!({
             "active": active,
@@ -95,7 +98,7 @@ fn record_type_infos(schema: &Schema, version: &str) -> Vec<Value> {
             "master": id == id::MASTER_RECORD_TYPE,
             "name": name,
             "recordTypeId": id,
-            "urls": { "layout": format!("/services/data/v{version}/sobjects/Lead/describe/layouts/{id}") },
+            "urls": { "layout": format!("/services/data/v{version}/sobjects/{object}/describe/layouts/{id}") },
         })
     };
     let types = schema.record_types();
@@ -126,9 +129,8 @@ fn describe_field(field: &Field) -> Value {
                 .map(|value| entry(value, false, false)),
         )
         .collect();
-    let long_text = field.kind == T::TextArea && field.length > 255;
     let mut object = json!({
-        "aggregatable": !long_text,
+        "aggregatable": field.aggregatable(),
         "autoNumber": false,
         "byteLength": field.length * 3,
         "calculated": false,
@@ -149,10 +151,10 @@ fn describe_field(field: &Field) -> Value {
         "encrypted": false,
         "externalId": field.external_id,
         "extraTypeInfo": null,
-        "filterable": !long_text,
+        "filterable": field.filterable(),
         "filteredLookupInfo": null,
         "formulaTreatNullNumberAsZero": false,
-        "groupable": !long_text,
+        "groupable": field.groupable(),
         "highScaleNumber": false,
         "htmlFormatted": false,
         "idLookup": field.id_lookup,
@@ -174,14 +176,14 @@ fn describe_field(field: &Field) -> Value {
         "queryByDistance": false,
         "referenceTargetField": null,
         "referenceTo": field.reference_to,
-        "relationshipName": relationship_name(field),
+        "relationshipName": field.relationship_name(),
         "relationshipOrder": null,
         "restrictedDelete": false,
         "restrictedPicklist": field.restricted,
         "scale": field.scale,
         "searchPrefilterable": false,
         "soapType": soap_type(field.kind),
-        "sortable": !long_text,
+        "sortable": field.sortable(),
         "type": field.kind.name(),
         "unique": field.unique,
         "updateable": field.updateable,
@@ -189,10 +191,6 @@ fn describe_field(field: &Field) -> Value {
     });
     merge(&mut object, more);
     object
-}
-
-fn relationship_name(field: &Field) -> Option<&str> {
-    (field.kind == T::Reference).then(|| field.name.trim_end_matches("Id"))
 }
 
 fn soap_type(kind: T) -> &'static str {

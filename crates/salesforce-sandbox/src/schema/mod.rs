@@ -1,8 +1,11 @@
-//! The Lead object: which fields exist, what each of them takes.
+//! The objects of an org: which fields they have, what each of them takes.
+//!
+//! Lead can be written and has fields of the configuration; the objects of `objects` can only be read.
 //!
 //! Invariants: field numbers are stable for the life of an org; only fields visible to the integration user are
 //! in a `Schema`, so that a hidden field is the same as one that does not exist.
 mod describe;
+mod objects;
 mod standard;
 
 use std::collections::HashMap;
@@ -13,6 +16,7 @@ use crate::config::{CustomField, OrgConfig};
 use crate::org::id;
 
 pub(crate) use describe::{basic_information, describe, global_entry};
+pub(crate) use objects::{Catalog, ObjectKind, ReadOnlySchemas};
 pub(crate) use standard::standard_fields;
 
 /// The type of a field, spelt as describe spells it.
@@ -137,6 +141,52 @@ impl Field {
             .map(String::as_str)
     }
 
+    /// A text too long to be compared, sorted or grouped.
+    fn is_long_text(&self) -> bool {
+        self.kind == FieldType::TextArea && self.length > 255
+    }
+
+    /// May stand in WHERE.
+    pub(crate) fn filterable(&self) -> bool {
+        !self.is_long_text() && self.kind != FieldType::Address
+    }
+
+    /// May stand in ORDER BY.
+    pub(crate) fn sortable(&self) -> bool {
+        self.filterable()
+    }
+
+    /// May stand in GROUP BY.
+    pub(crate) fn groupable(&self) -> bool {
+        use FieldType as T;
+        self.filterable()
+            && !matches!(
+                self.kind,
+                T::Double | T::Currency | T::Percent | T::DateTime
+            )
+    }
+
+    /// May be counted, and asked for its least and greatest value.
+    pub(crate) fn aggregatable(&self) -> bool {
+        self.filterable() && self.kind != FieldType::Boolean
+    }
+
+    /// The name under which the referred record's fields can be selected.
+    pub(crate) fn relationship_name(&self) -> Option<&str> {
+        (self.kind == FieldType::Reference).then(|| self.name.trim_end_matches("Id"))
+    }
+
+    /// The object that a reference leads to, when this org has it.
+    pub(crate) fn parent_object(&self) -> Option<ObjectKind> {
+        match self.reference_to.as_slice() {
+            ["User"] => Some(ObjectKind::User),
+            ["Profile"] => Some(ObjectKind::Profile),
+            // What users and queues have in common.
+            ["Group", "User"] => Some(ObjectKind::Name),
+            _ => None,
+        }
+    }
+
     fn from_config(config: &CustomField) -> Field {
         let kind = config.kind;
         let number = matches!(
@@ -179,7 +229,7 @@ impl Field {
     }
 }
 
-/// All visible fields of Lead, by number and by name.
+/// All visible fields of an object, by number and by name.
 #[derive(Debug)]
 pub(crate) struct Schema {
     fields: Vec<Field>,
@@ -219,6 +269,7 @@ pub(crate) struct KnownFields {
 }
 
 impl Schema {
+    /// The fields of Lead.
     pub(crate) fn new(config: &OrgConfig) -> Schema {
         let hidden = |name: &str| {
             config
@@ -246,6 +297,13 @@ impl Schema {
                 field.createable = true;
             }
         }
+        Schema {
+            record_types: record_types(config),
+            ..Schema::of(fields)
+        }
+    }
+
+    fn of(fields: Vec<Field>) -> Schema {
         let mut by_name = HashMap::new();
         let mut by_folded_name = HashMap::new();
         for (number, field) in (0_u16..).zip(&fields) {
@@ -280,7 +338,7 @@ impl Schema {
             known,
             required,
             unique,
-            record_types: record_types(config),
+            record_types: Vec::new(),
         }
     }
 

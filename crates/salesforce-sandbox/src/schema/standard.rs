@@ -92,7 +92,7 @@ const PRONOUNS: &[&str] = &[
 const GENDERS: &[&str] = &["Male", "Female", "Nonbinary", "Not Listed"];
 
 /// Flags: C createable, U updateable, N nillable, D defaulted on create, R restricted picklist, L id lookup.
-fn row(name: &str, label: &str, kind: T, length: u32, flags: &str) -> Field {
+pub(super) fn row(name: &str, label: &str, kind: T, length: u32, flags: &str) -> Field {
     let has = |flag| flags.contains(flag);
     Field {
         name: name.into(),
@@ -119,14 +119,20 @@ fn row(name: &str, label: &str, kind: T, length: u32, flags: &str) -> Field {
     }
 }
 
-fn picklist(name: &str, label: &str, length: u32, flags: &str, values: &[&str]) -> Field {
+pub(super) fn picklist(
+    name: &str,
+    label: &str,
+    length: u32,
+    flags: &str,
+    values: &[&str],
+) -> Field {
     Field {
         picklist: values.iter().map(|v| (*v).into()).collect(),
         ..row(name, label, T::Picklist, length, flags)
     }
 }
 
-fn reference(name: &str, label: &str, flags: &str, to: &[&'static str]) -> Field {
+pub(super) fn reference(name: &str, label: &str, flags: &str, to: &[&'static str]) -> Field {
     Field {
         reference_to: to.to_vec(),
         ..row(name, label, T::Reference, 18, flags)

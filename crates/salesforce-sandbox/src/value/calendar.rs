@@ -135,7 +135,7 @@ fn days_in(year: i32, month: i32) -> i32 {
 }
 
 // Howard Hinnant's civil calendar algorithms: years begin in March so that the leap day comes last.
-const fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
+pub(crate) const fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -143,7 +143,7 @@ const fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-fn civil_from_days(days: i32) -> (i32, i32, i32) {
+pub(crate) fn civil_from_days(days: i32) -> (i32, i32, i32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

@@ -39,6 +39,18 @@ impl Value<'_> {
         }
     }
 
+    pub(crate) fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Value::Boolean(flag) => Value::Boolean(flag),
+            Value::Int(number) => Value::Int(number),
+            Value::Number(number) => Value::Number(number),
+            Value::Date(days) => Value::Date(days),
+            Value::DateTime(millis) => Value::DateTime(millis),
+        }
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         matches!(self, Value::Null)
     }

@@ -44,14 +44,22 @@ pub struct Stats {
     pub max_concurrent_calls: u64,
     /// Most calls ever in progress at once that carried the same key. A client that keeps order never exceeds 1.
     pub max_concurrent_per_key: u64,
-    /// Requests held by a fault now.
+    /// Requests and bulk jobs held by a fault now.
     pub held_requests: u64,
-    /// Faults that acted, once for each request or record.
+    /// Faults that acted, once for each request, record or bulk job.
     pub faults_applied: u64,
     /// Requests that wait now for rows that others hold.
     pub row_lock_waits: u64,
     /// Triggers that ran, once for each trigger and attempt at saving.
     pub trigger_runs: u64,
+    /// Bulk jobs that ended, by their terminal state.
+    pub bulk_jobs_complete: u64,
+    pub bulk_jobs_failed: u64,
+    pub bulk_jobs_aborted: u64,
+    /// Rows of bulk jobs written or refused; they are counted among the other records too.
+    pub bulk_records_processed: u64,
+    /// Rows of bulk jobs refused.
+    pub bulk_records_failed: u64,
 }
 
 #[derive(Debug, Default)]

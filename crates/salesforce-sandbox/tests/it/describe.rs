@@ -193,10 +193,14 @@ fn a_hidden_field_is_neither_described_nor_writable() {
 fn the_object_list_and_basic_information_name_lead() {
     let org = Org::demo();
     let list = org.get("/services/data/v67.0/sobjects").json();
-    assert_eq!(
-        (&list["maxBatchSize"], &list["sobjects"][0]["name"]),
-        (&json!(200), &json!("Lead"))
-    );
+    let names: Vec<&str> = list["sobjects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| object["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(list["maxBatchSize"], 200);
+    assert_eq!(names, ["Group", "Lead", "Organization", "Profile", "User"]);
     let basic = org.get("/services/data/v67.0/sobjects/Lead/").json();
     assert_eq!(basic["objectDescribe"]["keyPrefix"], "00Q");
     assert_eq!(basic["recentItems"], json!([]));

@@ -93,9 +93,13 @@ fn any_refusal_can_be_told_for_the_next_requests() {
 #[test]
 fn a_session_can_expire_for_one_reply_or_for_good() {
     let org = Org::demo();
-    org.sandbox
-        .faults()
-        .add(Fault::new(Action::SessionExpired { revoke: false }).times(1));
+    org.sandbox.faults().add(
+        Fault::new(Action::SessionExpired {
+            revoke: false,
+            message: None,
+        })
+        .times(1),
+    );
     check_error(
         &org.get(LIMITS),
         401,
@@ -103,9 +107,13 @@ fn a_session_can_expire_for_one_reply_or_for_good() {
         "Session expired or invalid",
     );
     assert_eq!(org.get(LIMITS).status, 200);
-    org.sandbox
-        .faults()
-        .add(Fault::new(Action::SessionExpired { revoke: true }).times(1));
+    org.sandbox.faults().add(
+        Fault::new(Action::SessionExpired {
+            revoke: true,
+            message: None,
+        })
+        .times(1),
+    );
     for _ in 0..2 {
         check_error(
             &org.get(LIMITS),

@@ -141,11 +141,28 @@ fn parse(raw: &[u8]) -> Option<Answer> {
         .filter_map(|l| l.split_once(": "))
         .map(|(k, v)| (k.into(), v.into()))
         .collect();
-    Some(Answer {
+    let mut answer = Answer {
         status,
         headers,
         body: raw[end + 4..].to_vec(),
-    })
+    };
+    if answer.header("transfer-encoding") == Some("chunked") {
+        answer.body = join_chunks(&answer.body)?;
+    }
+    Some(answer)
+}
+
+fn join_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|w| w == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend(rest.get(end + 2..end + 2 + length)?);
+        rest = rest.get(end + 4 + length..)?;
+    }
 }
 
 /// An org and a session in it.

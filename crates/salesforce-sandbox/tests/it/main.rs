@@ -2,14 +2,23 @@
 #![allow(clippy::disallowed_methods, reason = "a test may read the clock")]
 #![allow(clippy::unwrap_used)]
 mod binary;
+mod bulk;
 mod collections;
 mod describe;
 mod faults;
 mod harness;
+mod identity;
 mod lifecycle;
 mod limits;
 mod oauth;
+mod objects;
 mod org_rules;
+mod passwords;
+mod query;
 mod rest;
+mod sessions;
 mod single;
+mod soap;
 mod speed;
+mod token_requests;
+mod web_login;

@@ -1,10 +1,11 @@
 //! Logging in (facts 1).
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use salesforce_sandbox::{AppConfig, OrgConfig, Sandbox};
+use salesforce_sandbox::{AppConfig, OrgConfig, Sandbox, UserConfig};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,6 +53,10 @@ fn certificate(key: &[u8]) -> Vec<u8> {
 
 impl JwtOrg {
     fn start(as_certificate: bool) -> JwtOrg {
+        JwtOrg::with(as_certificate, AppConfig::default(), OrgConfig::default())
+    }
+
+    fn with(as_certificate: bool, app: AppConfig, config: OrgConfig) -> JwtOrg {
         let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
         // SubjectPublicKeyInfo around the PKCS#1 key: rsaEncryption, NULL.
         let algorithm = [
@@ -66,11 +71,11 @@ impl JwtOrg {
         };
         let app = AppConfig {
             public_key_pem: Some(pem),
-            ..AppConfig::default()
+            ..app
         };
         let config = OrgConfig {
             apps: vec![app],
-            ..OrgConfig::default()
+            ..config
         };
         JwtOrg {
             sandbox: Sandbox::start("127.0.0.1:0".parse().unwrap(), config).unwrap(),
@@ -79,11 +84,16 @@ impl JwtOrg {
     }
 
     fn sign(&self, claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        self.sign_as("RS256", &claims.to_string())
+    }
+
+    /// A token that is signed rightly, whatever its header and claims say.
+    fn sign_as(&self, algorithm: &str, claims: &str) -> String {
+        let header = json!({ "alg": algorithm, "typ": "JWT" });
         let text = format!(
             "{}.{}",
-            part(&json!({ "alg": "RS256", "typ": "JWT" })),
-            part(claims)
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims)
         );
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
@@ -119,7 +129,7 @@ fn claims(exp: Value) -> Value {
 }
 
 #[track_caller]
-fn check_refused(answer: &Answer, error: &str, description: &str) {
+pub fn check_refused(answer: &Answer, error: &str, description: &str) {
     assert_eq!(
         answer.status,
         400,
@@ -237,12 +247,34 @@ fn a_jwt_with_a_wrong_key_issuer_user_or_algorithm_is_refused() {
         "invalid assertion",
     );
     check_refused(&org.log_in("no.jwt"), "invalid_grant", "invalid assertion");
-    let unsigned = format!(
-        "{}.{}.",
-        URL_SAFE_NO_PAD.encode(json!({ "alg": "none" }).to_string()),
-        URL_SAFE_NO_PAD.encode(good.to_string())
-    );
-    check_refused(&org.log_in(&unsigned), "invalid_grant", "invalid assertion");
+    let claims = URL_SAFE_NO_PAD.encode(good.to_string());
+    let unsigned = URL_SAFE_NO_PAD.encode(json!({ "alg": "none" }).to_string());
+    let signed = org.sign(&good);
+    let (text, signature) = signed.rsplit_once('.').unwrap();
+    let nested = "[".repeat(10_000);
+    for assertion in [
+        format!("{unsigned}.{claims}."),
+        format!("{unsigned}.{claims}.{signature}"),
+        org.sign_as("HS256", &good.to_string()),
+        org.sign_as("rs256", &good.to_string()),
+        org.sign_as("RS256", "{}"),
+        org.sign_as("RS256", "[]"),
+        org.sign_as("RS256", &nested),
+        format!("{text}."),
+        format!("{text}.###"),
+        format!("{text}.{}", signature.to_ascii_lowercase()),
+        format!(".{signed}"),
+        "..".to_owned(),
+        "%C3%A9.%C3%A9.%C3%A9".to_owned(),
+        "a".repeat(100_000),
+    ] {
+        check_refused(
+            &org.log_in(&assertion),
+            "invalid_grant",
+            "invalid assertion",
+        );
+    }
+    assert_eq!(org.log_in(&format!("{signed}==")).status, 200, "padded");
 }
 
 #[test]
@@ -290,11 +322,18 @@ fn unusable_token_requests_are_refused_with_the_documented_errors() {
     let check = |form: &str, error: &str, description: &str| {
         check_refused(&org.login_form(form), error, description);
     };
-    check(
-        "grant_type=password&username=a",
-        "unsupported_grant_type",
-        "grant type not supported",
-    );
+    for grant in [
+        "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange",
+        "device",
+        "%ff%zz%",
+        "",
+    ] {
+        check(
+            &format!("grant_type={grant}&client_id=leadstream-demo"),
+            "unsupported_grant_type",
+            "grant type not supported",
+        );
+    }
     check(
         "grant_type=client_credentials&client_id=x",
         "invalid_client_id",
@@ -305,10 +344,11 @@ fn unusable_token_requests_are_refused_with_the_documented_errors() {
         "invalid_client",
         "invalid client credentials",
     );
+    check("x=y", "unsupported_grant_type", "grant type not supported");
     check(
-        "x=y",
+        "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",
         "invalid_request",
-        "missing required parameter: grant_type",
+        "missing required parameter: assertion",
     );
     let at_login_host = org
         .ask_anonymously("POST", "/services/oauth2/token")
@@ -323,12 +363,13 @@ fn unusable_token_requests_are_refused_with_the_documented_errors() {
         "invalid_grant",
         "request not supported on this domain",
     );
-    check_error(
-        &org.ask_anonymously("GET", "/services/oauth2/token").send(),
-        405,
-        "METHOD_NOT_ALLOWED",
-        "HTTP Method",
-    );
+    for method in ["GET", "PUT", "DELETE"] {
+        check_refused(
+            &org.ask_anonymously(method, "/services/oauth2/token").send(),
+            "invalid_request",
+            "must use HTTP POST",
+        );
+    }
     let nobody = AppConfig {
         username: String::new(),
         ..AppConfig::default()
@@ -397,4 +438,69 @@ fn an_idle_session_dies_at_once_when_no_idleness_is_allowed() {
         "INVALID_SESSION_ID",
         "Session expired or invalid",
     );
+}
+
+#[test]
+fn a_jwt_may_say_more_than_it_must() {
+    let org = JwtOrg::start(false);
+    let mut claims = claims(json!(now_seconds() + 60));
+    claims["nbf"] = json!(now_seconds() + 3600);
+    claims["iat"] = json!("nonsense");
+    claims["jti"] = json!([1]);
+    claims["aud"] = json!(["https://elsewhere.example", AUDIENCE]);
+    claims["sub"] = json!("Integration@Leadstream.EXAMPLE");
+    assert_eq!(org.log_in(&org.sign(&claims)).status, 200);
+}
+
+#[test]
+fn who_has_not_approved_an_app_is_refused_as_its_policy_says() {
+    let second = "second@acme.example";
+    let users = vec![UserConfig {
+        username: second.into(),
+        ..UserConfig::default()
+    }];
+    let log_in = |admin_approval: bool, approved: &[&str]| {
+        let app = AppConfig {
+            admin_approval,
+            approved_users: approved.iter().map(|name| (*name).to_owned()).collect(),
+            ..AppConfig::default()
+        };
+        let config = OrgConfig {
+            users: users.clone(),
+            ..OrgConfig::default()
+        };
+        let org = JwtOrg::with(false, app, config);
+        let mut claims = claims(json!(now_seconds() + 60));
+        claims["sub"] = json!(second);
+        org.log_in(&org.sign(&claims))
+    };
+    check_refused(
+        &log_in(false, &[]),
+        "invalid_grant",
+        "user hasn't approved this consumer",
+    );
+    check_refused(
+        &log_in(true, &[]),
+        "invalid_app_access",
+        "user is not admin approved to access this app",
+    );
+    for admin_approval in [false, true] {
+        let answer = log_in(admin_approval, &[second]);
+        assert_eq!(answer.status, 200);
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        assert!(id.ends_with("/005Hp0000000002IAA"), "{id}");
+    }
+}
+
+#[test]
+fn a_token_reply_is_signed_with_the_consumer_secret() {
+    let org = Org::demo();
+    let body = org
+        .login_form("grant_type=client_credentials&client_id=leadstream-demo&client_secret=leadstream-demo-secret")
+        .json();
+    let text = |name: &str| body[name].as_str().unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"leadstream-demo-secret");
+    let signed = format!("{}{}", text("id"), text("issued_at"));
+    let signature = STANDARD.decode(text("signature")).unwrap();
+    hmac::verify(&key, signed.as_bytes(), &signature).unwrap();
 }

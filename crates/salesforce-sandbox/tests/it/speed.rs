@@ -79,7 +79,7 @@ fn read_reply(stream: &mut TcpStream, buffer: &mut [u8]) {
 }
 
 /// User and system time of this process, from `/proc/self/stat` in ticks of 10 ms.
-fn cpu_micros() -> f64 {
+pub fn cpu_micros() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) * 10_000.0

@@ -102,9 +102,7 @@ impl World {
                     city,
                     deleted: None,
                 };
-                let place = self
-                    .store
-                    .insert(&self.schema, &self.values(&known), self.stamp());
+                let place = self.store.insert(&self.values(&known), self.stamp());
                 // Some calls are undone; the last insertion is then the first to go.
                 if random.below(3) == 0 {
                     self.store.forget(place);
@@ -120,7 +118,7 @@ impl World {
                     };
                     let before = self
                         .store
-                        .update(&self.schema, place, &self.values(&known), self.stamp())
+                        .update(place, &self.values(&known), self.stamp())
                         .unwrap();
                     if random.below(3) == 0 {
                         self.store.restore(place, before);

@@ -1,7 +1,9 @@
 //! The steps before a record is stored: what it is meant for, and whether it may be written as it is.
+use serde_json::{Value as Json, json};
+
 use super::{Outcome, Save, Verdict};
 use crate::org::draft::{Draft, Target};
-use crate::org::snapshot::row_json;
+use crate::org::implied::implied;
 use crate::org::{Refusal, id};
 use crate::rules::{Duplicate, Sight};
 use crate::schema::{Field, FieldType as T};
@@ -9,6 +11,18 @@ use crate::value::Value;
 
 /// Leads that are listed when a key or a duplicate rule matches several.
 const MAX_LISTED: usize = 200;
+/// The version that links to records name when the client's is not known.
+const NEWEST_VERSION: u32 = 67;
+const SHOWN_OF_DUPLICATES: [&str; 8] = [
+    "FirstName",
+    "LastName",
+    "Title",
+    "Company",
+    "Phone",
+    "Email",
+    "Status",
+    "OwnerId",
+];
 /// Statuses of leads that were converted (facts 9.1).
 const CONVERTED_STATUSES: [&str; 1] = ["Closed - Converted"];
 
@@ -20,6 +34,7 @@ impl<'s> Save<'s> {
         }
         let existing = self.find(draft)?;
         if let Some(place) = existing {
+            self.check_precondition(place)?;
             self.check_locks(place)?;
         }
         let verdict = match existing {
@@ -69,6 +84,17 @@ impl<'s> Save<'s> {
             Some(false) if key_field.unique => Err(failed(taken(key_field, place))),
             Some(false) => Ok(None),
             _ => Ok(Some(place)),
+        }
+    }
+
+    /// What the client's headers ask of the lead.
+    fn check_precondition(&self, place: u32) -> Result<(), Outcome> {
+        let modified = self.store.get(place).map_or(0, |lead| lead.modified_micros);
+        match self.options.unmodified_since {
+            Some(until) if modified.div_euclid(1_000_000) > until => {
+                Err(failed(Refusal::precondition()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -298,29 +324,34 @@ impl<'s> Save<'s> {
     }
 
     fn duplicates(&self, rule: &Duplicate, places: &[u32]) -> Refusal {
+        // Records of collections are not told the details (facts 7.3).
+        let told = if self.single { places } else { &[] };
+        let records = told.iter().map(|place| self.duplicate(rule, *place));
+        rule.refusal(self.rules.duplicate_key, records.collect())
+    }
+
+    /// A matching lead as clients see it: by its id, or with the fields that tell it from others (inference).
+    fn duplicate(&self, rule: &Duplicate, place: u32) -> Json {
         let version = match self.options.version {
-            0 => String::from("67.0"),
-            version => format!("{version}.0"),
+            0 => NEWEST_VERSION,
+            version => version,
         };
-        let details = self.options.duplicates.include_record_details;
-        let names = [
-            "Id", "Name", "Title", "Company", "Phone", "Email", "Status", "OwnerId",
-        ];
-        let shown: Vec<u16> = names
-            .iter()
-            .filter_map(|name| self.schema.standard(name))
-            .chain(rule.key().fields().iter().copied())
-            .collect();
-        let record = |place: &u32| match self.store.get(*place) {
-            Some(lead) if details => row_json(self.schema, &version, *place, lead, Some(&shown)),
-            _ => Duplicate::plain_record(&version, *place),
-        };
-        let records = if self.single {
-            places.iter().map(record).collect()
-        } else {
-            Vec::new()
-        };
-        rule.refusal(self.rules.duplicate_key, records)
+        let id = id::lead(place);
+        let url = format!("/services/data/v{version}.0/sobjects/Lead/{id}");
+        let mut record = json!({ "attributes": { "type": "Lead", "url": url }, "Id": id });
+        let lead = self.store.get(place);
+        if let Some(lead) = lead.filter(|_| self.options.duplicates.include_record_details) {
+            let named = SHOWN_OF_DUPLICATES
+                .iter()
+                .filter_map(|name| self.schema.standard(name));
+            for number in named.chain(rule.key().fields().iter().copied()) {
+                let value = lead
+                    .value(number)
+                    .unwrap_or_else(|| implied(self.schema, number, Some(lead), self.options.user));
+                record[&self.schema.field(number).name] = value.to_json();
+            }
+        }
+        record
     }
 }
 

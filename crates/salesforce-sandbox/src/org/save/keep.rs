@@ -88,9 +88,7 @@ impl<'s> Save<'s> {
         if self.rules.allow_audit_fields {
             created = Some(self.take_creation(&mut values));
         }
-        let place = self
-            .store
-            .insert(self.schema, &values, self.options.stamp());
+        let place = self.store.insert(&values, self.options.stamp());
         if let Some((micros, user)) = created {
             self.store.set_created(place, micros, user);
         }
@@ -113,7 +111,7 @@ impl<'s> Save<'s> {
             }
         }
         let stamp = self.options.stamp();
-        let Some(before) = self.store.update(self.schema, place, &values, stamp) else {
+        let Some(before) = self.store.update(place, &values, stamp) else {
             return Outcome::Failed(vec![is_deleted()]);
         };
         if let Some(undo) = self.undo.as_deref_mut() {
@@ -123,7 +121,12 @@ impl<'s> Save<'s> {
     }
 
     fn delete(&mut self, place: u32) -> Outcome {
-        let Some(before) = self.store.delete(place, self.options.stamp()) else {
+        let deleted = if self.options.hard_delete {
+            self.store.delete_for_good(place)
+        } else {
+            self.store.delete(place, self.options.stamp())
+        };
+        let Some(before) = deleted else {
             return Outcome::Failed(vec![is_deleted()]);
         };
         if let Some(undo) = self.undo.as_deref_mut() {

@@ -30,7 +30,7 @@ use super::draft::{Draft, Target};
 use super::leads::{Lead, Stamp};
 use super::locks::LockTicket;
 use super::transaction::Undo;
-use super::{LeadStore, Refusal};
+use super::{LeadStore, Refusal, id};
 use crate::rules::{
     Assignment, DuplicateOptions, MAX_ATTEMPTS, Rules, TriggerEvent, TriggerRun, too_many_retries,
 };
@@ -68,6 +68,10 @@ pub(crate) struct WriteOptions<'a> {
     pub(crate) update_only: bool,
     /// The records are deleted instead of saved.
     pub(crate) delete: bool,
+    /// They do not go to the recycle bin then.
+    pub(crate) hard_delete: bool,
+    /// Seconds since 1970-01-01 UTC after which no existing lead of the request may have been written (facts 8).
+    pub(crate) unmodified_since: Option<i64>,
     /// The assignment rule that runs.
     pub(crate) assignment: Option<Assignment<'a>>,
     /// What the client says about duplicates.
@@ -344,6 +348,18 @@ fn refuse_repeated_keys(schema: &Schema, drafts: &mut [Draft<'_>]) {
             draft.refuse(refusal);
         }
     }
+}
+
+/// Several leads carry the key of a record.
+pub(crate) fn ambiguous(schema: &Schema, key: u16, places: &[u32]) -> Refusal {
+    let field = schema.field(key);
+    let ids: Vec<String> = places.iter().map(|place| id::lead(*place)).collect();
+    let text = format!(
+        "{}: more than one record found for external id field: [{}]",
+        field.label,
+        ids.join(", ")
+    );
+    Refusal::record("DUPLICATE_EXTERNAL_ID", text, &[&field.name])
 }
 
 pub(super) fn rolled_back() -> Refusal {

@@ -86,7 +86,7 @@ fn the_key_of_the_details_can_be_spelt_right_and_the_leads_be_shown_in_full() {
     assert_eq!(error.get("duplicateResut"), None);
     let record = &error["duplicateResult"]["matchResults"][0]["matchRecords"][0]["record"];
     assert_eq!(record["Id"], id_of(&org, "1").as_str());
-    assert_eq!(record["Name"], "Doe");
+    assert_eq!(record["LastName"], "Doe");
     assert_eq!(record["Email"], "ada@example.com");
 }
 

@@ -1,0 +1,115 @@
+//! Users, profiles, queues and the organization: records that can be read but not written.
+use super::call::Request;
+use super::condition::{self, Stamp};
+use super::record_json::push_record;
+use super::reply::Reply;
+use super::resources;
+use super::work::Work;
+use crate::org::{Org, RecordRow, Refusal};
+use crate::schema::ObjectKind;
+use crate::soql::{Column, Path};
+
+/// Understands everything below `/sobjects/{Object}` for an object that is not Lead.
+pub(super) fn understand<'r>(
+    org: &'r Org,
+    request: &'r Request,
+    version: u32,
+    object: ObjectKind,
+    rest: &[&'r str],
+) -> Result<Work<'r>, Reply> {
+    if let Some(refusal) = refused_write(request, object, rest) {
+        return Err(Reply::error(400, &refusal));
+    }
+    match rest {
+        [] => Ok(Work::read(move |_, _| {
+            resources::object(request, version, object)
+        })),
+        ["describe"] => Ok(Work::read(move |org, _| {
+            resources::describe(org, request, version, object)
+        })),
+        [id] => {
+            let unknown = || Reply::error(404, &Refusal::no_such_key(id));
+            let table = org.records.table(object).ok_or_else(unknown)?;
+            let place = table.find(id).ok_or_else(unknown)?;
+            let columns =
+                columns(org, request, object).map_err(|refusal| Reply::error(400, &refusal))?;
+            Ok(Work::read(move |org, _| {
+                show(org, request, version, object, place, &columns)
+            }))
+        }
+        _ => Err(Reply::error(404, &Refusal::not_found())),
+    }
+}
+
+/// Which of a record's fields `?fields=` asks for; all of them without it.
+pub(super) fn columns(
+    org: &Org,
+    request: &Request,
+    object: ObjectKind,
+) -> Result<Vec<Column>, Refusal> {
+    let schema = org.catalog().schema(object);
+    let column = |number: u16| {
+        let field = schema.field(number);
+        Column {
+            path: Path {
+                via: None,
+                field: number,
+            },
+            name: field.name.clone(),
+            kind: field.kind,
+        }
+    };
+    let Some(list) = request.query_value("fields") else {
+        return Ok(schema.fields().map(|(number, _)| column(number)).collect());
+    };
+    let mut columns: Vec<Column> = Vec::new();
+    for name in list.split(',') {
+        let number = schema.find(name.trim()).ok_or_else(|| {
+            let text = format!(
+                "No such column '{name}' on sobject of type {}",
+                object.name()
+            );
+            Refusal::new("INVALID_FIELD", text)
+        })?;
+        if columns.iter().all(|column| column.path.field != number) {
+            columns.push(column(number));
+        }
+    }
+    Ok(columns)
+}
+
+fn show(
+    org: &Org,
+    request: &Request,
+    version: u32,
+    object: ObjectKind,
+    place: u32,
+    columns: &[Column],
+) -> Reply {
+    let Some(row) = RecordRow::fixed(org, object, place) else {
+        return Reply::error(404, &Refusal::not_found());
+    };
+    let stamp = Stamp {
+        etag: format!("\"{:x}\"", org.started_micros),
+        modified_micros: org.started_micros,
+        matched_by_etag: false,
+    };
+    condition::answer(request, &stamp, || {
+        let mut body = Vec::new();
+        push_record(&mut body, org, version, columns, &row);
+        Reply::raw_json(200, body)
+    })
+}
+
+/// Nothing of these objects can be written; the code is an inference.
+fn refused_write(request: &Request, object: ObjectKind, rest: &[&str]) -> Option<Refusal> {
+    let verb = match (request.method.as_str(), rest) {
+        ("GET" | "HEAD", _) => return None,
+        (_, ["describe"]) => return None,
+        ("POST", _) => "inserted",
+        ("DELETE", _) => "deleted",
+        _ => "updated",
+    };
+    let text = format!("entity type cannot be {verb}: {}", object.name());
+    Some(Refusal::new("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", text))
+}

@@ -1,0 +1,341 @@
+//! Running checked queries over the org's records.
+//!
+//! What is kept of a result between pages are the places of its rows, not the rows: a page shows its records as they
+//! are when it is fetched, without those that were deleted since.
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::row::RecordRow;
+use super::{LeadStore, Org, Refusal, id};
+use crate::schema::{Catalog, ObjectKind};
+use crate::soql::{self, Access, Column, Context, Groups, Key, Output, Plan, Row, compare};
+use crate::value::Value;
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// Most groups that an aggregate query may answer; there is no second page for it.
+const MAX_GROUPS: usize = 2_000;
+
+/// What a query may take at most.
+#[derive(Clone, Copy)]
+struct Budget {
+    /// Comparisons.
+    tests: u64,
+    /// Values held on its way.
+    cells: u64,
+}
+
+/// About a minute and a gigabyte: there a query is given up, as Salesforce does it (inference: the figures).
+const BUDGET: Budget = Budget {
+    tests: 500_000_000,
+    cells: 10_000_000,
+};
+
+/// Which leads a query sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    Live,
+    /// Deleted ones too, as far as the org still has them.
+    WithDeleted,
+}
+
+/// What a query came to.
+pub(crate) enum QueryResult {
+    /// `COUNT()`.
+    Count(u64),
+    Groups {
+        columns: Vec<String>,
+        rows: Vec<Vec<Value<'static>>>,
+    },
+    Rows(Selection),
+}
+
+/// The rows of a result, by place and in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    plan: Arc<Plan>,
+    visibility: Visibility,
+    places: Arc<[u32]>,
+}
+
+/// Parses and checks a query; nothing is looked at but the objects' fields and the date.
+pub(crate) fn prepare_query(org: &Org, text: &str) -> Result<Plan, Refusal> {
+    let today = org.clock.wall_micros().div_euclid(MICROS_PER_DAY);
+    let context = Context {
+        catalog: org.catalog(),
+        today: i32::try_from(today).unwrap_or(i32::MAX),
+    };
+    soql::parse(text)
+        .and_then(|query| soql::bind(&query, context))
+        .map_err(|error| error.refusal(text))
+}
+
+/// The same for a query whose rows are exported as a table: rows only, plain values only.
+///
+/// Refusals are worded as Bulk API 2.0 words them as far as known (inference).
+pub(crate) fn prepare_export(org: &Org, text: &str) -> Result<Plan, Refusal> {
+    let plan = prepare_query(org, text)?;
+    let refused =
+        |what: &str| Refusal::new("API_ERROR", format!("{what} not supported in Bulk Query"));
+    match &plan.output {
+        Output::Count | Output::Groups(_) => Err(refused("Aggregate Relationships")),
+        Output::Rows(columns) if columns.iter().any(Column::is_compound) => {
+            Err(refused("Compound fields"))
+        }
+        Output::Rows(_) if plan.offset > 0 => Err(refused("OFFSET")),
+        Output::Rows(_) => Ok(plan),
+    }
+}
+
+/// Finds the rows of a query.
+pub(crate) fn run_query(
+    org: &Org,
+    store: &mut LeadStore,
+    plan: Plan,
+    visibility: Visibility,
+) -> Result<QueryResult, Refusal> {
+    run_within(org, store, plan, visibility, BUDGET)
+}
+
+fn run_within(
+    org: &Org,
+    store: &mut LeadStore,
+    plan: Plan,
+    visibility: Visibility,
+    budget: Budget,
+) -> Result<QueryResult, Refusal> {
+    let mut search = Search {
+        plan: &plan,
+        budget,
+        tests: plan.filter.tests().max(1),
+        count: 0,
+        places: Vec::new(),
+        sorted: Vec::new(),
+        groups: Groups::default(),
+    };
+    match org.records.table(plan.object) {
+        None => search_leads(org, store, visibility, &mut search),
+        Some(table) => {
+            for place in 0..table.len() {
+                let row = RecordRow::fixed(org, plan.object, place);
+                if row.is_some_and(|row| !search.offer(place, &row)) {
+                    break;
+                }
+            }
+        }
+    }
+    if search.is_exhausted() {
+        let text = "Your query request was running for too long.";
+        return Err(Refusal::new("QUERY_TIMEOUT", text));
+    }
+    let Search {
+        count,
+        places,
+        sorted,
+        groups,
+        ..
+    } = search;
+    match &plan.output {
+        Output::Count => {
+            let wanted = plan.limit.unwrap_or(u64::MAX);
+            Ok(QueryResult::Count(
+                count.saturating_sub(plan.offset).min(wanted),
+            ))
+        }
+        Output::Groups(grouping) => {
+            let rows = groups.finish(&plan, grouping);
+            if rows.len() > MAX_GROUPS {
+                let text = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
+                return Err(Refusal::new("EXCEEDED_ID_LIMIT", text));
+            }
+            let columns = plan.column_names().into_iter().map(str::to_owned);
+            Ok(QueryResult::Groups {
+                columns: columns.collect(),
+                rows,
+            })
+        }
+        Output::Rows(_) => {
+            let places = plan.cut(in_order(&plan, places, sorted));
+            Ok(QueryResult::Rows(Selection {
+                plan: Arc::new(plan),
+                visibility,
+                places: places.into(),
+            }))
+        }
+    }
+}
+
+fn search_leads(org: &Org, store: &mut LeadStore, visibility: Visibility, search: &mut Search<'_>) {
+    let deleted = visibility == Visibility::WithDeleted;
+    let places: Option<Vec<u32>> = match &search.plan.access {
+        Access::Ids(ids) => Some(ids.iter().filter_map(|id| id::parse_lead(id)).collect()),
+        // Deleted leads are in no index.
+        Access::Keys { field, keys } if !deleted => {
+            let mut places = Vec::new();
+            for key in keys {
+                places.extend_from_slice(store.find(&org.schema, *field, key));
+            }
+            Some(places)
+        }
+        Access::Keys { .. } | Access::All => None,
+    };
+    let places: Box<dyn Iterator<Item = u32>> = match places {
+        Some(mut places) => {
+            places.sort_unstable();
+            places.dedup();
+            Box::new(places.into_iter())
+        }
+        None => Box::new(0..store.places()),
+    };
+    for place in places {
+        if let Some(lead) = store.seen(place, deleted) {
+            let row = RecordRow::lead(org, place, lead);
+            if !search.offer(place, &row) {
+                return;
+            }
+        }
+    }
+}
+
+/// A query on its way over the rows.
+struct Search<'p> {
+    plan: &'p Plan,
+    /// What is left of it.
+    budget: Budget,
+    /// Comparisons of one row.
+    tests: u64,
+    count: u64,
+    places: Vec<u32>,
+    /// Instead of `places`, when they have to be sorted.
+    sorted: Vec<(Vec<Key>, u32)>,
+    groups: Groups,
+}
+
+impl Search<'_> {
+    /// Takes a row into the result if it belongs there; false when no further row can matter.
+    fn offer(&mut self, place: u32, row: &RecordRow<'_>) -> bool {
+        let plan = self.plan;
+        self.budget.tests = self.budget.tests.saturating_sub(self.tests);
+        if self.is_exhausted() {
+            return false;
+        }
+        if !plan.filter.holds(&|path| row.value(path)) {
+            return true;
+        }
+        self.count += 1;
+        match &plan.output {
+            Output::Count => {}
+            Output::Groups(grouping) => self.groups.add(grouping, row),
+            Output::Rows(_) if plan.order.is_empty() => {
+                self.places.push(place);
+                return plan.last_wanted().is_none_or(|last| self.count < last);
+            }
+            Output::Rows(_) => {
+                let read = |path| row.value(path);
+                let keys = plan.order.iter().map(|sort| sort.key(&read)).collect();
+                self.sorted.push((keys, place));
+            }
+        }
+        true
+    }
+
+    /// Whether the query has taken more than it may.
+    fn is_exhausted(&self) -> bool {
+        let sorted = self.sorted.len() as u64 * self.plan.order.len() as u64;
+        let cells = sorted.max(self.groups.cells());
+        self.budget.tests == 0 || cells > self.budget.cells
+    }
+}
+
+fn in_order(plan: &Plan, places: Vec<u32>, mut sorted: Vec<(Vec<Key>, u32)>) -> Vec<u32> {
+    if plan.order.is_empty() {
+        return places;
+    }
+    // Stable, so that rows with equal keys stay in the order of their ids.
+    sorted.sort_by(|(left, _), (right, _)| compare(&plan.order, left, right));
+    sorted.into_iter().map(|(_, place)| place).collect()
+}
+
+impl Selection {
+    /// Rows in all pages together.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        match &self.plan.output {
+            Output::Rows(columns) => columns,
+            Output::Count | Output::Groups(_) => &[],
+        }
+    }
+
+    /// Shows the rows of a page, which ends where the result does.
+    pub(crate) fn visit(
+        &self,
+        org: &Org,
+        store: &LeadStore,
+        page: Range<usize>,
+        mut show: impl FnMut(&RecordRow<'_>),
+    ) {
+        let end = page.end.min(self.places.len());
+        let places = self.places.get(page.start..end).unwrap_or_default();
+        let deleted = self.visibility == Visibility::WithDeleted;
+        for place in places {
+            let row = match self.plan.object {
+                ObjectKind::Lead => store
+                    .seen(*place, deleted)
+                    .map(|lead| RecordRow::lead(org, *place, lead)),
+                object => RecordRow::fixed(org, object, *place),
+            };
+            if let Some(row) = row {
+                show(&row);
+            }
+        }
+    }
+
+    /// The values of a page's rows, in the order of the columns.
+    pub(crate) fn values(
+        &self,
+        org: &Org,
+        store: &LeadStore,
+        page: Range<usize>,
+    ) -> Vec<Vec<Value<'static>>> {
+        let mut rows = Vec::new();
+        self.visit(org, store, page, |row| {
+            let columns = self.columns().iter();
+            rows.push(columns.map(|c| row.value(c.path).into_owned()).collect());
+        });
+        rows
+    }
+}
+
+impl Org {
+    /// The objects of this org.
+    pub(crate) fn catalog(&self) -> Catalog<'_> {
+        Catalog {
+            lead: &self.schema,
+            others: &self.read_only_schemas,
+        }
+    }
+}
+
+/// Answers a query over one lead, whatever it says.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz_query(text: &str) {
+    use std::sync::OnceLock;
+    static ORG: OnceLock<Org> = OnceLock::new();
+    let org = ORG.get_or_init(|| {
+        let org = Org::new(crate::OrgConfig::default(), false);
+        if let Some(name) = org.schema.find("LastName") {
+            org.leads()
+                .insert(&[(name, Value::Text("Doe".into()))], 0, 0);
+        }
+        org
+    });
+    if let Ok(plan) = prepare_query(org, text) {
+        // A refusal is an answer too.
+        let _ = run_query(org, &mut org.leads(), plan, Visibility::WithDeleted);
+    }
+}
+
+#[cfg(test)]
+mod tests;

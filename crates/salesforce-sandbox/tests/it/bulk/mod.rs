@@ -1,0 +1,12 @@
+//! Bulk API 2.0 over HTTP (facts 5).
+mod adoption;
+mod client;
+mod endings;
+mod faults;
+mod life;
+mod limits;
+mod queries;
+mod results;
+mod rows;
+mod speed;
+mod storm;

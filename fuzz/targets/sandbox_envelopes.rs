@@ -1,0 +1,4 @@
+//! SOAP envelopes.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| salesforce_sandbox::fuzzing::envelopes(bytes));

@@ -1,0 +1,4 @@
+//! SOQL.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| salesforce_sandbox::fuzzing::queries(bytes));
