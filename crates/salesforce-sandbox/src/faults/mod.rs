@@ -37,6 +37,9 @@ pub enum Endpoint {
     Collections,
     /// Writes of `/sobjects/Lead/…`.
     Single,
+    /// Writes of `/composite`, `/composite/batch`, `/composite/graph` and `/composite/tree/…`. Actions on records,
+    /// and `poison`, act on the subrequests that carry the record; so do those for `Collections` or `Single`.
+    Composite,
     /// Everything below `/jobs`, the records of ingest jobs, and the jobs themselves.
     Bulk,
     /// `POST /jobs/…`.
@@ -303,6 +306,22 @@ impl Faults {
             return Plan::default();
         }
         lock(&self.armed).plan(endpoint, keys)
+    }
+
+    /// What happens to a composite call as a whole, whose parts carry these keys.
+    pub(crate) fn plan_composite(&self, keys: &[&str]) -> Plan {
+        if !self.any.load(Ordering::Acquire) {
+            return Plan::default();
+        }
+        lock(&self.armed).plan_composite(None, keys)
+    }
+
+    /// What happens to the records of one part of a composite call, and to nothing else.
+    pub(crate) fn plan_part(&self, endpoint: Endpoint, keys: &[&str]) -> Plan {
+        if !self.any.load(Ordering::Acquire) {
+            return Plan::default();
+        }
+        lock(&self.armed).plan_composite(Some(endpoint), keys)
     }
 
     /// What happens to a bulk job that starts now.

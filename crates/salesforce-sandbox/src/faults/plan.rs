@@ -149,6 +149,31 @@ impl Armed {
         }
         plan
     }
+
+    /// The plan for a composite call as a whole, or for one part of it of that kind. Faults on records, `poison`
+    /// among them, are for the parts that carry the records; all others are for the whole and act once.
+    pub(super) fn plan_composite(&mut self, part: Option<Endpoint>, keys: &[&str]) -> Plan {
+        let mut plan = Plan::default();
+        for armed in &mut self.faults {
+            let is_for = armed.is_for(Endpoint::Composite)
+                || part.is_some_and(|endpoint| armed.is_for(endpoint));
+            let on_records = match armed.fault.action {
+                Action::RecordError { .. } | Action::Poison { .. } => true,
+                Action::Down { .. } => continue,
+                _ => false,
+            };
+            if !is_for || armed.is_for_jobs() || on_records != part.is_some() {
+                continue;
+            }
+            if matches!(armed.fault.action, Action::RecordError { .. }) {
+                armed.draw_records(keys, &mut plan);
+            } else if armed.draw(keys) {
+                plan.hits += 1;
+                armed.act(&mut plan);
+            }
+        }
+        plan
+    }
 }
 
 impl ArmedFault {

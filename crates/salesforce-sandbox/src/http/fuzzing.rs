@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::Request;
 use tokio::runtime::Runtime;
 
-use super::{body, call, envelope, serve};
+use super::{body, call, composite, envelope, serve};
 use crate::config::OrgConfig;
 use crate::oauth;
 use crate::org::{Identity, Opening, Org};
@@ -19,7 +19,10 @@ pub(crate) fn json_bodies(bytes: &[u8]) {
     let schema = Schema::new(&OrgConfig::default());
     // Whatever is made of the bytes is fine, as long as something is.
     let _ = body::parse_record(&schema, bytes);
-    let _ = body::parse_collection(&schema, bytes);
+    for unknown in [body::UnknownField::Request, body::UnknownField::Record] {
+        let _ = body::parse_collection(&schema, bytes, unknown);
+    }
+    composite::fuzz(bytes);
 }
 
 pub(crate) fn forms(bytes: &[u8]) {
@@ -35,7 +38,7 @@ pub(crate) fn envelopes(bytes: &[u8]) {
 /// Sends requests of the form `METHOD PATH CONTENT-TYPE\nBODY` one after another to a new org.
 ///
 /// # Panics
-/// When a request made the org panic, or a refusal of the REST API is not the JSON array that clients expect.
+/// When a request made the org panic, or a refusal of the REST API is not the JSON that clients expect.
 pub(crate) fn conversation(runtime: &Runtime, bytes: &[u8]) {
     let org = Arc::new(Org::new(OrgConfig::default(), true));
     let token = oauth::open_session(
@@ -64,11 +67,14 @@ pub(crate) fn conversation(runtime: &Runtime, bytes: &[u8]) {
         if is_rest && !reply.cut && reply.status >= 400 {
             let errors: serde_json::Value = serde_json::from_slice(&reply.body)
                 .unwrap_or_else(|error| panic!("{shown}: a refusal that is no JSON: {error}"));
-            let told = errors.as_array().is_some_and(|errors| {
-                errors
-                    .iter()
-                    .all(|e| e["errorCode"].is_string() && e["message"].is_string())
-            });
+            // A tree tells of its records instead (facts 4).
+            let of_records = errors["hasErrors"] == true && errors["results"].is_array();
+            let told = of_records
+                || errors.as_array().is_some_and(|errors| {
+                    errors
+                        .iter()
+                        .all(|e| e["errorCode"].is_string() && e["message"].is_string())
+                });
             assert!(told, "{shown}: {errors}");
         }
     }

@@ -7,6 +7,7 @@ mod async_api;
 mod body;
 mod call;
 mod collections;
+mod composite;
 mod condition;
 mod control;
 mod control_leads;
@@ -16,6 +17,7 @@ mod faulted;
 pub(crate) mod fuzzing;
 mod identity;
 mod jobs;
+mod json;
 mod objects;
 mod parameters;
 mod pieces;
@@ -25,6 +27,8 @@ mod record_json;
 mod reply;
 mod resources;
 mod rest;
+mod results;
+mod retrieve;
 mod row_locks;
 mod rows;
 mod soap;
@@ -154,7 +158,8 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
 
 /// What kind of request this is, for faults, judged by its path alone.
 fn endpoint(call: &Call) -> Endpoint {
-    let write = !matches!(call.request.method.as_str(), "GET" | "HEAD");
+    let method = call.request.method.as_str();
+    let write = !matches!(method, "GET" | "HEAD");
     match call
         .request
         .segments
@@ -166,7 +171,10 @@ fn endpoint(call: &Call) -> Endpoint {
         ["services", "oauth2", "token"] => Endpoint::Token,
         ["services", "oauth2", "authorize" | "revoke" | "introspect"]
         | ["services", "Soap", ..] => Endpoint::Login,
+        // By POST to an object they are retrieved.
+        ["services", "data", _, "composite", "sobjects", _] if method == "POST" => Endpoint::Other,
         ["services", "data", _, "composite", "sobjects", ..] if write => Endpoint::Collections,
+        ["services", "data", _, "composite", ..] if write => Endpoint::Composite,
         ["services", "data", _, "sobjects", _, ..] if write => Endpoint::Single,
         ["services", "data", _, "jobs", "ingest" | "query", rest @ ..] => {
             jobs::endpoint(&call.request.method, rest)

@@ -6,7 +6,7 @@ use super::reply::Reply;
 use super::resources;
 use super::work::Work;
 use crate::org::{Org, RecordRow, Refusal};
-use crate::schema::ObjectKind;
+use crate::schema::{Field, ObjectKind};
 use crate::soql::{Column, Path};
 
 /// Understands everything below `/sobjects/{Object}` for an object that is not Lead.
@@ -47,23 +47,32 @@ pub(super) fn columns(
     request: &Request,
     object: ObjectKind,
 ) -> Result<Vec<Column>, Refusal> {
+    match request.query_value("fields") {
+        Some(list) => named_columns(org, object, list.split(',')),
+        None => {
+            let schema = org.catalog().schema(object);
+            Ok(schema
+                .fields()
+                .map(|(number, field)| column(number, field))
+                .collect())
+        }
+    }
+}
+
+/// The named fields, and `Id` after them unless it is one of them: it is always shown.
+pub(super) fn named_columns<'n>(
+    org: &Org,
+    object: ObjectKind,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Result<Vec<Column>, Refusal> {
     let schema = org.catalog().schema(object);
-    let column = |number: u16| {
-        let field = schema.field(number);
-        Column {
-            path: Path {
-                via: None,
-                field: number,
-            },
-            name: field.name.clone(),
-            kind: field.kind,
+    let mut columns: Vec<Column> = Vec::new();
+    let mut add = |number: u16| {
+        if columns.iter().all(|column| column.path.field != number) {
+            columns.push(column(number, schema.field(number)));
         }
     };
-    let Some(list) = request.query_value("fields") else {
-        return Ok(schema.fields().map(|(number, _)| column(number)).collect());
-    };
-    let mut columns: Vec<Column> = Vec::new();
-    for name in list.split(',') {
+    for name in names {
         let number = schema.find(name.trim()).ok_or_else(|| {
             let text = format!(
                 "No such column '{name}' on sobject of type {}",
@@ -71,11 +80,23 @@ pub(super) fn columns(
             );
             Refusal::new("INVALID_FIELD", text)
         })?;
-        if columns.iter().all(|column| column.path.field != number) {
-            columns.push(column(number));
-        }
+        add(number);
+    }
+    if let Some(id) = schema.standard("Id") {
+        add(id);
     }
     Ok(columns)
+}
+
+fn column(number: u16, field: &Field) -> Column {
+    Column {
+        path: Path {
+            via: None,
+            field: number,
+        },
+        name: field.name.clone(),
+        kind: field.kind,
+    }
 }
 
 fn show(
@@ -110,6 +131,11 @@ fn refused_write(request: &Request, object: ObjectKind, rest: &[&str]) -> Option
         ("DELETE", _) => "deleted",
         _ => "updated",
     };
+    Some(cannot_be(verb, object))
+}
+
+/// For a record of these objects that is to be `inserted`, `updated` or `deleted`.
+pub(super) fn cannot_be(verb: &str, object: ObjectKind) -> Refusal {
     let text = format!("entity type cannot be {verb}: {}", object.name());
-    Some(Refusal::new("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", text))
+    Refusal::new("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", text)
 }

@@ -15,6 +15,8 @@ use crate::org::{Org, Refusal};
 
 /// Replies smaller than this gain nothing from compression.
 const MIN_COMPRESSED_BYTES: usize = 1024;
+/// Longest JSON that a reply is built to hold: messages have 50 MB (facts 6.4).
+pub(super) const MAX_REPLY_BYTES: usize = 50 * 1024 * 1024;
 const JSON: &str = "application/json;charset=UTF-8";
 
 /// A reply in the making.
@@ -123,6 +125,12 @@ impl Reply {
         let text = format!("HTTP Method '{method}' not allowed. Allowed are {allowed}");
         Reply::error(405, &Refusal::new("METHOD_NOT_ALLOWED", text))
             .with(header::ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// In place of JSON beyond [`MAX_REPLY_BYTES`].
+    pub(super) fn too_large() -> Reply {
+        let text = "The reply would be larger than 50 MB.";
+        Reply::error(400, &Refusal::new("LIMIT_EXCEEDED", text))
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Reply {

@@ -139,7 +139,7 @@ pub(super) fn limits(org: &Org, request: &Request) -> Reply {
     })
 }
 
-fn only_get(request: &Request, reply: impl FnOnce() -> Reply) -> Reply {
+pub(super) fn only_get(request: &Request, reply: impl FnOnce() -> Reply) -> Reply {
     match request.method.as_str() {
         "GET" | "HEAD" => reply(),
         other => Reply::method_not_allowed(other, "GET,HEAD"),

@@ -2,6 +2,7 @@
 use axum::http::{HeaderName, HeaderValue};
 
 use super::call::{Call, Request};
+use super::composite::{self, Family, tree};
 use super::reply::Reply;
 use super::work::{self, Work};
 use super::{collections, faulted, jobs, objects, query, resources, rows};
@@ -48,16 +49,10 @@ pub(super) fn bearer(header: &str) -> Option<String> {
 }
 
 async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
-    let Some(number) = parse_version(version) else {
-        return Reply::error(404, &Refusal::not_found());
+    let number = match callable_version(version) {
+        Ok(number) => number,
+        Err(reply) => return reply,
     };
-    if number > *VERSIONS.end() {
-        return Reply::error(404, &Refusal::not_found());
-    }
-    if number < *VERSIONS.start() {
-        let text = format!("API version {number}.0 is retired and no longer supported.");
-        return Reply::error(410, &Refusal::new("GONE", text));
-    }
     let identity = match authenticate(org, call) {
         Ok(identity) => identity,
         Err(reply) => return reply,
@@ -70,6 +65,18 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
         return jobs::answer(org, call, identity, number, rest).await;
     }
     dispatch(org, call, number, rest).await
+}
+
+/// The version of a path, unless it is unknown or retired.
+pub(super) fn callable_version(version: &str) -> Result<u32, Reply> {
+    match parse_version(version) {
+        Some(number) if number < *VERSIONS.start() => {
+            let text = format!("API version {number}.0 is retired and no longer supported.");
+            Err(Reply::error(410, &Refusal::new("GONE", text)))
+        }
+        Some(number) if number <= *VERSIONS.end() => Ok(number),
+        _ => Err(Reply::error(404, &Refusal::not_found())),
+    }
 }
 
 /// Counts the call, or refuses it when the day's calls are used up (facts 0.1).
@@ -95,6 +102,15 @@ async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Re
         ticket,
         ..
     } = call;
+    if let Some(family) = Family::of(request, version, rest) {
+        let sent = composite::Sent {
+            family,
+            request,
+            version,
+            token: token.as_deref(),
+        };
+        return composite::answer(org, sent, &mut ticket.record).await;
+    }
     match understand(org, request, version, rest) {
         Ok(work) => work::run(org, token.as_deref(), &mut ticket.record, work).await,
         Err(reply) => reply,
@@ -102,7 +118,7 @@ async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Re
 }
 
 /// What a request to a resource asks for; `rest` is its path below the version.
-fn understand<'r>(
+pub(super) fn understand<'r>(
     org: &'r Org,
     request: &'r Request,
     version: u32,
@@ -110,11 +126,14 @@ fn understand<'r>(
 ) -> Result<Work<'r>, Reply> {
     let not_found = || Err(Reply::error(404, &Refusal::not_found()));
     match rest {
-        ["composite", "sobjects", object, key_field] => {
-            if !object.eq_ignore_ascii_case("Lead") || version < collections::SINCE_VERSION {
-                return not_found();
-            }
-            collections::upsert(org, request, key_field)
+        ["composite"] => Ok(Work::read(move |_, _| composite::list(request, version))),
+        ["composite", "tree", object]
+            if object.eq_ignore_ascii_case("Lead") && version >= tree::SINCE_VERSION =>
+        {
+            tree::understand(org, request)
+        }
+        ["composite", "sobjects", rest @ ..] => {
+            collections::understand(org, request, version, rest)
         }
         ["sobjects", object, row @ ..] => match ObjectKind::named(object) {
             Some(ObjectKind::Lead) => rows::understand(org, request, version, row),
@@ -137,6 +156,6 @@ fn understand<'r>(
 }
 
 /// `v67.0` to 67.
-fn parse_version(text: &str) -> Option<u32> {
+pub(super) fn parse_version(text: &str) -> Option<u32> {
     text.strip_prefix('v')?.strip_suffix(".0")?.parse().ok()
 }

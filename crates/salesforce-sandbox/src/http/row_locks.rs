@@ -4,7 +4,7 @@
 //! Invariant: a request takes all its rows at once or none, so no two requests wait for each other.
 use std::time::Duration;
 
-use crate::org::{Draft, LockTicket, Org, is_locked, look};
+use crate::org::{Draft, LockTicket, Org, is_locked};
 
 /// The rows of a request; dropped, they are free.
 pub(super) struct RowLocks<'o> {
@@ -19,37 +19,37 @@ impl Drop for RowLocks<'_> {
     }
 }
 
-/// Takes the rows that the records are meant for. Waits for those that other requests hold, for as long as the org is
+/// Takes the rows that records are meant for, those of all parts of a call. Waits for those that other requests hold, for as long as the org is
 /// configured to; then the records that still want one are refused.
 ///
 /// `waits` says that time passes before this request commits. Without it, and while nobody holds anything, there is
 /// nothing to take.
 pub(super) async fn take<'o>(
     org: &'o Org,
-    drafts: &mut [Draft<'_>],
+    parts: &mut [&mut [Draft<'_>]],
     waits: bool,
 ) -> Option<RowLocks<'o>> {
     if !waits && !org.leads().locks.any_by_requests() {
         return None;
     }
-    let mut ticket = try_take(org, drafts, waits, false);
+    let mut ticket = try_take(org, parts, false);
     if ticket.is_none() {
         let wait = Duration::from_millis(org.config.lock_wait_ms);
         org.watch.count(|stats| stats.row_lock_waits += 1);
         // Running out of time is no error here: what is still wanted is then refused below.
-        let waited = tokio::time::timeout(wait, wait_for_rows(org, drafts, waits)).await;
+        let waited = tokio::time::timeout(wait, wait_for_rows(org, parts)).await;
         org.watch.count(|stats| stats.row_lock_waits -= 1);
-        ticket = waited.ok().or_else(|| try_take(org, drafts, waits, true));
+        ticket = waited.ok().or_else(|| try_take(org, parts, true));
     }
     ticket.map(|ticket| RowLocks { org, ticket })
 }
 
-async fn wait_for_rows(org: &Org, drafts: &mut [Draft<'_>], waits: bool) -> LockTicket {
+async fn wait_for_rows(org: &Org, parts: &mut [&mut [Draft<'_>]]) -> LockTicket {
     loop {
         let mut released = std::pin::pin!(org.rows_released.notified());
         // Listens before it looks, so that no release is missed in between.
         released.as_mut().enable();
-        if let Some(ticket) = try_take(org, drafts, waits, false) {
+        if let Some(ticket) = try_take(org, parts, false) {
             return ticket;
         }
         released.await;
@@ -57,10 +57,10 @@ async fn wait_for_rows(org: &Org, drafts: &mut [Draft<'_>], waits: bool) -> Lock
 }
 
 /// Takes all rows or, unless `refuse`, none; with it, records whose rows are taken are refused.
-fn try_take(org: &Org, drafts: &mut [Draft<'_>], waits: bool, refuse: bool) -> Option<LockTicket> {
+fn try_take(org: &Org, parts: &mut [&mut [Draft<'_>]], refuse: bool) -> Option<LockTicket> {
     let mut store = org.leads();
     let mut places = Vec::new();
-    for draft in drafts.iter_mut() {
+    for draft in parts.iter_mut().flat_map(|drafts| drafts.iter_mut()) {
         let Some(place) = draft.place(&mut store, &org.schema) else {
             continue;
         };
@@ -71,9 +71,6 @@ fn try_take(org: &Org, drafts: &mut [Draft<'_>], waits: bool, refuse: bool) -> O
         } else {
             return None;
         }
-    }
-    if waits {
-        look(&mut store, &org.schema, drafts);
     }
     Some(store.locks.take(places))
 }

@@ -1,6 +1,7 @@
 //! Single leads: `/sobjects/Lead`, `/sobjects/Lead/{id}`, `/sobjects/Lead/{field}/{value}` (facts 2).
 use std::borrow::Cow;
 
+use axum::http::{HeaderValue, header};
 use serde_json::json;
 
 use super::call::Request;
@@ -229,7 +230,17 @@ fn one_result(outcome: &Outcome, version: u32, way: Way, key: &str) -> Reply {
         body
     };
     match outcome {
-        Outcome::Created(place) => Reply::json(201, &body(*place, true)),
+        Outcome::Created(place) => {
+            let reply = Reply::json(201, &body(*place, true));
+            let path = format!(
+                "/services/data/v{version}.0/sobjects/Lead/{}",
+                id::lead(*place)
+            );
+            match HeaderValue::from_str(&path) {
+                Ok(path) => reply.with(header::LOCATION, path),
+                Err(_) => reply,
+            }
+        }
         Outcome::Updated(place) if tells => Reply::json(200, &body(*place, false)),
         Outcome::Updated(_) | Outcome::Deleted(_) => Reply::empty(204),
         Outcome::Ambiguous(places) => multiple(version, places),

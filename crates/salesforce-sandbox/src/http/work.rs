@@ -3,14 +3,17 @@
 //! Understanding needs no lock and may refuse; doing happens under the armed faults (a call of its own, [`run`]) or
 //! inside of somebody else's transaction (a part of a composite call, [`Work::perform`]). So nothing that understands
 //! a request may look at the leads: the caller may hold their lock.
+use std::borrow::Cow;
+
 use axum::http::HeaderMap;
 
 use super::faulted;
 use super::reply::Reply;
 use super::row_locks;
-use crate::faults::Endpoint;
-use crate::org::{Draft, LeadStore, Org, Outcome, Transaction, WriteOptions};
+use crate::faults::{Endpoint, Refuse};
+use crate::org::{Draft, LeadStore, Org, Outcome, Refusal, Transaction, WriteOptions, look};
 use crate::rules::DuplicateOptions;
+use crate::schema::Schema;
 use crate::watch::RequestRecord;
 
 /// Turns the outcomes of a write, one per draft, into its reply.
@@ -96,6 +99,58 @@ impl<'r> Work<'r> {
         Work::Read(Endpoint::Other, Box::new(answer))
     }
 
+    /// The key of each record that is to be written, as faults and the log name it.
+    pub(super) fn keys(&self) -> &[String] {
+        match self {
+            Work::Read(..) => &[],
+            Work::Write(write) => &write.keys,
+        }
+    }
+
+    /// The keys as they are compared.
+    pub(super) fn folded_keys(&self, schema: &Schema) -> Vec<Cow<'_, str>> {
+        match self {
+            Work::Read(..) => Vec::new(),
+            Work::Write(write) => write
+                .drafts
+                .iter()
+                .map(|draft| draft.folded_key(schema))
+                .collect(),
+        }
+    }
+
+    /// The records that are to be written.
+    pub(super) fn drafts_mut(&mut self) -> &mut [Draft<'r>] {
+        match self {
+            Work::Read(..) => &mut [],
+            Work::Write(write) => &mut write.drafts,
+        }
+    }
+
+    /// Notes which keys match now, before a wait.
+    pub(super) fn look(&mut self, org: &Org) {
+        if let Work::Write(write) = self {
+            look(&mut org.leads(), &org.schema, &mut write.drafts);
+        }
+    }
+
+    /// Lets the faults on records act on a part of a composite call; those on the whole call have acted already.
+    pub(super) fn meet_faults_on_part(&mut self, org: &Org) -> Result<(), Reply> {
+        let Work::Write(write) = self else {
+            return Ok(());
+        };
+        let keys: Vec<&str> = write.keys.iter().map(String::as_str).collect();
+        let plan = org.faults.plan_part(write.endpoint, &keys);
+        if plan.hits > 0 {
+            org.watch.count(|stats| stats.faults_applied += plan.hits);
+        }
+        write.refuse(plan.records);
+        match plan.refuse {
+            Some(Refuse::Json { status, refusal }) => Err(Reply::error(status, &refusal)),
+            _ => Ok(()),
+        }
+    }
+
     /// Does it inside of a transaction.
     pub(super) fn perform(
         self,
@@ -118,7 +173,25 @@ impl<'r> Work<'r> {
     }
 }
 
+impl Write<'_> {
+    fn refuse(&mut self, records: Vec<(usize, Refusal)>) {
+        for (index, refusal) in records {
+            if let Some(draft) = self.drafts.get_mut(index) {
+                draft.refuse(refusal);
+            }
+        }
+    }
+}
+
 impl Done<'_> {
+    /// Whether a record was refused, which the reply to a collection does not tell by its status.
+    pub(super) fn refused_any(&self) -> bool {
+        match self {
+            Done::Reply(_) => false,
+            Done::Outcomes(_, outcomes) => outcomes.iter().any(|outcome| !outcome.is_written()),
+        }
+    }
+
     pub(super) fn reply(self, org: &Org) -> Reply {
         match self {
             Done::Reply(reply) => reply,
@@ -142,7 +215,6 @@ impl Tally {
     }
 
     /// Nothing of it was kept.
-    #[expect(dead_code, reason = "for composite calls, which follow")]
     pub(super) fn roll_back(&mut self) {
         *self = Tally {
             records: self.records,
@@ -182,34 +254,34 @@ pub(super) async fn run(
     record: &mut RequestRecord,
     mut work: Work<'_>,
 ) -> Reply {
-    let (endpoint, keys) = match &work {
-        Work::Read(endpoint, _) => (*endpoint, &[][..]),
-        Work::Write(write) => (write.endpoint, write.keys.as_slice()),
+    let endpoint = match &work {
+        Work::Read(endpoint, _) => *endpoint,
+        Work::Write(write) => write.endpoint,
     };
-    let plan = {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut plan = {
+        let keys: Vec<&str> = work.keys().iter().map(String::as_str).collect();
         org.faults.plan(endpoint, &keys)
     };
+    let in_progress = {
+        let keys = work.folded_keys(&org.schema);
+        org.watch.enter_keys(keys.iter().map(AsRef::as_ref))
+    };
     let user = token.and_then(|token| org.sessions().holder(token));
-    let mut in_progress = None;
-    let mut rows = None;
     if let Work::Write(write) = &mut work {
-        let keys: Vec<_> = write
-            .drafts
-            .iter()
-            .map(|draft| draft.folded_key(&org.schema))
-            .collect();
-        in_progress = Some(org.watch.enter_keys(keys.iter().map(AsRef::as_ref)));
-        for (index, refusal) in &plan.records {
-            write.drafts[*index].refuse(refusal.clone());
-        }
-        if plan.refuse.is_none() {
-            rows = row_locks::take(org, &mut write.drafts, plan.waits_before()).await;
-            write.options.ticket = rows.as_ref().map(|rows| rows.ticket);
-        }
+        write.refuse(std::mem::take(&mut plan.records));
+    }
+    let mut rows = None;
+    if plan.refuse.is_none() {
+        rows = row_locks::take(org, &mut [work.drafts_mut()], plan.waits_before()).await;
+    }
+    if plan.waits_before() {
+        work.look(org);
     }
     let reply = faulted::run(org, token, plan, || {
-        let mut transaction = Transaction::begin(org, false).by(user.unwrap_or_default());
+        let ticket = rows.as_ref().map(|rows| rows.ticket);
+        let mut transaction = Transaction::begin(org, false)
+            .by(user.unwrap_or_default())
+            .holding(ticket);
         let mut tally = Tally::default();
         let done = work.perform(org, &mut transaction, &mut tally);
         drop(transaction);

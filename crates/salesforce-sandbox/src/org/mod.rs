@@ -1,7 +1,8 @@
 //! The state of the org and the rules for changing it.
 //!
 //! Invariants: leads are changed under one lock that is held for the write alone (never across an await, never
-//! while a request is parsed or a reply is built from anything but the leads themselves).
+//! while a request is parsed or a reply is built from anything but the leads themselves). A composite call that is all
+//! or none is the exception: a part that refers to an earlier one is parsed, and every part answered, under the lock.
 mod administrator;
 mod draft;
 pub(crate) mod id;

@@ -51,11 +51,6 @@ impl Refusal {
         Refusal::new("NOT_FOUND", "The requested resource does not exist")
     }
 
-    /// A reference to a record that does not exist, or that is none of those a field may point to.
-    pub(crate) fn invalid_reference() -> Refusal {
-        Refusal::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-    }
-
     /// A condition in the headers does not hold; code and text are an inference.
     pub(crate) fn precondition() -> Refusal {
         let text =
@@ -69,6 +64,17 @@ impl Refusal {
             "NOT_FOUND",
             format!("Provided external ID field does not exist or is not accessible: {what}"),
         )
+    }
+
+    /// For a well-formed id of no record.
+    pub(crate) fn unknown_id() -> Refusal {
+        Refusal::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    }
+
+    /// For a name that is no field, or none that the user may see.
+    pub(crate) fn no_such_column(name: &str) -> Refusal {
+        let text = format!("No such column '{name}' on sobject of type Lead");
+        Refusal::new("INVALID_FIELD", text)
     }
 
     /// As an element of a request-level error array; `fields` only when there are any.

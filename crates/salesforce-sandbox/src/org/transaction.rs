@@ -6,7 +6,7 @@ use std::sync::MutexGuard;
 use super::draft::Draft;
 use super::leads::Lead;
 use super::save::{self, Outcome, WriteOptions};
-use super::{LeadStore, Org};
+use super::{LeadStore, LockTicket, Org};
 use crate::rules::Rules;
 use crate::schema::Schema;
 
@@ -23,6 +23,8 @@ pub(crate) struct Transaction<'o> {
     revocable: bool,
     /// Number of the user who writes.
     user: u16,
+    /// The rows that the writer holds.
+    ticket: Option<LockTicket>,
 }
 
 impl<'o> Transaction<'o> {
@@ -37,12 +39,18 @@ impl<'o> Transaction<'o> {
             undo: Undo::new(),
             revocable,
             user: 0,
+            ticket: None,
         }
     }
 
     /// The same, in the name of a user; else it is the first one.
     pub(crate) fn by(self, user: u16) -> Self {
         Transaction { user, ..self }
+    }
+
+    /// The same, by somebody who holds rows.
+    pub(crate) fn holding(self, ticket: Option<LockTicket>) -> Self {
+        Transaction { ticket, ..self }
     }
 
     /// Writes the records in order; the outcomes are in the order of the drafts, one each.
@@ -53,6 +61,7 @@ impl<'o> Transaction<'o> {
     ) -> Vec<Outcome> {
         let options = WriteOptions {
             user: self.user,
+            ticket: self.ticket,
             ..options
         };
         let mark = self.undo.len();
@@ -85,7 +94,6 @@ impl<'o> Transaction<'o> {
     }
 
     /// Undoes everything since the beginning of a revocable transaction.
-    #[expect(dead_code, reason = "for composite calls, which follow")]
     pub(crate) fn roll_back(&mut self) {
         self.undo_to(0);
     }

@@ -65,7 +65,7 @@ impl Owners {
                 "INACTIVE_OWNER_OR_USER",
                 format!("operation performed with inactive user [{owner}] as owner of lead"),
             )),
-            None => Err(Refusal::invalid_reference()),
+            None => Err(Refusal::unknown_id()),
         }
     }
 

@@ -5,7 +5,7 @@
 //! (inference): a number is no text, a string holding a number is a number, of strings only `true` and `false` are
 //! booleans, an int has 32 bits. `null` for a boolean converts, and refuses its record later.
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -16,17 +16,29 @@ use crate::schema::{Field, FieldType as T};
 
 /// Where a conversion leaves its refusal while serde carries a placeholder error outwards.
 #[derive(Default)]
-pub(crate) struct Failure(RefCell<Option<Refusal>>);
+pub(crate) struct Failure {
+    refusal: RefCell<Option<Refusal>>,
+    /// Line and column in the text, where the deserializer at hand does not know them.
+    place: Cell<Option<(usize, usize)>>,
+}
 
 impl Failure {
     pub(crate) fn raise<E: serde::de::Error>(&self, refusal: Refusal) -> E {
         let text = refusal.message.clone();
-        *self.0.borrow_mut() = Some(refusal);
+        *self.refusal.borrow_mut() = Some(refusal);
         E::custom(text)
     }
 
     pub(crate) fn take(&self) -> Option<Refusal> {
-        self.0.borrow_mut().take()
+        self.refusal.borrow_mut().take()
+    }
+
+    pub(crate) fn locate(&self, place: (usize, usize)) {
+        self.place.set(Some(place));
+    }
+
+    pub(crate) fn place(&self) -> Option<(usize, usize)> {
+        self.place.get()
     }
 }
 

@@ -229,7 +229,12 @@ fn broken_requests_are_refused_as_a_whole() {
         "Unexpected end-of-input",
     );
     check_error(&send("{}"), 400, "JSON_PARSER_ERROR", "");
-    check_error(&send("{\"records\": []}"), 400, "JSON_PARSER_ERROR", "");
+    check_error(
+        &send("{\"records\": []}"),
+        400,
+        "REQUIRED_FIELD_MISSING",
+        "At least 1 record is required",
+    );
     let many: Vec<Value> = (0..201).map(|n| lead(&n.to_string())).collect();
     let text = "record limit reached. cannot submit more than 200 records into this call";
     check_error(

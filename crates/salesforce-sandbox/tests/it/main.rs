@@ -3,7 +3,15 @@
 #![allow(clippy::unwrap_used)]
 mod binary;
 mod bulk;
+mod collection_verbs;
 mod collections;
+mod composite;
+mod composite_all_or_none;
+mod composite_batch;
+mod composite_faults;
+mod composite_graph;
+mod composite_refusals;
+mod composite_tree;
 mod describe;
 mod faults;
 mod harness;

@@ -48,7 +48,8 @@ fn every_app_has_its_user() {
     let some = org.get(&path).json();
     assert_eq!(
         (&some["Username"], some.as_object().unwrap().len()),
-        (&json!("two@example.com"), 3)
+        (&json!("two@example.com"), 4),
+        "the id is shown whether it was asked for or not"
     );
     let asked = query(
         &org,

@@ -174,7 +174,7 @@ fn create_update_show_and_delete_by_id() {
     let some = org.get(&format!("{path}?fields=LastName,Company")).json();
     assert_eq!(
         some,
-        json!({ "attributes": shown["attributes"], "LastName": "Doe", "Company": "Acme" })
+        json!({ "attributes": shown["attributes"], "Id": body["id"], "LastName": "Doe", "Company": "Acme" })
     );
     assert_eq!(org.ask("DELETE", &path).send().status, 204);
     assert_eq!(org.get(&path).status, 404);

@@ -179,7 +179,7 @@ impl<'s> Save<'s> {
         if exists {
             Ok(())
         } else {
-            Err(Refusal::invalid_reference())
+            Err(Refusal::unknown_id())
         }
     }
 

@@ -123,6 +123,11 @@ fn the_header_is_known_since_version_52() {
     let org = org(ALERT);
     save(&org, "1", mail("ada@example.com"));
     for (version, status) in [(51, 400), (52, 201)] {
+        let path = format!("/services/data/v{version}.0/composite/sobjects/Lead/MySQL_Id__c");
+        let records = [lead_with(&version.to_string(), mail("ada@example.com"))];
+        let ask = org.ask("PATCH", &path).header(HEADER, "allowSave=true");
+        let answer = ask.json(&json!({ "records": records })).send();
+        assert_eq!(answer.json()[0]["success"], version == 52);
         let path = format!("/services/data/v{version}.0/sobjects/Lead/MySQL_Id__c/2");
         let ask = org.ask("PATCH", &path).header(HEADER, "allowSave=true");
         assert_eq!(

@@ -125,6 +125,37 @@ fn requests_that_want_each_others_rows_do_not_wait_for_ever() {
 }
 
 #[test]
+fn a_composite_call_holds_the_rows_of_all_its_parts_and_is_not_in_its_own_way() {
+    let org = with_wait(0);
+    org.upsert(&[lead("1"), lead("2"), lead("3")]);
+    let part = |name: &str, key: &str| {
+        let url = format!("{BY_KEY}/{key}");
+        json!({ "method": "PATCH", "referenceId": name, "url": url, "body": { "Title": name } })
+    };
+    let mut last = part("third", "1");
+    last["body"]["City"] = json!("@{first.id}");
+    let parts = json!({ "allOrNone": true, "compositeRequest": [part("first", "1"), part("second", "2"), last] });
+    let call = org
+        .ask("POST", "/services/data/v67.0/composite")
+        .json(&parts);
+    let action = Action::Hold {
+        after_commit: false,
+    };
+    org.sandbox.faults().add(Fault::new(action).times(1));
+    let held = in_background(call);
+    assert!(org.sandbox.wait_for(PATIENCE, |s| s.held_requests == 1));
+    let results = org.upsert(&[lead("1"), lead("2"), lead("3")]);
+    let written: Vec<bool> = results.iter().map(|r| r["success"] == true).collect();
+    assert_eq!(written, [false, false, true]);
+    org.sandbox.faults().release_all();
+    let answers = held.join().unwrap().json()["compositeResponse"].clone();
+    for answer in answers.as_array().unwrap() {
+        assert_eq!(answer["httpStatusCode"], 200, "{answers}");
+    }
+    assert_eq!(shown(&org, "1")["Title"], "third");
+}
+
+#[test]
 fn others_hold_a_row_for_some_writes_or_until_they_let_go() {
     let org = Org::demo();
     org.upsert(&[lead("1")]);
