@@ -65,9 +65,7 @@ fn by_id<'r>(
     match request.method.as_str() {
         "GET" | "HEAD" => Ok(Work::read(move |org, store| match store.get(place) {
             Some(_) => show(org, store, request, version, &[place]),
-            None if store.is_in_bin(place) => {
-                Reply::error(404, &Refusal::new("ENTITY_IS_DELETED", "entity is deleted"))
-            }
+            None if store.is_in_bin(place) => Reply::error(404, &Refusal::deleted()),
             None => Reply::error(404, &Refusal::no_such_key(text)),
         })),
         "PATCH" => write_one(org, request, version, Target::Place(place), Way::Update),

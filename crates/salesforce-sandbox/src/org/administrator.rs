@@ -41,10 +41,7 @@ impl<'s> Administrator<'s> {
     pub fn convert(&self, lead: &str) -> Result<(), Refused> {
         self.act(lead, |store, place, stamp| {
             match store.get(place) {
-                Some(lead) if lead.converted => {
-                    let text = "cannot reference converted lead";
-                    return Err(Refusal::new("CANNOT_UPDATE_CONVERTED_LEAD", text));
-                }
+                Some(lead) if lead.converted => return Err(Refusal::converted()),
                 Some(_) => {}
                 None => return Err(missing(store, place)),
             }
@@ -85,10 +82,7 @@ impl<'s> Administrator<'s> {
             .iter()
             .map(|(name, value)| match schema.find(name) {
                 Some(number) => Ok((number, value.to_string())),
-                None => {
-                    let text = format!("No such column '{name}' on sobject of type Lead");
-                    Err(Refusal::new("INVALID_FIELD", text))
-                }
+                None => Err(Refusal::no_such_column(name)),
             })
             .collect::<Result<_, Refusal>>()?;
         let failure = Failure::default();
@@ -213,7 +207,7 @@ fn unknown(lead: &str) -> Refusal {
 
 fn missing(store: &LeadStore, place: u32) -> Refusal {
     if store.is_in_bin(place) {
-        Refusal::new("ENTITY_IS_DELETED", "entity is deleted")
+        Refusal::deleted()
     } else {
         unknown(&id::lead(place))
     }

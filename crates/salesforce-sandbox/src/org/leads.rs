@@ -99,6 +99,7 @@ impl LeadStore {
     }
 
     /// The place of the next new lead: those of all others are below.
+    #[cfg(test)]
     pub(crate) fn places(&self) -> u32 {
         self.next_place
     }

@@ -66,6 +66,17 @@ impl Refusal {
         )
     }
 
+    /// For a lead in the recycle bin.
+    pub(crate) fn deleted() -> Refusal {
+        Refusal::new("ENTITY_IS_DELETED", "entity is deleted")
+    }
+
+    /// For a lead that is read-only.
+    pub(crate) fn converted() -> Refusal {
+        let text = "cannot reference converted lead";
+        Refusal::new("CANNOT_UPDATE_CONVERTED_LEAD", text)
+    }
+
     /// For a well-formed id of no record.
     pub(crate) fn unknown_id() -> Refusal {
         Refusal::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")

@@ -64,7 +64,7 @@ impl<'s> Save<'s> {
             Target::New => return Ok(None),
             Target::Place(place) if self.store.get(*place).is_some() => return Ok(Some(*place)),
             Target::Place(place) if self.store.is_in_bin(*place) => {
-                return Err(failed(is_deleted()));
+                return Err(failed(Refusal::deleted()));
             }
             Target::Place(_) => return Err(Outcome::Missing),
             Target::Key { field, value } => (*field, value),
@@ -108,8 +108,7 @@ impl<'s> Save<'s> {
         }
         let is_converted = self.store.get(place).is_some_and(|lead| lead.converted);
         if is_converted && !self.options.delete {
-            let text = "cannot reference converted lead";
-            return Err(failed(Refusal::new("CANNOT_UPDATE_CONVERTED_LEAD", text)));
+            return Err(failed(Refusal::converted()));
         }
         Ok(())
     }
@@ -357,10 +356,6 @@ impl<'s> Save<'s> {
 
 fn failed(refusal: Refusal) -> Outcome {
     Outcome::Failed(vec![refusal])
-}
-
-pub(super) fn is_deleted() -> Refusal {
-    Refusal::new("ENTITY_IS_DELETED", "entity is deleted")
 }
 
 /// A unique value that another lead has (facts 7.1).

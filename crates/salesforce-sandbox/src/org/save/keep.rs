@@ -1,7 +1,7 @@
 //! The steps as a record is stored: uniqueness, storage, assignment, and what is written in the end.
 use std::borrow::Cow;
 
-use super::judge::{is_deleted, taken};
+use super::judge::taken;
 use super::{Outcome, Save, Verdict};
 use crate::org::Refusal;
 use crate::org::draft::{Draft, Target};
@@ -112,7 +112,7 @@ impl<'s> Save<'s> {
         }
         let stamp = self.options.stamp();
         let Some(before) = self.store.update(place, &values, stamp) else {
-            return Outcome::Failed(vec![is_deleted()]);
+            return Outcome::Failed(vec![Refusal::deleted()]);
         };
         if let Some(undo) = self.undo.as_deref_mut() {
             undo.push((place, Some(before)));
@@ -127,7 +127,7 @@ impl<'s> Save<'s> {
             self.store.delete(place, self.options.stamp())
         };
         let Some(before) = deleted else {
-            return Outcome::Failed(vec![is_deleted()]);
+            return Outcome::Failed(vec![Refusal::deleted()]);
         };
         if let Some(undo) = self.undo.as_deref_mut() {
             undo.push((place, Some(before)));

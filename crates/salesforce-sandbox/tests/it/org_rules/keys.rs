@@ -56,6 +56,15 @@ fn only_a_unique_key_can_be_blind_to_case() {
         check_accepted(&upsert(&org, field, &[json!({ field: "KEY" })])[0], false);
     }
     assert_eq!(org.sandbox.stats().leads, 4);
+    // Queries mind the case of unique fields alone.
+    let count = |field: &str| {
+        let path = format!("/services/data/v67.0/query?q=SELECT+Id+FROM+Lead+WHERE+{field}='key'");
+        org.get(&path).json()["totalSize"].clone()
+    };
+    assert_eq!(
+        (count("Plain__c"), count("Sensitive__c")),
+        (json!(2), json!(1))
+    );
 }
 
 #[test]
