@@ -18,8 +18,9 @@ in memory and gone afterwards.
 Without --config it is the demo org: client id `leadstream-demo`, client secret \
 `leadstream-demo-secret`, user `integration@leadstream.example`, external id field `MySQL_Id__c`.
 
-On a loopback address it also answers the control endpoints: GET /__sandbox/stats, \
-/__sandbox/leads, /__sandbox/requests, and GET, POST, DELETE /__sandbox/faults.";
+On a loopback address it also shows a page (GET /) and answers the control endpoints: GET \
+/__sandbox lists them, GET /__sandbox/stats, /__sandbox/leads, /__sandbox/requests, and GET, POST, \
+DELETE /__sandbox/faults are the first of them.";
 
 /// Arguments of the sandbox command.
 #[derive(Debug, Clone, clap::Args)]
@@ -55,8 +56,23 @@ pub fn serve_until_signal(listen: SocketAddr, config: OrgConfig) -> Result<(), E
     )
     .and_then(|()| stdout.flush())
     .map_err(Error::Announce)?;
+    tell_seeds(&sandbox);
     // A closed channel means that the runtime is gone, which ends the service just the same.
     let _ = signal.recv();
     sandbox.stop();
     Ok(())
+}
+
+/// Tells the seeds of configured faults, so that a run can be repeated.
+fn tell_seeds(sandbox: &Sandbox) {
+    for status in sandbox.faults().list() {
+        if let (Some(share), Some(seed)) = (status.fault.probability, status.fault.seed) {
+            // A closed stderr is no reason not to serve.
+            let _ = writeln!(
+                std::io::stderr(),
+                "fault {} acts with probability {share}, seed {seed}",
+                status.id.0
+            );
+        }
+    }
 }

@@ -3,9 +3,11 @@
 //! Owns: the defaults (the demo org) and the checks that no org may violate. All mistakes are reported at once.
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::edition::{Allocation, Edition};
+use crate::faults::Fault;
 pub use crate::logins::{AppConfig, UserConfig};
 use crate::rules::{
     AssignmentRule, Country, DuplicateKey, DuplicateRule, Owner, RecordType, Rules, Trigger,
@@ -25,6 +27,12 @@ pub struct OrgConfig {
     pub fields: Vec<CustomField>,
     /// Names of fields that the integration user may not see; they then do not exist for it.
     pub hidden_fields: Vec<String>,
+    /// What was bought. In a file it sets what the file does not name of `organization_type`, `is_sandbox`,
+    /// `daily_api_requests`, `daily_api_mode` and `concurrent_long_requests`; in Rust start from
+    /// [`OrgConfig::for_edition`].
+    pub edition: Option<Edition>,
+    /// Salesforce licences, on which the daily calls of some editions depend.
+    pub user_licences: Option<u64>,
     /// Name of the organization, at most 80 characters.
     pub organization_name: String,
     /// Edition of the organization, as its record names it.
@@ -39,6 +47,17 @@ pub struct OrgConfig {
     pub daily_api_requests: u64,
     /// What happens when they are used up.
     pub daily_api_mode: QuotaMode,
+    /// Calls in progress for 20 seconds or more at which every new call is refused.
+    pub concurrent_long_requests: u64,
+    /// Calls beyond a soft allocation after which calls are refused all the same; never when absent.
+    pub daily_api_overshoot: Option<u64>,
+    /// Calls per rolling 24 hours of each app; told to clients, not enforced. Not told when absent.
+    pub per_app_limit: Option<u64>,
+    /// Room for leads, 2 KB each: when it is used up inserts are refused. When absent it is never used up.
+    pub data_storage_mb: Option<u64>,
+    /// Faults that are armed from the start.
+    #[serde(deserialize_with = "crate::faults::read_list")]
+    pub faults: Vec<Fault>,
     /// Batches of bulk jobs per rolling 24 hours, each of up to 10,000 rows.
     pub daily_bulk_batches: u64,
     /// Rows of bulk jobs per rolling 24 hours.
@@ -104,8 +123,6 @@ pub struct OrgConfig {
     pub recycle_bin_days: u32,
     /// Deleted leads that are kept; older ones are gone for good.
     pub recycle_bin_leads: usize,
-    /// A lead counts as 2 KB; beyond it inserts are refused.
-    pub data_storage_mb: u64,
 }
 
 impl Default for OrgConfig {
@@ -115,6 +132,13 @@ impl Default for OrgConfig {
             users: Vec::new(),
             fields: demo_fields(),
             hidden_fields: Vec::new(),
+            edition: None,
+            user_licences: None,
+            concurrent_long_requests: 25,
+            daily_api_overshoot: None,
+            per_app_limit: None,
+            data_storage_mb: None,
+            faults: Vec::new(),
             organization_name: "Sandbox".into(),
             organization_type: "Enterprise Edition".into(),
             is_sandbox: false,
@@ -160,13 +184,12 @@ impl Default for OrgConfig {
             recycle_bin_days: 15,
             // 25 for each megabyte of the storage.
             recycle_bin_leads: 256_000,
-            data_storage_mb: 10_240,
         }
     }
 }
 
-/// Hard: refused exactly at the limit. Soft: counted, never refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Hard: refused exactly at the limit. Soft: counted, refused at an undisclosed cap or never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaMode {
     /// Developer Edition, trials and sandboxes.
@@ -227,10 +250,52 @@ impl OrgConfig {
             path: path.into(),
             source,
         })?;
-        toml::from_str(&text).map_err(|source| Error::ParseConfig {
+        OrgConfig::parse(&text).map_err(|source| Error::ParseConfig {
             path: path.into(),
             source: Box::new(source),
         })
+    }
+
+    /// The demo org with the limits of an edition (facts 6.1).
+    #[must_use]
+    pub fn for_edition(edition: Edition, user_licences: Option<u64>) -> OrgConfig {
+        let mut config = OrgConfig {
+            edition: Some(edition),
+            user_licences,
+            ..OrgConfig::default()
+        };
+        config.take(edition.allocation(user_licences), |_| false);
+        config
+    }
+
+    /// Reads TOML; what contradicts itself is for [`OrgConfig::mistakes`].
+    pub(crate) fn parse(text: &str) -> Result<OrgConfig, toml::de::Error> {
+        let mut config: OrgConfig = toml::from_str(text)?;
+        if let Some(edition) = config.edition {
+            // What is said wins over what the edition brings along.
+            let said: toml::Table = toml::from_str(text)?;
+            let allocation = edition.allocation(config.user_licences);
+            config.take(allocation, |key| said.contains_key(key));
+        }
+        Ok(config)
+    }
+
+    fn take(&mut self, allocation: Allocation, is_said: impl Fn(&str) -> bool) {
+        if !is_said("organization_type") {
+            self.organization_type = allocation.organization_type.into();
+        }
+        if !is_said("is_sandbox") {
+            self.is_sandbox = allocation.is_sandbox;
+        }
+        if !is_said("daily_api_requests") {
+            self.daily_api_requests = allocation.daily_api_requests;
+        }
+        if !is_said("daily_api_mode") {
+            self.daily_api_mode = allocation.daily_api_mode;
+        }
+        if !is_said("concurrent_long_requests") {
+            self.concurrent_long_requests = allocation.concurrent_long_requests;
+        }
     }
 
     /// Every mistake in the configuration, as sentences that name the key.
@@ -284,17 +349,34 @@ impl OrgConfig {
                 ));
             }
         }
-        if self.daily_api_requests == 0 {
-            found.push("daily_api_requests must be at least 1".into());
-        }
-        // Rows are found by 32-bit offsets.
-        if self.max_bulk_content_bytes > 1 << 31 {
-            found.push("max_bulk_content_bytes must be at most 2147483648".into());
+        self.check_limits(&mut found);
+        for (i, fault) in self.faults.iter().enumerate() {
+            let named = |mistake| format!("faults[{i}].{mistake}");
+            found.extend(fault.mistakes().into_iter().map(named));
         }
         if let Err(mistakes) = Rules::compile(self, &Schema::new(self)) {
             found.extend(mistakes);
         }
         found
+    }
+
+    fn check_limits(&self, found: &mut Vec<String>) {
+        if self.daily_api_requests == 0 {
+            found.push("daily_api_requests must be at least 1".into());
+        }
+        if self.concurrent_long_requests == 0 {
+            found.push("concurrent_long_requests must be at least 1".into());
+        }
+        if self.daily_api_overshoot.is_some() && self.daily_api_mode == QuotaMode::Hard {
+            found.push("daily_api_overshoot is for daily_api_mode = \"soft\" alone".into());
+        }
+        if self.user_licences.is_some() && self.edition.is_none() {
+            found.push("user_licences needs an edition".into());
+        }
+        // Rows are found by 32-bit offsets.
+        if self.max_bulk_content_bytes > 1 << 31 {
+            found.push("max_bulk_content_bytes must be at most 2147483648".into());
+        }
     }
 
     /// The countries of the state and country picklists.

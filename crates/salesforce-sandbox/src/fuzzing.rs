@@ -31,10 +31,14 @@ pub fn proofs(bytes: &[u8]) {
 /// Configuration files, and faults as the control endpoint takes them.
 pub fn configuration(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    if let Ok(config) = toml::from_str::<OrgConfig>(&text) {
+    if let Ok(config) = OrgConfig::parse(&text) {
         let _ = config.mistakes();
     }
-    let _ = serde_json::from_slice::<Fault>(bytes);
+    if let Ok(value) = serde_json::from_slice(bytes)
+        && let Ok(fault) = Fault::from_json(&value)
+    {
+        let _ = fault.mistakes();
+    }
 }
 
 /// Queries, as far as they get: parsed, checked, run over one lead, or refused.

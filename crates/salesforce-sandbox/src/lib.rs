@@ -3,6 +3,7 @@
 //! The map:
 //! - `sandbox`: life cycle of one org and its listener (start, stop, refuse connections, resume).
 //! - `config`: what the org is made of (apps, fields, limits), as TOML or as Rust values.
+//! - `edition`: what was bought, and the limits that come with it.
 //! - `logins`: the apps and users of the configuration.
 //! - `schema`: the objects: their fields, what describe says of them.
 //! - `soql`: queries: what they say, whether they may, which rows answer them.
@@ -13,6 +14,7 @@
 //! - `oauth`: who may log in, and with which proof: grants, approvals, passwords.
 //! - `faults`: what shall go wrong, how often, and for whom.
 //! - `watch`: the request log, counters, and waiting for a condition on them.
+//! - `shape`: reading JSON objects with a word on each wrong key.
 //! - `http`: requests in, replies out; the only module that knows the wire.
 //! - `command`: the command line of the `salesforce-sandbox` binary.
 //!
@@ -23,6 +25,7 @@ mod bulk;
 mod clock;
 pub mod command;
 pub mod config;
+mod edition;
 mod error;
 pub mod faults;
 #[cfg(feature = "fuzzing")]
@@ -35,6 +38,7 @@ mod org;
 pub mod rules;
 pub mod sandbox;
 pub mod schema;
+mod shape;
 mod soql;
 mod value;
 pub mod watch;
@@ -42,9 +46,15 @@ pub mod watch;
 pub use bulk::{JobSnapshot, JobState};
 pub use command::serve_until_signal;
 pub use config::{AppConfig, CustomField, OrgConfig, QuotaMode, UserConfig};
+pub use edition::Edition;
 pub use error::Error;
-pub use faults::{Action, Endpoint, Fault, FaultId, FaultStatus, Faults, Outage};
-pub use org::{Administrator, LeadSnapshot, Refused};
+pub use faults::{
+    Action, Endpoint, Fault, FaultId, FaultState, FaultStatus, Faults, HeldId, HeldRequest, Outage,
+    Preset, RecordError,
+};
+pub use org::{
+    Administrator, Allowance, LeadSnapshot, OrgSnapshot, Overview, Refused, UsageReport,
+};
 pub use sandbox::Sandbox;
 pub use schema::FieldType;
 pub use watch::{RequestRecord, Stats};

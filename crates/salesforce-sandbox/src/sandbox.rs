@@ -15,7 +15,7 @@ use crate::bulk::{self, JobSnapshot};
 use crate::faults::Faults;
 use crate::http;
 use crate::http::wire::{Cut, WireListener, Wires};
-use crate::org::{Administrator, LeadSnapshot, Org, lock};
+use crate::org::{Administrator, LeadSnapshot, Org, OrgSnapshot, UsageReport, lock};
 use crate::watch::{RequestRecord, Stats};
 use crate::{Error, OrgConfig};
 
@@ -97,6 +97,50 @@ impl Sandbox {
     #[must_use]
     pub fn leads(&self) -> Vec<LeadSnapshot> {
         self.org.leads().snapshot(&self.org.schema, 0, usize::MAX)
+    }
+
+    /// The lead of an id.
+    #[must_use]
+    pub fn lead(&self, id: &str) -> Option<LeadSnapshot> {
+        self.org.lead(id)
+    }
+
+    /// The leads whose field (an external id or Email) holds one of the keys, in the order of the keys; none when the
+    /// field is no key.
+    pub fn leads_by_key<'k>(
+        &self,
+        field: &str,
+        keys: impl IntoIterator<Item = &'k str>,
+    ) -> Option<Vec<LeadSnapshot>> {
+        self.org.leads_by_key(field, keys)
+    }
+
+    /// Everything that the org holds but for its request log.
+    #[must_use]
+    pub fn snapshot(&self) -> OrgSnapshot {
+        self.org.snapshot()
+    }
+
+    /// What is used of the limits.
+    #[must_use]
+    pub fn usage(&self) -> UsageReport {
+        self.org.usage()
+    }
+
+    /// Uses up daily API calls and Bulk batches, as other integrations of the org would.
+    pub fn use_up(&self, api_calls: u64, bulk_batches: u64) {
+        self.org.use_up(api_calls, bulk_batches);
+    }
+
+    /// Deletes every lead for good.
+    pub fn empty(&self) {
+        self.org.empty();
+    }
+
+    /// Makes the org what it was at its start, but for the clock, which never goes back, and for ids, which are never
+    /// given twice. Requests in progress go on, those that were held among them; bulk jobs do not.
+    pub fn reset(&self) {
+        self.org.reset();
     }
 
     /// All bulk jobs that are still known, oldest first.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::job::{Definition, Job, Progress};
 use super::state::JobState;
+use crate::faults::{FaultId, Hold};
 use crate::org::id;
 use crate::value::calendar;
 
@@ -36,6 +37,20 @@ impl Job {
     /// The 18-character id.
     pub(crate) fn id(&self) -> String {
         id::job(self.number)
+    }
+
+    /// How it is shown while a fault holds it.
+    pub(super) fn held_by(&self, fault: FaultId) -> Hold {
+        let kind = match self.definition {
+            Definition::Ingest(_) => "ingest",
+            Definition::Query { .. } => "query",
+        };
+        Hold::of_job(
+            fault,
+            kind,
+            &self.id(),
+            self.look(|progress| progress.rows()),
+        )
     }
 
     pub(super) fn job_type(&self) -> &'static str {

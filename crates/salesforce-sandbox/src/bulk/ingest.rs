@@ -16,8 +16,8 @@ use super::request::{IngestRequest, Operation};
 use super::row_error;
 use super::rows::RowReader;
 use super::shuffle::Shuffle;
-use crate::faults::{JobPlan, hold};
-use crate::org::{Org, Outcome, Refusal, Transaction, WriteOptions, ambiguous};
+use crate::faults::{self, JobPlan, hold};
+use crate::org::{Draft, Org, Outcome, Refusal, Transaction, WriteOptions, ambiguous};
 
 /// Rows of the scan between two pauses.
 const SCAN_ROWS: usize = 10_000;
@@ -44,7 +44,7 @@ pub(super) async fn run(
     content: Bytes,
     plan: &JobPlan,
 ) -> Result<(), Stop> {
-    wait_at(org, plan, 0..=0).await?;
+    wait_at(org, job, plan, 0..=0).await?;
     let header = header::read(&org.schema, &content, request.dialect).map_err(Stop::Failed)?;
     let ledger = scan(&content, &header, request.dialect).await?;
     let rows = ledger.rows();
@@ -91,9 +91,14 @@ async fn scan(content: &Bytes, header: &Header, dialect: Dialect) -> Result<Ledg
 }
 
 /// Holds or fails the job when its faults say so after that many rows.
-async fn wait_at(org: &Org, plan: &JobPlan, rows: RangeInclusive<u64>) -> Result<(), Stop> {
+async fn wait_at(
+    org: &Org,
+    job: &Job,
+    plan: &JobPlan,
+    rows: RangeInclusive<u64>,
+) -> Result<(), Stop> {
     for (_, fault) in plan.holds.iter().filter(|(after, _)| rows.contains(after)) {
-        hold(org, *fault).await;
+        hold(org, job.held_by(*fault), false).await;
     }
     match &plan.fail {
         Some((after, message)) if rows.contains(after) => Err(Stop::Failed(message.clone())),
@@ -127,7 +132,7 @@ impl Ingest<'_> {
             let mut rows = self.rows_of(chunk_at(step));
             while !rows.is_empty() {
                 if done > 0 {
-                    wait_at(self.org, self.plan, done..=done).await?;
+                    wait_at(self.org, self.job, self.plan, done..=done).await?;
                 }
                 let count = rows.len().min(self.rows_until_stop(done));
                 // The semaphore is never closed, and nothing depends on the turn but fairness.
@@ -140,7 +145,7 @@ impl Ingest<'_> {
             tokio::task::yield_now().await;
         }
         // Faults that wait for more rows than there are act at the end.
-        wait_at(self.org, self.plan, done.max(1)..=u64::MAX).await
+        wait_at(self.org, self.job, self.plan, done.max(1)..=u64::MAX).await
     }
 
     fn rows_of(&self, chunk: usize) -> Range<usize> {
@@ -195,11 +200,8 @@ impl Ingest<'_> {
             self.org.faults.plan_job_records(&keys)
         };
         let hits = refused.len() as u64;
-        for (index, refusal) in refused {
-            if let Some(draft) = drafts.get_mut(index) {
-                draft.refuse(refusal);
-            }
-        }
+        let id_of = |draft: &Draft<'_>| draft.lead_id(&mut self.org.leads(), &self.org.schema);
+        faults::refuse_picked(&mut drafts, refused, id_of);
         let in_progress = {
             let keys = drafts
                 .iter()
@@ -219,19 +221,18 @@ impl Ingest<'_> {
         };
         // Users are numbered far below that.
         let user = u16::try_from(self.job.created_by).unwrap_or_default();
-        let (outcomes, totals) = self.job.write_rows(now, |ledger| {
+        let (outcomes, trigger_runs) = self.job.write_rows(now, |ledger| {
             let mut transaction = Transaction::begin(self.org, false).by(user);
             let outcomes = transaction.write(drafts, options);
-            let store = transaction.store();
-            let totals = (store.count(), store.trigger_runs);
+            let trigger_runs = transaction.take_trigger_runs();
             drop(transaction);
             for (row, (outcome, place)) in rows.zip(outcomes.iter().zip(&places)) {
                 self.note(ledger, row, outcome, *place);
             }
-            (outcomes, totals)
+            (outcomes, trigger_runs)
         })?;
         drop(in_progress);
-        self.count(&outcomes, totals, hits);
+        self.count(&outcomes, trigger_runs, hits);
         let finished = self.org.clock.monotonic_micros();
         self.job.worked(finished.saturating_sub(started));
         Ok(())
@@ -264,15 +265,15 @@ impl Ingest<'_> {
         ledger.refused(row, &row_error::format(refusals), place);
     }
 
-    /// `totals`: leads in the org, and runs of triggers since its start.
-    fn count(&self, outcomes: &[Outcome], totals: (u64, u64), faults: u64) {
+    fn count(&self, outcomes: &[Outcome], trigger_runs: u64, faults: u64) {
         let of =
             |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|o| wanted(o)).count() as u64;
         let created = of(|o| matches!(o, Outcome::Created(_)));
         let updated = of(|o| matches!(o, Outcome::Updated(_)));
         let refused = of(|o| !o.is_written());
         self.org.watch.count(|stats| {
-            (stats.leads, stats.trigger_runs) = totals;
+            stats.leads = self.org.lead_count();
+            stats.trigger_runs += trigger_runs;
             stats.records_created += created;
             stats.records_upserted += created + updated;
             stats.records_rejected += refused;

@@ -164,6 +164,15 @@ impl Job {
         Ok(())
     }
 
+    /// Deletes it whatever its state; whoever works on it stops at the next chunk.
+    pub(super) fn forget(&self) {
+        let mut progress = lock(&self.progress);
+        progress.deleted = true;
+        if !progress.state.is_terminal() {
+            progress.state = JobState::Aborted;
+        }
+    }
+
     /// From UploadComplete to InProgress; the data of an ingest job.
     pub(super) fn begin(&self, now: Moment, vanishes_when_seen: bool) -> Result<Bytes, Gone> {
         let mut progress = lock(&self.progress);

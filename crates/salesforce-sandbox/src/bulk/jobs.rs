@@ -210,6 +210,17 @@ impl Bulk {
         jobs.iter().map(|job| job.snapshot()).collect()
     }
 
+    /// The newest jobs, newest first.
+    pub(crate) fn newest(&self, most: usize, now: Moment) -> Vec<JobSnapshot> {
+        let jobs: Vec<Arc<Job>> = {
+            let mut jobs = lock(&self.jobs);
+            jobs.sweep(now.wall_micros);
+            let newest = jobs.by_number.values().rev().take(most);
+            newest.map(Arc::clone).collect()
+        };
+        jobs.iter().map(|job| job.snapshot()).collect()
+    }
+
     /// One of the three result files of an ingest job.
     pub(crate) fn result_file(
         &self,
@@ -249,6 +260,21 @@ impl Bulk {
             "ApiBulkRecords Limit exceeded."
         };
         Err(format!("ExceededQuota : {text}"))
+    }
+
+    /// Counts batches that nobody made here.
+    pub(crate) fn use_up_batches(&self, batches: u64, now: Moment) {
+        lock(&self.allocation).use_up_batches(batches, now.monotonic_micros);
+    }
+
+    /// Forgets every job, whatever it is at, and what was used up.
+    pub(crate) fn clear(&self) {
+        lock(&self.queue).clear();
+        let jobs = std::mem::take(&mut lock(&self.jobs).by_number);
+        for job in jobs.values() {
+            job.forget();
+        }
+        *lock(&self.allocation) = Allocation::default();
     }
 
     /// Batches of the last 24 hours.

@@ -49,6 +49,10 @@ impl Allocation {
         enough
     }
 
+    pub(super) fn use_up_batches(&mut self, batches: u64, now_micros: u64) {
+        self.batches.count_many(batches, now_micros);
+    }
+
     pub(super) fn batches_used(&mut self, now_micros: u64) -> u64 {
         self.batches.used(now_micros)
     }

@@ -63,7 +63,7 @@ async fn process(org: Arc<Org>, job: Arc<Job>) -> Result<Option<QueryResults>, S
         }
         Definition::Query { request, .. } => {
             for (_, fault) in &plan.holds {
-                hold(&org, *fault).await;
+                hold(&org, job.held_by(*fault), false).await;
             }
             if let Some((_, message)) = &plan.fail {
                 return Err(Stop::Failed(message.clone()));

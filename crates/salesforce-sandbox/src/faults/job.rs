@@ -3,9 +3,17 @@
 //! A job is drawn once, when it starts; `times` and `skip` of its faults count jobs. Records are drawn chunk by chunk.
 use std::time::Duration;
 
-use super::plan::{Armed, ArmedFault};
-use super::{Action, Endpoint, FaultId, Plan};
+use super::armed::{Armed, ArmedFault};
+use super::{Action, Endpoint, FaultId, Occasion, Plan};
 use crate::org::Refusal;
+
+/// A job has neither method nor path: faults that name one are for requests alone.
+const JOB: Occasion<'static> = Occasion {
+    endpoint: Endpoint::Bulk,
+    method: "",
+    path: "",
+    keys: &[],
+};
 
 /// What happens to one bulk job.
 #[derive(Debug, Default)]
@@ -21,10 +29,13 @@ pub(crate) struct JobPlan {
 }
 
 impl Armed {
-    pub(super) fn plan_job(&mut self) -> JobPlan {
+    pub(super) fn plan_job(&mut self, now_micros: u64) -> JobPlan {
         let mut plan = JobPlan::default();
         for armed in &mut self.faults {
-            if armed.is_for_jobs() && armed.is_for(Endpoint::Bulk) && armed.draw(&[]) {
+            if armed.fault.action.is_on_jobs()
+                && armed.is_for(&JOB, now_micros)
+                && armed.draw::<&str>(&[])
+            {
                 plan.hits += 1;
                 armed.act_on_job(&mut plan);
             }
@@ -32,11 +43,15 @@ impl Armed {
         plan
     }
 
-    pub(super) fn plan_job_records(&mut self, keys: &[&str]) -> Vec<(usize, Refusal)> {
+    pub(super) fn plan_job_records(
+        &mut self,
+        keys: &[&str],
+        now_micros: u64,
+    ) -> Vec<(usize, Vec<Refusal>)> {
         let mut plan = Plan::default();
         for armed in &mut self.faults {
-            if armed.is_for(Endpoint::Bulk) {
-                armed.draw_records(keys, &mut plan);
+            if armed.fault.action.is_on_records() && armed.is_for(&JOB, now_micros) {
+                armed.draw_records(keys, &self.hasher, &mut plan);
             }
         }
         plan.records
@@ -44,18 +59,6 @@ impl Armed {
 }
 
 impl ArmedFault {
-    /// Whether it acts on bulk jobs as such, and not on requests or records.
-    pub(super) fn is_for_jobs(&self) -> bool {
-        matches!(
-            self.fault.action,
-            Action::BulkFail { .. }
-                | Action::BulkHold { .. }
-                | Action::BulkDelay { .. }
-                | Action::BulkShuffle
-                | Action::BulkExpire
-        )
-    }
-
     fn act_on_job(&self, plan: &mut JobPlan) {
         match &self.fault.action {
             Action::BulkFail {
@@ -64,10 +67,11 @@ impl ArmedFault {
             } if plan.fail.is_none() => plan.fail = Some((*after_rows, message.clone())),
             Action::BulkHold { after_rows } => plan.holds.push((*after_rows, self.id)),
             Action::BulkDelay { milliseconds } => {
-                plan.chunk_delay += Duration::from_millis(*milliseconds);
+                let delay = Duration::from_millis(*milliseconds);
+                plan.chunk_delay = plan.chunk_delay.saturating_add(delay);
             }
-            Action::BulkShuffle => plan.shuffle = true,
-            Action::BulkExpire => plan.expire = true,
+            Action::BulkShuffle {} => plan.shuffle = true,
+            Action::BulkExpire {} => plan.expire = true,
             _ => {}
         }
     }

@@ -4,29 +4,32 @@
 use axum::http::{HeaderValue, header};
 use serde_json::json;
 
-use super::call::Request;
+use super::call::{Call, Request};
 use super::faulted;
+use super::limits;
 use super::reply::Reply;
-use super::rest;
 use crate::faults::Endpoint;
 use crate::org::Org;
 
 /// Answers any request: 400, for one reason or the other.
-pub(super) async fn answer(org: &Org, request: &Request) -> Reply {
+pub(super) async fn answer(org: &Org, call: &Call) -> Reply {
+    let request = &call.request;
     let token = request.header("x-sfdc-session");
-    let plan = org.faults.plan(Endpoint::Other, &[]);
+    let plan = org.faults.plan(&call.occasion(Endpoint::Other));
     faulted::run(org, token, plan, || refuse(org, request)).await
 }
 
 fn refuse(org: &Org, request: &Request) -> Reply {
     let token = request.header("x-sfdc-session").unwrap_or_default();
     let now = org.clock.monotonic_micros();
-    if org.sessions().touch(token, now).is_none() {
+    let holder = org.sessions().touch(token, now);
+    let Some(identity) = holder else {
         return error(request, "InvalidSessionId", "Invalid session id");
-    }
-    if let Err(reply) = rest::spend(org) {
-        return reply;
-    }
+    };
+    let _in_progress = match limits::admit(org, identity.app) {
+        Ok(guard) => guard,
+        Err(refusal) => return Reply::error(403, &refusal),
+    };
     error(
         request,
         "FeatureNotEnabled",

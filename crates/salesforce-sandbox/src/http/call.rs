@@ -7,14 +7,18 @@ use std::io::Read;
 use std::pin::Pin;
 
 use axum::body::{Body, HttpBody};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
 use flate2::read::{GzDecoder, ZlibDecoder};
 
 use super::reply::Reply;
+use crate::faults::{Endpoint, Occasion};
 use crate::org::{Org, Refusal};
 use crate::watch::{RequestRecord, Ticket};
+
+/// The log keeps thousands of headers, each of which may be as long as a client likes.
+const LOGGED_CHARACTERS: usize = 256;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -33,8 +37,10 @@ pub(crate) struct Call {
     pub(crate) request: Request,
     /// The token of an authenticated call.
     pub(crate) token: Option<String>,
+    /// Number of the app that it authenticated as.
+    pub(crate) app: Option<usize>,
     pub(crate) ticket: Ticket,
-    uri_bytes: usize,
+    uri: Uri,
 }
 
 /// Why a body could not be read.
@@ -93,11 +99,8 @@ impl Call {
     pub(crate) fn new(org: &Org, parts: Parts) -> Call {
         let path = parts.uri.path();
         let header = |name: &str| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|v| v.to_str().ok())
-                .map(str::to_owned)
+            let value = parts.headers.get(name)?.to_str().ok()?;
+            Some(value.chars().take(LOGGED_CHARACTERS).collect::<String>())
         };
         let record = RequestRecord {
             method: parts.method.as_str().to_owned(),
@@ -105,6 +108,9 @@ impl Call {
             auto_assign: header("sforce-auto-assign"),
             call_options: header("sforce-call-options"),
             content_encoding: header("content-encoding"),
+            duplicate_rule: header("sforce-duplicate-rule-header"),
+            accept: header("accept"),
+            user_agent: header("user-agent"),
             arrived_monotonic_micros: org.clock.monotonic_micros(),
             arrived_wall_micros: org.clock.wall_micros(),
             ..RequestRecord::default()
@@ -117,8 +123,9 @@ impl Call {
                 headers: parts.headers,
                 body: Bytes::new(),
             },
-            uri_bytes: parts.uri.path_and_query().map_or(0, |p| p.as_str().len()),
+            uri: parts.uri,
             token: None,
+            app: None,
             ticket: Ticket::unnumbered(record),
         }
     }
@@ -131,13 +138,28 @@ impl Call {
     /// Writes the log entry.
     pub(crate) fn finish(&mut self, org: &Org, reply: &Reply) {
         let mut record = std::mem::take(&mut self.ticket.record);
-        record.status = (!reply.cut).then_some(reply.status);
+        record.status = reply.is_sent().then_some(reply.status);
         record.answered_monotonic_micros = org.clock.monotonic_micros();
         org.watch.finish(record);
     }
 
+    /// As sent, without the query.
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// As sent.
+    pub(crate) fn path_and_query(&self) -> &str {
+        self.uri.path_and_query().map_or("", |p| p.as_str())
+    }
+
     pub(crate) fn uri_bytes(&self) -> usize {
-        self.uri_bytes
+        self.path_and_query().len()
+    }
+
+    /// How faults see it before its records are understood.
+    pub(crate) fn occasion(&self, endpoint: Endpoint) -> Occasion<'_> {
+        Occasion::of(endpoint, &self.ticket.record, &[])
     }
 
     pub(crate) fn header_bytes(&self) -> usize {

@@ -61,10 +61,10 @@ pub(crate) fn conversation(runtime: &Runtime, bytes: &[u8]) {
         let shown = request.uri().clone();
         let reply = runtime.block_on(serve(Arc::clone(&org), request));
         assert!(
-            reply.cut || reply.status != 500,
+            !reply.is_sent() || reply.status != 500,
             "{shown} was answered with 500"
         );
-        if is_rest && !reply.cut && reply.status >= 400 {
+        if is_rest && reply.is_sent() && reply.status >= 400 {
             let errors: serde_json::Value = serde_json::from_slice(&reply.body)
                 .unwrap_or_else(|error| panic!("{shown}: a refusal that is no JSON: {error}"));
             // A tree tells of its records instead (facts 4).

@@ -8,7 +8,7 @@ use super::faulted;
 use super::parameters::{self, Format, parameters};
 use super::reply::Reply;
 use super::rest::{self, VERSIONS};
-use crate::faults::{Endpoint, Refuse};
+use crate::faults::{Endpoint, Instead};
 use crate::oauth::Parameters;
 use crate::org::{Identity, Org, User, id};
 
@@ -191,12 +191,13 @@ async fn answer(
     let request = &call.request;
     let parameters = parameters(request);
     let token = bearer(request, &parameters);
-    let mut plan = org.faults.plan(Endpoint::Other, &[]);
+    let mut plan = org.faults.plan(&call.occasion(Endpoint::Other));
     let expired = plan
         .refuse
-        .take_if(|refuse| matches!(refuse, Refuse::SessionExpired { .. }));
+        .take_if(|refuse| matches!(refuse, Instead::SessionExpired { .. }));
     faulted::run(org, None, plan, || {
-        if let (Some(Refuse::SessionExpired { revoke: true, .. }), Some(token)) = (&expired, &token)
+        if let (Some(Instead::SessionExpired { revoke: true, .. }), Some(token)) =
+            (&expired, &token)
         {
             org.sessions().revoke(token);
         }

@@ -39,7 +39,7 @@ pub(super) async fn answer(
         return Reply::error(404, &Refusal::not_found());
     };
     let endpoint = endpoint(method, rest);
-    let plan = org.faults.plan(endpoint, &[]);
+    let plan = org.faults.plan(&call.occasion(endpoint));
     let caller = Caller {
         user: identity.user,
         version,

@@ -10,7 +10,7 @@ mod collections;
 mod composite;
 mod condition;
 mod control;
-mod control_leads;
+mod delivery;
 mod envelope;
 mod faulted;
 #[cfg(feature = "fuzzing")]
@@ -18,7 +18,9 @@ pub(crate) mod fuzzing;
 mod identity;
 mod jobs;
 mod json;
+mod limits;
 mod objects;
+mod page;
 mod parameters;
 mod pieces;
 mod pretty;
@@ -48,6 +50,7 @@ use axum::response::Response;
 use crate::faults::{Endpoint, Outage};
 use crate::org::{Org, Refusal};
 use call::{Call, ReadError};
+use delivery::Delivery;
 use reply::Reply;
 use wire::{Cut, WireHandle};
 
@@ -75,8 +78,11 @@ async fn entry(
             &Refusal::new("UNKNOWN_EXCEPTION", "An unexpected error occurred."),
         ),
     };
-    if reply.cut {
-        wire.cut(Cut::Reset);
+    match reply.delivery {
+        Delivery::Cut => wire.cut(Cut::Reset),
+        // Ends with the connection, whose task then drops this future.
+        Delivery::Stall => std::future::pending().await,
+        Delivery::Whole | Delivery::Paced(_) => {}
     }
     reply.into_response()
 }
@@ -84,28 +90,37 @@ async fn entry(
 async fn serve(org: Arc<Org>, request: Request<Body>) -> Reply {
     let (parts, body) = request.into_parts();
     let mut call = Call::new(&org, parts);
-    if call
-        .request
-        .segments
-        .first()
-        .is_some_and(|first| first == "__sandbox")
-    {
+    if control::is_for(&org, &call.request) {
         return control::answer(&org, &mut call, body).await;
     }
     call.arrive(&org);
-    let reply = match org.faults.outage(endpoint(&call)) {
+    let mut reply = match org.faults.outage(&call.occasion(endpoint(&call))) {
         Some(outage) => {
             org.watch.count(|stats| stats.faults_applied += 1);
             match outage {
                 Outage::Reset => Reply::cut(),
                 Outage::Unavailable => Reply::html(503),
+                Outage::Stall => Reply::stalled(),
             }
         }
-        None => answer(&org, &mut call, body).await,
+        None => {
+            let reply = answer(&org, &mut call, body).await;
+            under_faults(&org, &call, reply).await
+        }
     };
+    faulted::complete_redirect(&mut reply, call.path_and_query());
     let reply = reply.polish(&org, &call.request);
     call.finish(&org, &reply);
     reply
+}
+
+/// Lets the armed faults have their say on a request that did not get as far as to its work.
+async fn under_faults(org: &Org, call: &Call, reply: Reply) -> Reply {
+    if reply.faulted || !reply.is_sent() {
+        return reply;
+    }
+    let plan = org.faults.plan(&call.occasion(endpoint(call)));
+    faulted::run(org, call.token.as_deref(), plan, || reply).await
 }
 
 async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
@@ -151,7 +166,7 @@ async fn answer(org: &Org, call: &mut Call, body: Body) -> Reply {
         [".well-known", "openid-configuration"] => identity::configuration(org, &call.request),
         ["services", "data"] => resources::versions(&call.request),
         ["services", "data", version, rest @ ..] => rest::answer(org, call, version, rest).await,
-        ["services", "async", ..] => async_api::answer(org, &call.request).await,
+        ["services", "async", ..] => async_api::answer(org, call).await,
         _ => Reply::error(404, &Refusal::not_found()),
     }
 }

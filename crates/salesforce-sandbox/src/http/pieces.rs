@@ -37,6 +37,15 @@ impl Pieces {
         self.encoder = Some(GzEncoder::new(Vec::new(), Compression::fast()));
     }
 
+    /// All of it at once.
+    pub(super) fn gather(mut self) -> Vec<u8> {
+        let mut whole = Vec::new();
+        while let Some(piece) = self.next() {
+            whole.extend(piece);
+        }
+        whole
+    }
+
     /// The next bytes to send; `None` at the end.
     fn next(&mut self) -> Option<Vec<u8>> {
         while !self.ended {

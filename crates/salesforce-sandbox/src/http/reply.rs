@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use super::call::Request;
+use super::delivery::Delivery;
 use super::pieces::Pieces;
 use super::pretty::pretty;
 use crate::org::{Org, Refusal};
@@ -25,8 +26,11 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// The connection is cut instead of sending anything.
-    pub(crate) cut: bool,
+    pub(crate) delivery: Delivery,
+    /// URL of the instance that the client is sent to.
+    pub(crate) redirect: Option<String>,
+    /// Whether the armed faults have had their say.
+    pub(crate) faulted: bool,
     /// Stands in for the body, and is made while it is sent.
     pub(crate) stream: Option<Box<Pieces>>,
 }
@@ -40,11 +44,9 @@ impl Reply {
     pub(crate) fn raw_json(status: u16, body: Vec<u8>) -> Reply {
         let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(JSON))];
         Reply {
-            status,
             body,
             headers,
-            cut: false,
-            stream: None,
+            ..Reply::empty(status)
         }
     }
 
@@ -87,7 +89,9 @@ impl Reply {
             status,
             body: Vec::new(),
             headers: Vec::new(),
-            cut: false,
+            delivery: Delivery::Whole,
+            redirect: None,
+            faulted: false,
             stream: None,
         }
     }
@@ -106,18 +110,39 @@ impl Reply {
             HeaderValue::from_static("text/html; charset=UTF-8"),
         )];
         Reply {
-            status,
             body: body.into_bytes(),
             headers,
-            cut: false,
-            stream: None,
+            ..Reply::empty(status)
         }
     }
 
     pub(crate) fn cut() -> Reply {
         Reply {
-            cut: true,
+            delivery: Delivery::Cut,
             ..Reply::empty(500)
+        }
+    }
+
+    /// The client is never answered.
+    pub(crate) fn stalled() -> Reply {
+        Reply {
+            delivery: Delivery::Stall,
+            ..Reply::empty(500)
+        }
+    }
+
+    /// Puts a body that is made while it is sent together, so that it can be spoilt.
+    pub(crate) fn gather(&mut self) {
+        if let Some(pieces) = self.stream.take() {
+            self.body = pieces.gather();
+        }
+    }
+
+    /// Whether the client gets to see any of it.
+    pub(crate) fn is_sent(&self) -> bool {
+        match self.delivery {
+            Delivery::Whole | Delivery::Paced(_) => true,
+            Delivery::Cut | Delivery::Stall => false,
         }
     }
 
@@ -146,7 +171,7 @@ impl Reply {
 
     /// What applies to every reply: pretty printing, compression.
     pub(crate) fn polish(mut self, org: &Org, request: &Request) -> Reply {
-        if self.cut {
+        if !self.is_sent() {
             return self;
         }
         if request.header("x-prettyprint") == Some("1") && self.is_json() {
@@ -180,9 +205,10 @@ impl Reply {
     }
 
     pub(crate) fn into_response(self) -> Response {
-        let body = match self.stream {
-            Some(pieces) => Body::new(pieces),
-            None => Body::from(self.body),
+        let body = match (self.delivery, self.stream) {
+            (Delivery::Paced(pace), _) => pace.body(self.body),
+            (_, Some(pieces)) => Body::new(pieces),
+            (_, None) => Body::from(self.body),
         };
         let mut response = Response::new(body);
         *response.status_mut() =

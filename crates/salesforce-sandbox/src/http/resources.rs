@@ -1,13 +1,11 @@
-//! Read-only resources: versions, resource map, describe, limits.
+//! Read-only resources: versions, resource map, describe.
 use serde_json::{Map, Value, json};
 
 use super::call::Request;
 use super::condition::{self, Stamp};
 use super::reply::Reply;
 use super::rest::{VERSIONS, bearer};
-use crate::bulk::DAILY_QUERY_JOBS;
 use crate::org::{Org, id};
-use crate::rules::storage_mb;
 use crate::schema::{self, ObjectKind};
 
 /// `GET /services/data`: needs no session and carries no limit header.
@@ -108,35 +106,6 @@ fn schema_stamp(org: &Org, version: u32) -> Stamp {
         modified_micros: org.started_micros,
         matched_by_etag: true,
     }
-}
-
-/// `GET /limits`: the allocations a connector watches (facts 6.2).
-pub(super) fn limits(org: &Org, request: &Request) -> Reply {
-    only_get(request, || {
-        let max = org.config.daily_api_requests;
-        let used = org.usage().used(org.clock.monotonic_micros());
-        let storage = org.config.data_storage_mb;
-        let stored = storage_mb(org.watch.stats().leads);
-        let untouched = |max: u64| json!({ "Max": max, "Remaining": max });
-        let left =
-            |max: u64, used: u64| json!({ "Max": max, "Remaining": max.saturating_sub(used) });
-        let now = org.now();
-        let batches = left(org.config.daily_bulk_batches, org.bulk.batches_used(now));
-        let query_jobs = left(DAILY_QUERY_JOBS, org.bulk.query_jobs_used(now));
-        Reply::json(
-            200,
-            &json!({
-                "DailyApiRequests": left(max, used),
-                "DailyAsyncApexExecutions": untouched(250_000),
-                "DailyBulkApiBatches": batches,
-                "DailyBulkV2QueryJobs": query_jobs,
-                "DailyWorkflowEmails": untouched(1_000),
-                "DataStorageMB": { "Max": storage, "Remaining": storage.saturating_sub(stored) },
-                "FileStorageMB": untouched(10_240),
-                "PermissionSets": { "Max": 1_500, "Remaining": 1_500, "CreateCustom": untouched(1_000) },
-            }),
-        )
-    })
 }
 
 pub(super) fn only_get(request: &Request, reply: impl FnOnce() -> Reply) -> Reply {

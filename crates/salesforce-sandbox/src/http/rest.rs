@@ -1,28 +1,19 @@
 //! The REST API's front door: version, session, quota, then the resource.
-use axum::http::{HeaderName, HeaderValue};
-
 use super::call::{Call, Request};
 use super::composite::{self, Family, tree};
 use super::reply::Reply;
 use super::work::{self, Work};
-use super::{collections, faulted, jobs, objects, query, resources, rows};
-use crate::config::QuotaMode;
+use super::{collections, faulted, jobs, limits, objects, query, resources, rows};
 use crate::org::{Identity, Org, Refusal, Visibility};
 use crate::schema::ObjectKind;
 
 /// Oldest and newest callable version.
 pub(super) const VERSIONS: std::ops::RangeInclusive<u32> = 31..=67;
-const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
 
 /// Answers everything below `/services/data/{version}`; every reply carries `Sforce-Limit-Info` (facts 6.2).
 pub(super) async fn answer(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Reply {
     let reply = admit(org, call, version, rest).await;
-    let used = org.usage().used(org.clock.monotonic_micros());
-    let text = format!("api-usage={used}/{}", org.config.daily_api_requests);
-    match HeaderValue::from_str(&text) {
-        Ok(value) => reply.with(LIMIT_INFO, value),
-        Err(_) => reply,
-    }
+    limits::tell(org, call.app, reply)
 }
 
 /// Whose session the call's token is; the token is noted in the call.
@@ -57,10 +48,11 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
         Ok(identity) => identity,
         Err(reply) => return reply,
     };
-    if let Err(reply) = spend(org) {
-        return reply;
-    }
-    let _in_progress = org.watch.enter_call();
+    call.app = identity.app;
+    let _in_progress = match limits::admit(org, call.app) {
+        Ok(guard) => guard,
+        Err(refusal) => return Reply::error(403, &refusal),
+    };
     if let ["jobs", rest @ ..] = rest {
         return jobs::answer(org, call, identity, number, rest).await;
     }
@@ -79,26 +71,11 @@ pub(super) fn callable_version(version: &str) -> Result<u32, Reply> {
     }
 }
 
-/// Counts the call, or refuses it when the day's calls are used up (facts 0.1).
-pub(super) fn spend(org: &Org) -> Result<(), Reply> {
-    let now = org.clock.monotonic_micros();
-    let mut usage = org.usage();
-    if org.config.daily_api_mode == QuotaMode::Hard
-        && usage.used(now) >= org.config.daily_api_requests
-    {
-        let refusal = Refusal::new("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
-        return Err(Reply::error(403, &refusal));
-    }
-    usage.count(now);
-    drop(usage);
-    org.watch.count(|stats| stats.api_calls += 1);
-    Ok(())
-}
-
 async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Reply {
     let Call {
         request,
         token,
+        app,
         ticket,
         ..
     } = call;
@@ -108,6 +85,7 @@ async fn dispatch(org: &Org, call: &mut Call, version: u32, rest: &[&str]) -> Re
             request,
             version,
             token: token.as_deref(),
+            app: *app,
         };
         return composite::answer(org, sent, &mut ticket.record).await;
     }
@@ -147,7 +125,14 @@ pub(super) fn understand<'r>(
         ["queryAll"] => query::query(org, request, version, Visibility::WithDeleted),
         ["query" | "queryAll", place] => query::next_page(request, version, place),
         ["recent"] => Ok(Work::read(move |_, _| resources::recent(request))),
-        ["limits"] => Ok(Work::read(move |org, _| resources::limits(org, request))),
+        ["limits"] => Ok(Work::read(move |org, store| {
+            resources::only_get(request, || limits::limits(org, store, version))
+        })),
+        ["limits", "recordCount"] if version >= limits::COUNTS_SINCE => {
+            Ok(Work::read(move |_, store| {
+                resources::only_get(request, || limits::record_count(store, request))
+            }))
+        }
         [] => Ok(Work::read(move |org, _| {
             resources::resources(org, request, version)
         })),

@@ -67,7 +67,7 @@ fn try_take(org: &Org, parts: &mut [&mut [Draft<'_>]], refuse: bool) -> Option<L
         if !store.locks.is_taken(place) {
             places.push(place);
         } else if refuse {
-            draft.refuse(is_locked(place));
+            draft.refuse(vec![is_locked(place)]);
         } else {
             return None;
         }

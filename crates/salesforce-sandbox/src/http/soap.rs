@@ -6,12 +6,14 @@ use axum::http::{HeaderValue, header};
 use super::call::{Call, Request};
 use super::envelope::{self, Envelope, push_field};
 use super::faulted;
+use super::limits;
 use super::reply::Reply;
-use super::rest::{self, VERSIONS};
-use crate::faults::{Endpoint, Refuse};
+use super::rest::VERSIONS;
+use crate::faults::{Endpoint, Instead};
 use crate::oauth::{self, PasswordLogin, PasswordRefusal};
 use crate::org::{Identity, Org, User, id};
 use crate::value::calendar;
+use crate::watch::CallGuard;
 
 /// What login replies tell of sessions that live for ever: the default of Salesforce (facts 1.7).
 const DEFAULT_SESSION_SECONDS: u64 = 7200;
@@ -75,13 +77,13 @@ pub(super) async fn answer(org: &Org, call: &Call, letter: &str, version: &str) 
         Ok(request) => request,
         Err(reply) => return reply,
     };
-    let mut plan = org.faults.plan(Endpoint::Login, &[]);
+    let mut plan = org.faults.plan(&call.occasion(Endpoint::Login));
     let refuse = plan
         .refuse
-        .take_if(|refuse| matches!(refuse, Refuse::Json { .. }));
+        .take_if(|refuse| matches!(refuse, Instead::Json { .. }));
     let base = call.request.base_url(org);
     faulted::run(org, None, plan, || match refuse {
-        Some(Refuse::Json { refusal, .. }) => api.fault(&refusal.code, &refusal.message),
+        Some(Instead::Json { refusal, .. }) => api.fault(&refusal.code, &refusal.message),
         _ => request.answer(org, &base),
     })
     .await
@@ -196,7 +198,7 @@ impl SoapRequest {
 
     fn user_info(&self, org: &Org) -> Result<String, Reply> {
         let identity = self.session(org)?;
-        self.spend(org)?;
+        let _in_progress = self.admit(org, identity)?;
         let mut out = String::from("<getUserInfoResponse><result>");
         push_user_info(&mut out, org, identity.user);
         out.push_str("</result></getUserInfoResponse>");
@@ -204,8 +206,8 @@ impl SoapRequest {
     }
 
     fn timestamp(&self, org: &Org) -> Result<String, Reply> {
-        self.session(org)?;
-        self.spend(org)?;
+        let identity = self.session(org)?;
+        let _in_progress = self.admit(org, identity)?;
         let mut out = String::from("<getServerTimestampResponse><result>");
         let now = calendar::format_datetime(org.clock.wall_micros() / 1000);
         push_field(&mut out, "timestamp", &now.replace("+0000", "Z"));
@@ -222,11 +224,9 @@ impl SoapRequest {
     }
 
     /// Calls by SOAP count like all others (facts 6.1).
-    fn spend(&self, org: &Org) -> Result<(), Reply> {
-        rest::spend(org).map_err(|_| {
-            self.api
-                .fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
-        })
+    fn admit<'o>(&self, org: &'o Org, identity: Identity) -> Result<CallGuard<'o>, Reply> {
+        limits::admit(org, identity.app)
+            .map_err(|refusal| self.api.fault(&refusal.code, &refusal.message))
     }
 }
 

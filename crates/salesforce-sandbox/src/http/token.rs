@@ -15,13 +15,13 @@ use crate::org::{Org, Refusal, id};
 pub(super) async fn answer(org: &Org, call: &mut Call, resource: &str) -> Reply {
     match resource {
         "token" => {
-            let plan = org.faults.plan(Endpoint::Token, &[]);
+            let plan = org.faults.plan(&call.occasion(Endpoint::Token));
             faulted::run(org, None, plan, || token(org, &call.request)).await
         }
         "userinfo" => identity::user_info(org, call).await,
-        "authorize" => planned(org, || authorize(org, &call.request)).await,
-        "revoke" => planned(org, || revoke(org, &call.request)).await,
-        "introspect" => planned(org, || introspect(org, &call.request)).await,
+        "authorize" => planned(org, call, || authorize(org, &call.request)).await,
+        "revoke" => planned(org, call, || revoke(org, &call.request)).await,
+        "introspect" => planned(org, call, || introspect(org, &call.request)).await,
         "keys" => identity::keys(),
         _ => Reply::error(404, &Refusal::not_found()),
     }
@@ -35,8 +35,8 @@ pub(super) fn refused(error: &str, description: Option<&str>) -> Reply {
     })
 }
 
-async fn planned(org: &Org, work: impl FnOnce() -> Reply + Send) -> Reply {
-    let plan = org.faults.plan(Endpoint::Login, &[]);
+async fn planned(org: &Org, call: &Call, work: impl FnOnce() -> Reply + Send) -> Reply {
+    let plan = org.faults.plan(&call.occasion(Endpoint::Login));
     faulted::run(org, None, plan, work).await
 }
 

@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use super::faulted;
 use super::reply::Reply;
 use super::row_locks;
-use crate::faults::{Endpoint, Refuse};
+use crate::faults::{self, Endpoint, Instead, Occasion};
 use crate::org::{Draft, LeadStore, Org, Outcome, Refusal, Transaction, WriteOptions, look};
 use crate::rules::DuplicateOptions;
 use crate::schema::Schema;
@@ -50,6 +50,8 @@ pub(super) struct Tally {
     created: u64,
     updated: u64,
     deleted: u64,
+    /// Whether or not anything of it was kept.
+    trigger_runs: u64,
     /// Of accepted records.
     keys: Vec<String>,
 }
@@ -135,18 +137,31 @@ impl<'r> Work<'r> {
     }
 
     /// Lets the faults on records act on a part of a composite call; those on the whole call have acted already.
-    pub(super) fn meet_faults_on_part(&mut self, org: &Org) -> Result<(), Reply> {
+    /// `record` is that of the whole call, whose `transaction` holds the lock of the leads.
+    pub(super) fn meet_faults_on_part(
+        &mut self,
+        org: &Org,
+        record: &RequestRecord,
+        transaction: Option<&mut Transaction<'_>>,
+    ) -> Result<(), Reply> {
         let Work::Write(write) = self else {
             return Ok(());
         };
-        let keys: Vec<&str> = write.keys.iter().map(String::as_str).collect();
-        let plan = org.faults.plan_part(write.endpoint, &keys);
+        let occasion = Occasion::of(Endpoint::Composite, record, &write.keys);
+        let plan = org.faults.plan_part(write.endpoint, &occasion);
         if plan.hits > 0 {
             org.watch.count(|stats| stats.faults_applied += plan.hits);
         }
-        write.refuse(plan.records);
+        match transaction {
+            Some(transaction) => write.refuse(plan.records, |draft| {
+                draft.lead_id(transaction.store(), &org.schema)
+            }),
+            None => write.refuse(plan.records, |draft| {
+                draft.lead_id(&mut org.leads(), &org.schema)
+            }),
+        }
         match plan.refuse {
-            Some(Refuse::Json { status, refusal }) => Err(Reply::error(status, &refusal)),
+            Some(Instead::Json { status, refusal }) => Err(Reply::error(status, &refusal)),
             _ => Ok(()),
         }
     }
@@ -167,6 +182,7 @@ impl<'r> Work<'r> {
                 };
                 let outcomes = transaction.write(write.drafts, options);
                 tally.add(write.keys, &outcomes);
+                tally.trigger_runs += transaction.take_trigger_runs();
                 Done::Outcomes(write.respond, outcomes)
             }
         }
@@ -174,12 +190,12 @@ impl<'r> Work<'r> {
 }
 
 impl Write<'_> {
-    fn refuse(&mut self, records: Vec<(usize, Refusal)>) {
-        for (index, refusal) in records {
-            if let Some(draft) = self.drafts.get_mut(index) {
-                draft.refuse(refusal);
-            }
-        }
+    fn refuse(
+        &mut self,
+        picked: Vec<(usize, Vec<Refusal>)>,
+        id_of: impl FnMut(&Draft<'_>) -> Option<String>,
+    ) {
+        faults::refuse_picked(&mut self.drafts, picked, id_of);
     }
 }
 
@@ -218,6 +234,7 @@ impl Tally {
     pub(super) fn roll_back(&mut self) {
         *self = Tally {
             records: self.records,
+            trigger_runs: self.trigger_runs,
             ..Tally::default()
         };
     }
@@ -233,13 +250,10 @@ impl Tally {
         if self.records == 0 {
             return;
         }
-        let (leads, trigger_runs) = {
-            let store = org.leads();
-            (store.count(), store.trigger_runs)
-        };
         org.watch.count(|stats| {
-            stats.leads = leads;
-            stats.trigger_runs = trigger_runs;
+            // Read under the lock of the counters, so that of two calls the later has the last word.
+            stats.leads = org.lead_count();
+            stats.trigger_runs += self.trigger_runs;
             stats.records_created += self.created;
             stats.records_upserted += self.created + self.updated;
             stats.records_rejected += self.records - written;
@@ -258,17 +272,18 @@ pub(super) async fn run(
         Work::Read(endpoint, _) => *endpoint,
         Work::Write(write) => write.endpoint,
     };
-    let mut plan = {
-        let keys: Vec<&str> = work.keys().iter().map(String::as_str).collect();
-        org.faults.plan(endpoint, &keys)
-    };
+    let mut plan = org
+        .faults
+        .plan(&Occasion::of(endpoint, record, work.keys()));
     let in_progress = {
         let keys = work.folded_keys(&org.schema);
         org.watch.enter_keys(keys.iter().map(AsRef::as_ref))
     };
     let user = token.and_then(|token| org.sessions().holder(token));
     if let Work::Write(write) = &mut work {
-        write.refuse(std::mem::take(&mut plan.records));
+        write.refuse(std::mem::take(&mut plan.records), |draft| {
+            draft.lead_id(&mut org.leads(), &org.schema)
+        });
     }
     let mut rows = None;
     if plan.refuse.is_none() {

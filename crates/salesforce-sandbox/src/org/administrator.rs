@@ -108,6 +108,11 @@ impl<'s> Administrator<'s> {
             ..WriteOptions::default()
         };
         let outcome = transaction.write(vec![draft], options).pop();
+        let trigger_runs = transaction.take_trigger_runs();
+        drop(transaction);
+        self.org
+            .watch
+            .count(|stats| stats.trigger_runs += trigger_runs);
         let refusal = match outcome {
             Some(Outcome::Updated(_)) => return Ok(()),
             Some(Outcome::Failed(refusals)) => refusals.into_iter().next(),
@@ -190,9 +195,10 @@ impl<'s> Administrator<'s> {
         };
         let mut transaction = Transaction::begin(self.org, false);
         let done = act(transaction.store(), place, stamp);
-        let leads = transaction.store().count();
         drop(transaction);
-        self.org.watch.count(|stats| stats.leads = leads);
+        self.org
+            .watch
+            .count(|stats| stats.leads = self.org.lead_count());
         Ok(done?)
     }
 }

@@ -97,9 +97,24 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Refuses the record for a reason from outside, which replaces any of its own.
-    pub(crate) fn refuse(&mut self, refusal: Refusal) {
-        self.refusals = vec![refusal];
+    /// Refuses the record for reasons from outside, which replace any of its own.
+    pub(crate) fn refuse(&mut self, refusals: Vec<Refusal>) {
+        self.refusals = refusals;
+    }
+
+    /// The lead that it would change, as far as it can be told now.
+    pub(crate) fn lead_id(&self, store: &mut LeadStore, schema: &Schema) -> Option<String> {
+        match &self.target {
+            Target::Key { field, value } => {
+                let key = value.key_text()?;
+                store
+                    .find(schema, *field, &key)
+                    .first()
+                    .map(|place| id::lead(*place))
+            }
+            Target::Place(place) => Some(id::lead(*place)),
+            Target::New => None,
+        }
     }
 
     /// The key, or the lead's id where there is none; empty for plain inserts.

@@ -73,6 +73,10 @@ impl Index {
             }
         }
     }
+
+    pub(crate) fn clear(&mut self) {
+        self.places.clear();
+    }
 }
 
 /// The form of a key under which it is compared.

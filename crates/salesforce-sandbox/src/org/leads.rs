@@ -6,6 +6,9 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::index::Index;
 use super::locks::Locks;
 use super::recycle_bin::RecycleBin;
@@ -54,7 +57,10 @@ pub(crate) struct LeadStore {
     /// By ascending place.
     leads: Vec<Lead>,
     next_place: u32,
-    live: u64,
+    /// Shared with those who want to know it without waiting for the lock.
+    live: Arc<AtomicU64>,
+    /// Most live leads that there is room for.
+    room: u64,
     gone: usize,
     /// By field: unique fields from the start, other key fields from their first use.
     indexes: Vec<(u16, Index)>,
@@ -64,7 +70,7 @@ pub(crate) struct LeadStore {
     /// Number of the field that tells converted leads.
     converted_flag: Option<u16>,
     pub(crate) locks: Locks,
-    /// Triggers that ran since the org was started.
+    /// Triggers that ran and were not counted yet.
     pub(crate) trigger_runs: u64,
 }
 
@@ -78,7 +84,8 @@ impl LeadStore {
         LeadStore {
             leads: Vec::new(),
             next_place: 0,
-            live: 0,
+            live: Arc::default(),
+            room: u64::MAX,
             gone: 0,
             indexes,
             // Their keys are folded by the rule.
@@ -93,14 +100,28 @@ impl LeadStore {
         }
     }
 
-    /// Leads that are not deleted.
-    pub(crate) fn count(&self) -> u64 {
-        self.live
+    /// Leaves room for so many leads.
+    pub(crate) fn with_room(self, room: u64) -> LeadStore {
+        LeadStore { room, ..self }
     }
 
-    /// The place of the next new lead: those of all others are below.
-    #[cfg(test)]
-    pub(crate) fn places(&self) -> u32 {
+    /// Whether no lead can be added: there is no room, or no place, for places are 32 bits wide.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count() >= self.room || self.next_place == u32::MAX
+    }
+
+    /// Leads that are not deleted.
+    pub(crate) fn count(&self) -> u64 {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// The same count, for those who do not hold the lock.
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.live)
+    }
+
+    /// One more than the last place given out.
+    pub(crate) fn end(&self) -> u32 {
         self.next_place
     }
 
@@ -131,6 +152,28 @@ impl LeadStore {
             .map(|lead| (lead.place, lead))
     }
 
+    /// Live leads before a place, newest first.
+    pub(crate) fn iter_newest(&self, below: u32) -> impl Iterator<Item = (u32, &Lead)> {
+        let end = self.leads.partition_point(|lead| lead.place < below);
+        let leads = self.leads.get(..end).unwrap_or_default().iter().rev();
+        leads
+            .filter(|lead| !lead.deleted)
+            .map(|lead| (lead.place, lead))
+    }
+
+    /// Deletes every lead for good, and what the recycle bin holds. Their places stay given out.
+    pub(crate) fn clear(&mut self) {
+        let indexes = self.indexes.iter_mut().map(|(_, index)| index);
+        for index in indexes.chain(self.duplicates.iter_mut().map(|(_, index)| index)) {
+            index.clear();
+        }
+        self.leads = Vec::new();
+        self.gone = 0;
+        self.bin.clear();
+        self.locks.clear();
+        self.live.store(0, Ordering::Release);
+    }
+
     /// Live leads whose `field` holds `key`, oldest first.
     pub(crate) fn find(&mut self, schema: &Schema, field: u16, key: &str) -> &[u32] {
         let known = self.indexes.iter().position(|(number, _)| *number == field);
@@ -156,12 +199,7 @@ impl LeadStore {
             .map_or(&[], |(_, index)| index.find(key))
     }
 
-    /// Whether another lead can be inserted at all: places are 32 bits wide.
-    pub(crate) fn has_places(&self) -> bool {
-        self.next_place < u32::MAX
-    }
-
-    /// Writes a new lead; `values` are sorted by field number. There must be a place left.
+    /// Writes a new lead; `values` are sorted by field number. The store must not be full.
     pub(crate) fn insert(&mut self, values: &[(u16, Value<'_>)], stamp: Stamp) -> u32 {
         let place = self.next_place;
         self.next_place = self.next_place.saturating_add(1);
@@ -190,7 +228,7 @@ impl LeadStore {
             }
         }
         self.leads.push(lead);
-        self.live += 1;
+        self.live.fetch_add(1, Ordering::AcqRel);
         place
     }
 
@@ -281,7 +319,7 @@ impl LeadStore {
         };
         let lead = self.leads.remove(at);
         if !lead.deleted {
-            self.live -= 1;
+            self.live.fetch_sub(1, Ordering::AcqRel);
             reindex(
                 &mut self.indexes,
                 &mut self.duplicates,
@@ -339,7 +377,11 @@ impl LeadStore {
     fn replace(&mut self, place: u32, after: Lead) -> Option<Lead> {
         let at = self.position(place)?;
         let lead = self.leads.get_mut(at)?;
-        self.live = self.live + u64::from(lead.deleted) - u64::from(after.deleted);
+        match (lead.deleted, after.deleted) {
+            (true, false) => self.live.fetch_add(1, Ordering::AcqRel),
+            (false, true) => self.live.fetch_sub(1, Ordering::AcqRel),
+            _ => 0,
+        };
         self.gone = self.gone + usize::from(after.gone) - usize::from(lead.gone);
         let before = std::mem::replace(lead, after);
         let (old, new) = (before.indexed(), lead.indexed());

@@ -50,6 +50,13 @@ impl Locks {
         self.requests.retain(|_, holder| *holder != ticket);
     }
 
+    /// Lets go of everything; what requests held is nobody's.
+    pub(crate) fn clear(&mut self) {
+        self.requests.clear();
+        self.held.clear();
+        self.approvals.clear();
+    }
+
     /// Holds a lead for so many refused writes, or until it is released.
     pub(crate) fn hold(&mut self, place: u32, writes: Option<u32>) {
         if writes == Some(0) {

@@ -4,6 +4,7 @@
 //! while a request is parsed or a reply is built from anything but the leads themselves). A composite call that is all
 //! or none is the exception: a part that refers to an earlier one is parsed, and every part answered, under the lock.
 mod administrator;
+mod browse;
 mod draft;
 pub(crate) mod id;
 mod implied;
@@ -12,6 +13,7 @@ mod leads;
 mod locators;
 mod locks;
 pub(crate) mod opaque;
+mod overview;
 mod query;
 mod records;
 mod recycle_bin;
@@ -24,7 +26,8 @@ mod transaction;
 mod usage;
 mod users;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -34,6 +37,7 @@ pub(crate) use index::fold;
 pub(crate) use leads::{LeadStore, Matches};
 pub(crate) use locators::Locators;
 pub(crate) use locks::{LockTicket, is_locked};
+pub use overview::{Allowance, OrgSnapshot, Overview, UsageReport};
 #[cfg(feature = "fuzzing")]
 pub(crate) use query::fuzz_query;
 pub(crate) use query::{
@@ -46,7 +50,7 @@ pub(crate) use save::{Outcome, WriteOptions, ambiguous};
 pub(crate) use sessions::{ApprovalId, Identity, Lifetimes, Opening, Sessions};
 pub use snapshot::LeadSnapshot;
 pub(crate) use transaction::Transaction;
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Meters, Usage, leads_in, storage_mb};
 pub(crate) use users::{PasswordCheck, User, Users};
 
 use recycle_bin::RecycleBin;
@@ -72,7 +76,7 @@ pub(crate) struct Org {
     pub(crate) records: Records,
     /// Wall clock, microseconds since 1970-01-01 UTC: since then schema and read-only records are what they are.
     pub(crate) started_micros: i64,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) faults: Faults,
     pub(crate) watch: Watch,
     pub(crate) bulk: Bulk,
@@ -81,10 +85,11 @@ pub(crate) struct Org {
     leads: Mutex<LeadStore>,
     /// Told whenever a request lets go of rows.
     pub(crate) rows_released: Notify,
+    live_leads: Arc<AtomicU64>,
     sessions: Mutex<Sessions>,
     approvals: Mutex<Approvals>,
     login_rate: Mutex<LoginRate>,
-    usage: Mutex<Usage>,
+    meters: Mutex<Meters>,
     locators: Mutex<Locators>,
 }
 
@@ -100,7 +105,8 @@ impl Org {
             .collect();
         let bin = RecycleBin::new(config.recycle_bin_days, config.recycle_bin_leads);
         let read_only_schemas = ReadOnlySchemas::new();
-        let clock = Clock::new();
+        let clock = Arc::new(Clock::new());
+        let room = config.data_storage_mb.map_or(u64::MAX, leads_in);
         let started_micros = clock.wall_micros();
         let users = Users::new(&config);
         let micros = |seconds: u64| seconds.saturating_mul(1_000_000);
@@ -108,13 +114,15 @@ impl Org {
             idle_micros: config.session_idle_seconds.map(micros),
             whole_micros: config.session_lifetime_seconds.map(micros),
         };
-        Org {
+        let leads = LeadStore::new(&schema, keys, bin).with_room(room);
+        let org = Org {
             apps: config
                 .apps
                 .iter()
                 .map(|app| RegisteredApp::new(app, &users))
                 .collect(),
-            leads: Mutex::new(LeadStore::new(&schema, keys, bin)),
+            live_leads: leads.counter(),
+            leads: Mutex::new(leads),
             rows_released: Notify::new(),
             schema,
             rules,
@@ -122,8 +130,8 @@ impl Org {
             users,
             read_only_schemas,
             started_micros,
+            faults: Faults::new(Arc::clone(&clock)),
             clock,
-            faults: Faults::default(),
             watch: Watch::new(config.request_log_entries, config.request_log_keys),
             bulk: Bulk::new(
                 config.daily_bulk_batches,
@@ -134,10 +142,12 @@ impl Org {
             sessions: Mutex::new(Sessions::new(lifetimes)),
             approvals: Mutex::new(Approvals::default()),
             login_rate: Mutex::new(LoginRate::default()),
-            usage: Mutex::new(Usage::default()),
+            meters: Mutex::new(Meters::default()),
             locators: Mutex::new(Locators::default()),
             config,
-        }
+        };
+        org.arm_configured();
+        org
     }
 
     /// Now, by both clocks.
@@ -156,16 +166,48 @@ impl Org {
         lock(&self.sessions)
     }
 
+    /// Live leads, without waiting for their lock; those of a transaction in progress are among them.
+    pub(crate) fn lead_count(&self) -> u64 {
+        self.live_leads.load(Ordering::Acquire)
+    }
+
+    /// Deletes every lead for good.
+    pub(crate) fn empty(&self) {
+        self.leads().clear();
+        self.watch.count(|stats| stats.leads = self.lead_count());
+    }
+
+    /// As it was at its start, but for the clock, which never goes back, and for ids, which are never given twice.
+    /// Requests in progress go on, those that were held among them; bulk jobs do not.
+    pub(crate) fn reset(&self) {
+        // Jobs first: one that a fault holds must not go on to its next rows.
+        self.bulk.clear();
+        self.faults.clear();
+        self.sessions().revoke_all();
+        *self.approvals() = Approvals::default();
+        *self.login_rate() = LoginRate::default();
+        *self.meters() = Meters::default();
+        self.leads().clear();
+        self.watch.reset();
+        self.arm_configured();
+    }
+
+    fn arm_configured(&self) {
+        for fault in &self.config.faults {
+            self.faults.add_sound(fault.clone());
+        }
+    }
+
+    pub(crate) fn meters(&self) -> MutexGuard<'_, Meters> {
+        lock(&self.meters)
+    }
+
     pub(crate) fn approvals(&self) -> MutexGuard<'_, Approvals> {
         lock(&self.approvals)
     }
 
     pub(crate) fn login_rate(&self) -> MutexGuard<'_, LoginRate> {
         lock(&self.login_rate)
-    }
-
-    pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
-        lock(&self.usage)
     }
 
     pub(crate) fn locators(&self) -> MutexGuard<'_, Locators> {

@@ -27,6 +27,10 @@ impl RecycleBin {
         self.queue.push_back((place, deleted_micros));
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+    }
+
     /// Takes out the oldest entry if it is too old, or too much.
     pub(crate) fn overdue(&mut self, now_micros: i64) -> Option<(u32, i64)> {
         let (_, deleted_micros) = self.queue.front()?;

@@ -137,6 +137,14 @@ impl Sessions {
             })
     }
 
+    /// Sessions that live.
+    pub(crate) fn count(&self, now_micros: u64) -> u64 {
+        self.by_token
+            .values()
+            .filter(|session| session.lives(self.lifetimes, now_micros))
+            .count() as u64
+    }
+
     pub(crate) fn revoke(&mut self, token: &str) -> bool {
         self.by_token.remove(token).is_some()
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::leads::Lead;
 use super::{LeadStore, id};
 use crate::schema::Schema;
 use crate::value::packed;
@@ -34,15 +35,27 @@ impl LeadStore {
         self.iter()
             .skip(offset)
             .take(limit)
-            .map(|(place, lead)| LeadSnapshot {
-                id: id::lead(place),
-                fields: packed::decode(&lead.packed)
-                    .map(|(number, value)| (schema.field(number).name.clone(), value.to_json()))
-                    .collect(),
-                writes: lead.writes,
-                created_micros: lead.created_micros,
-                modified_micros: lead.modified_micros,
-            })
+            .map(|(place, lead)| LeadSnapshot::new(schema, place, lead))
             .collect()
+    }
+
+    /// One live lead.
+    pub(crate) fn show(&self, schema: &Schema, place: u32) -> Option<LeadSnapshot> {
+        self.get(place)
+            .map(|lead| LeadSnapshot::new(schema, place, lead))
+    }
+}
+
+impl LeadSnapshot {
+    fn new(schema: &Schema, place: u32, lead: &Lead) -> LeadSnapshot {
+        LeadSnapshot {
+            id: id::lead(place),
+            fields: packed::decode(&lead.packed)
+                .map(|(number, value)| (schema.field(number).name.clone(), value.to_json()))
+                .collect(),
+            writes: lead.writes,
+            created_micros: lead.created_micros,
+            modified_micros: lead.modified_micros,
+        }
     }
 }

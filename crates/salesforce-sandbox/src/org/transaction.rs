@@ -88,6 +88,11 @@ impl<'o> Transaction<'o> {
         outcomes
     }
 
+    /// Triggers that ran since this was asked last.
+    pub(crate) fn take_trigger_runs(&mut self) -> u64 {
+        std::mem::take(&mut self.store.trigger_runs)
+    }
+
     /// The leads as this transaction sees them.
     pub(crate) fn store(&mut self) -> &mut LeadStore {
         &mut self.store

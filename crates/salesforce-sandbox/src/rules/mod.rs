@@ -46,12 +46,7 @@ pub(crate) struct Rules {
     pub(crate) refuse_converted_status: bool,
     /// Whether audit fields may be set on insert.
     pub(crate) allow_audit_fields: bool,
-    /// Leads that the storage holds.
-    pub(crate) max_leads: u64,
 }
-
-/// Bytes that Salesforce counts for a lead, whatever is in it.
-const LEAD_BYTES: u64 = 2048;
 
 impl Rules {
     /// Gives meaning to the configuration; the error lists every mistake in it.
@@ -67,7 +62,6 @@ impl Rules {
             triggers: Triggers::new(&config.triggers, schema, &mut mistakes),
             refuse_converted_status: config.refuse_converted_status,
             allow_audit_fields: config.allow_audit_fields,
-            max_leads: config.data_storage_mb.saturating_mul(1024 * 1024) / LEAD_BYTES,
         };
         check_record_types(config, &mut mistakes);
         if mistakes.is_empty() {
@@ -81,11 +75,6 @@ impl Rules {
     pub(crate) fn look_at_records(&self) -> bool {
         !self.validations.is_empty() || !self.duplicates.is_empty()
     }
-}
-
-/// Megabytes of the data storage that so many leads take.
-pub(crate) fn storage_mb(leads: u64) -> u64 {
-    leads.saturating_mul(LEAD_BYTES) / (1024 * 1024)
 }
 
 fn check_record_types(config: &OrgConfig, mistakes: &mut Vec<String>) {

@@ -1,10 +1,12 @@
 //! Watching the org: counters, the request log, and waiting for a condition on the counters.
 //!
-//! Invariants: counters never go back while the org lives (but for `leads`, `concurrent_calls`, `held_requests` and
-//! `row_lock_waits`);
+//! Invariants: counters never go back (but for `leads`, `concurrent_calls`, `held_requests` and `row_lock_waits`) until
+//! they are reset;
 //! a request's records are counted after they are committed, so whoever sees the count finds the leads.
 //! The log is bounded by requests and by keys.
 mod record;
+mod running;
+mod select;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -15,9 +17,11 @@ use serde::{Deserialize, Serialize};
 
 pub use record::RequestRecord;
 pub(crate) use record::Ticket;
+pub(crate) use select::{Selection, StatusFilter};
 
 use crate::clock::Clock;
 use crate::org::lock;
+use running::{Place, Running};
 
 /// Counters of an org since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +56,10 @@ pub struct Stats {
     pub row_lock_waits: u64,
     /// Triggers that ran, once for each trigger and attempt at saving.
     pub trigger_runs: u64,
+    /// Calls refused because the day's allocation was used up.
+    pub quota_refusals: u64,
+    /// Calls refused because too many were running for long.
+    pub concurrency_refusals: u64,
     /// Bulk jobs that ended, by their terminal state.
     pub bulk_jobs_complete: u64,
     pub bulk_jobs_failed: u64,
@@ -65,11 +73,13 @@ pub struct Stats {
 #[derive(Debug, Default)]
 struct Inner {
     stats: Stats,
+    running: Running,
     /// By hash of the key; 64 bits make a collision among thousands of keys in flight a matter of luck beyond reason.
     in_flight: HashMap<u64, u64>,
     log: VecDeque<RequestRecord>,
     keys_in_log: usize,
     last_sequence: u64,
+    last_reply: u64,
 }
 
 /// Counters and log of an org.
@@ -98,7 +108,28 @@ impl Watch {
     }
 
     pub(crate) fn log(&self) -> Vec<RequestRecord> {
-        lock(&self.inner).log.iter().cloned().collect()
+        self.select(&Selection::default())
+    }
+
+    /// Entries of the log.
+    pub(crate) fn select(&self, selection: &Selection<'_>) -> Vec<RequestRecord> {
+        selection.of(lock(&self.inner).log.iter())
+    }
+
+    /// Forgets the log and starts to count anew. What is in progress, and the numbering of requests, go on.
+    pub(crate) fn reset(&self) {
+        let mut inner = lock(&self.inner);
+        inner.stats = Stats {
+            concurrent_calls: inner.stats.concurrent_calls,
+            max_concurrent_calls: inner.stats.concurrent_calls,
+            held_requests: inner.stats.held_requests,
+            row_lock_waits: inner.stats.row_lock_waits,
+            ..Stats::default()
+        };
+        inner.log.clear();
+        inner.keys_in_log = 0;
+        drop(inner);
+        self.changed.notify_all();
     }
 
     /// Changes counters and wakes those who wait for them.
@@ -138,9 +169,11 @@ impl Watch {
     }
 
     /// A request was answered, or its connection cut.
-    pub(crate) fn finish(&self, record: RequestRecord) {
+    pub(crate) fn finish(&self, mut record: RequestRecord) {
         let mut inner = lock(&self.inner);
         inner.stats.replies += 1;
+        inner.last_reply += 1;
+        record.reply_sequence = inner.last_reply;
         if self.log_entries > 0 {
             inner.keys_in_log += record.keys.len();
             inner.log.push_back(record);
@@ -155,13 +188,22 @@ impl Watch {
         self.changed.notify_all();
     }
 
-    /// Counts a call of the REST API as in progress until the guard is dropped.
-    pub(crate) fn enter_call(&self) -> CallGuard<'_> {
-        self.count(|stats| {
-            stats.concurrent_calls += 1;
-            stats.max_concurrent_calls = stats.max_concurrent_calls.max(stats.concurrent_calls);
-        });
-        CallGuard { watch: self }
+    /// Counts a call of the REST API as in progress until the guard is dropped; none when `most_long` calls have
+    /// been in progress for 20 seconds or more (facts 6.3).
+    pub(crate) fn enter_call(&self, now_micros: u64, most_long: u64) -> Option<CallGuard<'_>> {
+        let mut inner = lock(&self.inner);
+        let place = inner.running.start(now_micros, most_long)?;
+        let stats = &mut inner.stats;
+        stats.concurrent_calls += 1;
+        stats.max_concurrent_calls = stats.max_concurrent_calls.max(stats.concurrent_calls);
+        drop(inner);
+        self.changed.notify_all();
+        Some(CallGuard { watch: self, place })
+    }
+
+    /// Calls that have been in progress for 20 seconds or more.
+    pub(crate) fn long_calls(&self, now_micros: u64) -> u64 {
+        lock(&self.inner).running.long(now_micros)
     }
 
     /// Counts keys as in progress until the guard is dropped; a key twice in one call counts once.
@@ -191,11 +233,16 @@ impl Watch {
 /// A call in progress.
 pub(crate) struct CallGuard<'w> {
     watch: &'w Watch,
+    place: Place,
 }
 
 impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
-        self.watch.count(|stats| stats.concurrent_calls -= 1);
+        let mut inner = lock(&self.watch.inner);
+        inner.running.end(self.place);
+        inner.stats.concurrent_calls -= 1;
+        drop(inner);
+        self.watch.changed.notify_all();
     }
 }
 

@@ -10,7 +10,9 @@ pub struct RequestRecord {
     pub method: String,
     /// As sent, without the query.
     pub path: String,
-    /// HTTP status; absent when the connection was cut instead.
+    /// Number of the reply in the order of replies, from 1.
+    pub reply_sequence: u64,
+    /// HTTP status; absent when the connection was cut instead, or the client left waiting.
     pub status: Option<u16>,
     /// Records in the request.
     pub records: u64,
@@ -21,6 +23,10 @@ pub struct RequestRecord {
     /// The header `Sforce-Call-Options`.
     pub call_options: Option<String>,
     pub content_encoding: Option<String>,
+    /// The header `Sforce-Duplicate-Rule-Header`.
+    pub duplicate_rule: Option<String>,
+    pub accept: Option<String>,
+    pub user_agent: Option<String>,
     /// Body as received.
     pub body_bytes: u64,
     /// Microseconds since the org was started.

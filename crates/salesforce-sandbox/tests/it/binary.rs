@@ -76,3 +76,23 @@ fn help_names_the_options_and_the_control_endpoints() {
         assert!(text.contains(part), "{part}");
     }
 }
+
+#[test]
+fn the_seeds_of_configured_faults_are_told_on_stderr() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"[[faults]]\nprobability = 0.25\naction = { kind = \"pass\" }\n")
+        .unwrap();
+    let config = file.path().to_str().unwrap();
+    let mut child = start(&["--listen", "127.0.0.1:0", "--config", config]);
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let seed = line
+        .trim()
+        .strip_prefix("fault 1 acts with probability 0.25, seed ")
+        .unwrap();
+    assert!(seed.parse::<u64>().is_ok(), "{line}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -396,8 +396,8 @@ fn faults_can_be_armed_listed_and_cleared_over_http() {
     check_error(
         &control("POST", "faults").json(&misspelt).send(),
         400,
-        "JSON_PARSER_ERROR",
-        "unknown field",
+        "INVALID_ARGUMENT",
+        "time: unknown field `time`, expected one of `on`",
     );
     check_error(
         &control("POST", "faults").body("text/plain", "{}").send(),

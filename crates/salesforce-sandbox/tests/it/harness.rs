@@ -217,6 +217,19 @@ impl Org {
             .header("Authorization", &format!("Bearer {}", self.token))
     }
 
+    /// A request to a control endpoint, named by its path below `/__sandbox/`.
+    pub fn control(&self, method: &str, path: &str) -> Ask {
+        self.ask_anonymously(method, &format!("/__sandbox/{path}"))
+    }
+
+    /// What a control endpoint shows.
+    #[track_caller]
+    pub fn show(&self, path: &str) -> Value {
+        let answer = self.control("GET", path).send();
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        answer.json()
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.ask("GET", path).send()
     }

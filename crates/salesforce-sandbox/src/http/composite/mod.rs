@@ -86,6 +86,8 @@ pub(super) struct Sent<'c> {
     pub(super) version: u32,
     /// The session.
     pub(super) token: Option<&'c str>,
+    /// Number of the app behind it.
+    pub(super) app: Option<usize>,
 }
 
 /// Answers a call with subrequests.

@@ -10,9 +10,10 @@ use super::part::{Asked, Part};
 use super::reference::{Answers, Filler, references};
 use super::shape::{self, Answer};
 use super::{Family, Sent};
+use crate::faults::{Endpoint, Occasion};
 use crate::http::reply::{MAX_REPLY_BYTES, Reply};
 use crate::http::work::{Tally, Work};
-use crate::http::{faulted, rest, row_locks};
+use crate::http::{faulted, limits, row_locks};
 use crate::org::{LockTicket, Org, Refusal, Transaction};
 use crate::watch::RequestRecord;
 
@@ -47,12 +48,13 @@ pub(super) async fn run(
         .collect();
     let (faults, in_progress) = {
         let works = || ready.iter().flatten().filter_map(Ready::work);
-        let keys: Vec<&str> = works().flat_map(Work::keys).map(String::as_str).collect();
+        let keys: Vec<String> = works().flat_map(Work::keys).cloned().collect();
         let folded: Vec<_> = works()
             .flat_map(|work| work.folded_keys(&org.schema))
             .collect();
         (
-            org.faults.plan_composite(&keys),
+            org.faults
+                .plan_composite(&Occasion::of(Endpoint::Composite, record, &keys)),
             org.watch.enter_keys(folded.iter().map(AsRef::as_ref)),
         )
     };
@@ -72,6 +74,7 @@ pub(super) async fn run(
             sent,
             user: user.unwrap_or_default(),
             ticket: rows.as_ref().map(|rows| rows.ticket),
+            app: sent.app,
             room: org.config.max_request_bytes,
             reply_room: MAX_REPLY_BYTES,
             record,
@@ -151,6 +154,8 @@ struct Call<'c> {
     user: u16,
     /// The rows that it holds.
     ticket: Option<LockTicket>,
+    /// Number of the app behind the session.
+    app: Option<usize>,
     /// Bytes that may still be made from references.
     room: usize,
     /// Bytes that may still be answered.
@@ -261,9 +266,9 @@ impl<'c> Call<'c> {
             let answer = if halts {
                 Answer::refused(412, &Refusal::new("BATCH_PROCESSING_HALTED", BATCH_HALTED))
             } else if !answers.is_empty()
-                && let Err(reply) = rest::spend(self.org)
+                && let Err(refusal) = limits::spend(self.org, self.app)
             {
-                Answer::new(reply)
+                Answer::refused(403, &refusal)
             } else {
                 let mut tally = Tally::default();
                 let reply = match ready {
@@ -313,10 +318,11 @@ impl<'c> Call<'c> {
     fn perform(
         &mut self,
         mut work: Work<'_>,
-        transaction: Option<&mut Transaction<'_>>,
+        mut transaction: Option<&mut Transaction<'_>>,
         tally: &mut Tally,
     ) -> (Reply, bool) {
-        if let Err(reply) = work.meet_faults_on_part(self.org) {
+        let met = work.meet_faults_on_part(self.org, self.record, transaction.as_deref_mut());
+        if let Err(reply) = met {
             return (reply, true);
         }
         let done = match transaction {

@@ -98,7 +98,7 @@ impl World {
         match random.below(10) {
             0..=3 => {
                 let known = Known {
-                    key: format!("key {}", self.store.places()),
+                    key: format!("key {}", self.store.end()),
                     city,
                     deleted: None,
                 };
@@ -187,7 +187,7 @@ impl World {
             all
         );
         assert_eq!(self.store.count(), live.len() as u64);
-        for place in 0..self.store.places() {
+        for place in 0..self.store.end() {
             let known = self.model.get(&place);
             let seen = self.store.seen(place, true);
             assert_eq!(seen.is_some(), known.is_some(), "{place}");

@@ -23,9 +23,7 @@ impl<'s> Save<'s> {
         if !refusals.is_empty() {
             return Outcome::Failed(refusals);
         }
-        if existing.is_none()
-            && (self.store.count() >= self.rules.max_leads || !self.store.has_places())
-        {
+        if existing.is_none() && self.store.is_full() {
             let refusal = Refusal::new("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded");
             return Outcome::Failed(vec![refusal]);
         }

@@ -345,7 +345,7 @@ fn refuse_repeated_keys(schema: &Schema, drafts: &mut [Draft<'_>]) {
             let shown = draft.key();
             let message = format!("Duplicate external id specified: {shown}");
             let refusal = Refusal::record("DUPLICATE_VALUE", message, &[name]);
-            draft.refuse(refusal);
+            draft.refuse(vec![refusal]);
         }
     }
 }

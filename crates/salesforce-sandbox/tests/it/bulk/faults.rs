@@ -120,7 +120,7 @@ fn a_held_job_stays_in_progress_until_it_is_released() {
 #[test]
 fn chunks_may_be_processed_in_another_order() {
     let org = Org::demo();
-    org.sandbox.faults().add(Fault::new(Action::BulkShuffle));
+    org.sandbox.faults().add(Fault::new(Action::BulkShuffle {}));
     org.sandbox.faults().add(Fault::new(fail(200, "x")));
     let id = org.run_job(&upsert(), numbered(0, 1_000));
     let first = org.result(&id, "successfulResults").column("MySQL_Id__c");
@@ -150,7 +150,7 @@ fn a_job_can_vanish_once_its_end_was_seen() {
     let org = Org::demo();
     org.sandbox
         .faults()
-        .add(Fault::new(Action::BulkExpire).times(1));
+        .add(Fault::new(Action::BulkExpire {}).times(1));
     let id = org.run_job(&upsert(), numbered(0, 1));
     assert_eq!(org.info(&id)["state"], "JobComplete");
     check_error(&org.get(&path(&id)), 404, "NOT_FOUND", "");

@@ -251,7 +251,7 @@ fn an_abort_stops_a_running_job_and_its_files_hold_every_row_once() {
 fn requests_are_answered_while_a_job_is_held_and_other_jobs_go_on() {
     let org = Org::demo();
     let slow = held(&org, 10, numbered(0, 20));
-    org.sandbox.faults().add(Fault::new(Action::BulkShuffle));
+    org.sandbox.faults().add(Fault::new(Action::BulkShuffle {}));
     let faults = org.sandbox.faults().list();
     org.upsert(&[crate::harness::lead("15")]);
     // The hold stays armed for other jobs, so it is disarmed by releasing both.

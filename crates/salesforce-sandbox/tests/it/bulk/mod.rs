@@ -5,6 +5,7 @@ mod endings;
 mod faults;
 mod life;
 mod limits;
+mod mishaps;
 mod queries;
 mod results;
 mod rows;

@@ -131,14 +131,16 @@ fn what_is_not_there_cannot_be_touched() {
         "UNDELETE_FAILED",
         "Entity is not in the recycle bin",
     );
-    assert_eq!(control(&org, "GET", "x", "", None).status, 405);
+    assert_eq!(control(&org, "PUT", "x", "", None).status, 405);
+    assert_eq!(control(&org, "GET", "x", "/lock", None).status, 405);
     assert_eq!(control(&org, "POST", "x", "/fly", None).status, 404);
     let path = format!("/__sandbox/leads/{}", "00QHp0000000042");
-    let answer = org
-        .ask_anonymously("PATCH", &path)
-        .body("text/plain", "{}")
-        .send();
-    assert_eq!(answer.status, 415);
+    let ask = org.ask_anonymously("PATCH", &path);
+    assert_eq!(ask.clone().body("text/plain", "{}").send().status, 415);
+    for wrong in ["", "[]", "{"] {
+        let answer = ask.clone().body("application/json", wrong).send();
+        check_error(&answer, 400, "INVALID_ARGUMENT", "the body is no");
+    }
     check_accepted(&org.upsert(&[lead("1")])[0], true);
     assert_eq!(org.get(&format!("{BY_KEY}/1")).status, 200);
 }

@@ -162,7 +162,7 @@ fn leads_are_found_when_thousands_before_them_are_gone() {
 #[test]
 fn a_full_storage_takes_updates_and_nothing_new() {
     let org = Org::with(OrgConfig {
-        data_storage_mb: 1,
+        data_storage_mb: Some(1),
         ..OrgConfig::default()
     });
     let limits = || org.get("/services/data/v67.0/limits").json()["DataStorageMB"].clone();

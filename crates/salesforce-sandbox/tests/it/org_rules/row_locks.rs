@@ -186,7 +186,7 @@ fn others_hold_a_row_for_some_writes_or_until_they_let_go() {
     check_locked(&save(&org, "1", json!({})), &id);
     check_accepted(&save(&org, "1", json!({})), false);
     let wrong = control("POST", "lock").json(&json!({ "write": 1 })).send();
-    check_error(&wrong, 400, "JSON_PARSER_ERROR", "unknown field");
+    check_error(&wrong, 400, "INVALID_ARGUMENT", "write: unknown field");
 }
 
 #[test]
