@@ -23,6 +23,7 @@ mod limits;
 mod mishaps;
 mod oauth;
 mod objects;
+mod org_rules;
 mod page;
 mod passwords;
 mod query;
