@@ -9,6 +9,7 @@ mod bare;
 mod body;
 mod call;
 mod collections;
+mod columns;
 mod composite;
 mod condition;
 mod connection;

@@ -1,5 +1,6 @@
 //! `/query`, `/queryAll`, and the pages behind a query locator.
 use super::call::Request;
+use super::columns;
 use super::record_json::{push_group, push_record};
 use super::reply::Reply;
 use super::work::Work;
@@ -30,6 +31,10 @@ pub(super) fn query<'r>(
         bad_request(Refusal::new("MALFORMED_QUERY", text))
     })?;
     let plan = prepare_query(org, text).map_err(bad_request)?;
+    if request.query_value("columns") == Some("true") {
+        let answer = move |org: &Org, _: &mut LeadStore| columns::describe(org, &plan);
+        return Ok(Work::Read(Endpoint::Query, Box::new(answer)));
+    }
     let answer =
         move |org: &Org, store: &mut LeadStore| match run_query(org, store, plan, visibility) {
             Ok(result) => first_page(org, store, request, version, result),

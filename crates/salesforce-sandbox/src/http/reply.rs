@@ -105,10 +105,7 @@ impl Reply {
         let body = format!(
             "<html><head><title>{status} {reason}</title></head><body><h1>{reason}</h1></body></html>\n"
         );
-        let headers = vec![(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=UTF-8"),
-        )];
+        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))];
         Reply {
             body: body.into_bytes(),
             headers,

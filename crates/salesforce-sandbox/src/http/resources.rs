@@ -53,10 +53,14 @@ pub(super) fn resources(org: &Org, request: &Request, version: u32) -> Reply {
             .and_then(bearer)
             .and_then(|token| org.sessions().holder(&token))
             .unwrap_or_default();
-        map.insert(
-            "identity".into(),
-            format!("/id/{}/{}", id::org(), id::user(user.into())).into(),
+        // Unlike the others an absolute URL, which clients follow as it is (client: jsforce).
+        let identity = format!(
+            "{}/id/{}/{}",
+            request.base_url(org),
+            id::org(),
+            id::user(user.into())
         );
+        map.insert("identity".into(), identity.into());
         Reply::json(200, &map)
     })
 }

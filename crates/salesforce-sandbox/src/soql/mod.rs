@@ -22,7 +22,7 @@ pub(crate) use fault::SoqlError;
 pub(crate) use group::Groups;
 pub(crate) use order::{Key, compare};
 pub(crate) use parse::parse;
-pub(crate) use plan::{Access, Column, Output, Path, Plan, Row, Via};
+pub(crate) use plan::{Access, Aggregate, Column, Grouping, Output, Path, Plan, Row, Slot, Via};
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 mod binary;
 mod bulk;
+mod clients;
 mod collection_verbs;
 mod collections;
+mod columns;
 mod composite;
 mod composite_all_or_none;
 mod composite_batch;

@@ -1,3 +1,4 @@
+//! The reader of uploads: what is a row, what spoils one, and where it stands.
 use super::*;
 use crate::bulk::dialect::{Delimiter, Dialect, LineEnding};
 
