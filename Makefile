@@ -1,4 +1,5 @@
-# Every target begins with setup, so that each works as the first command in a fresh clone.
+# Every target begins with what it needs of setup, so that each works as the first command in a fresh clone. A demo needs
+# neither the Salesforce clients nor the C++ compiler that tests need.
 
 CARGO ?= cargo
 # For each target.
@@ -12,7 +13,7 @@ demo_length := --seconds $(SECONDS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test soak bench lint
+.PHONY: help setup tools build demo test soak bench lint
 
 help:
 	@echo 'make setup            install what is missing (a MySQL server among it); says what it does'
@@ -26,7 +27,10 @@ help:
 setup:
 	@scripts/setup.sh
 
-build: setup
+tools:
+	@scripts/setup.sh build
+
+build: tools
 	$(CARGO) build --release --locked
 
 # A demo always has a server of its own, so setup must provide one.
@@ -36,7 +40,7 @@ demo: build
 
 # The integration tests run the release binary; crash tests run the test build, which has the failpoints.
 # Two at a time: each may start a MySQL server of 170 MB.
-test: lint build
+test: setup lint build
 	$(CARGO) test --workspace --locked --features leadstream/failpoints -- --test-threads=2
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
@@ -47,7 +51,7 @@ soak: test
 bench: build
 	$(CARGO) bench --locked --package leadstream
 
-lint: setup
+lint: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked --features leadstream/failpoints,salesforce-sandbox/fuzzing -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items

@@ -3,12 +3,24 @@
 # against, provides a MySQL server of 8.0 or newer, and installs the Salesforce clients that the sandbox is tested
 # with. Idempotent; changes nothing that is there already.
 #
+#   scripts/setup.sh            all of it
+#   scripts/setup.sh build      what building and a demo need
+#
 #   LEADSTREAM_TEST_MYSQL_URL   use this server; none is provided then
 #   LEADSTREAM_MYSQL_ROOT       use this unpacked root instead of .tools/mysql-root
 #   LEADSTREAM_DEBIAN_MIRROR    where the server's packages come from, instead of debootstrap's built-in mirror
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly scope=${1:-all}
+case $scope in
+all | build) ;;
+*)
+    printf 'usage: scripts/setup.sh [all|build]\n' >&2
+    exit 2
+    ;;
+esac
 
 readonly tools=.tools
 readonly mysql_root=$tools/mysql-root
@@ -71,6 +83,15 @@ check_compilers() {
         skipped+=("C compiler")
     else
         need_packages "a C compiler is missing" build-essential
+    fi
+}
+
+# libFuzzer, which the fuzz targets link, is C++.
+check_cxx() {
+    if has c++ || has g++ || has clang++; then
+        skipped+=("C++ compiler")
+    else
+        need_packages "a C++ compiler is missing" g++
     fi
 }
 
@@ -296,7 +317,10 @@ fi
 check_compilers
 check_openssl
 provide_mysql
-provide_clients
+if [[ $scope == all ]]; then
+    check_cxx
+    provide_clients
+fi
 
 join() {
     local IFS=,

@@ -9,7 +9,11 @@ use crate::Error;
 use crate::edition::{Allocation, Edition};
 use crate::faults::Fault;
 pub use crate::logins::{AppConfig, UserConfig};
-use crate::schema::FieldType;
+use crate::rules::{
+    AssignmentRule, Country, DuplicateKey, DuplicateRule, Owner, RecordType, Rules, Trigger,
+    ValidationRule,
+};
+use crate::schema::{FieldType, Schema};
 use crate::serving::ServingConfig;
 
 /// Configuration of one org. `Default` is the demo org.
@@ -97,6 +101,31 @@ pub struct OrgConfig {
     pub request_log_keys: usize,
     /// What clients may hold on to: connections, time, memory.
     pub serving: ServingConfig,
+    /// Names of fields that the integration user may see but not write.
+    pub read_only_fields: Vec<String>,
+    /// Whether the integration user may set audit fields such as `CreatedDate` on insert.
+    pub allow_audit_fields: bool,
+    /// Who may own leads besides the users that log in, and which users are inactive.
+    pub owners: Vec<Owner>,
+    pub record_types: Vec<RecordType>,
+    /// Whether states and countries have to be on a list.
+    pub state_country_picklists: bool,
+    /// The list; a built-in one when empty.
+    pub countries: Vec<Country>,
+    /// Whether a lead that is not converted may not be given a status of converted ones.
+    pub refuse_converted_status: bool,
+    pub validation_rules: Vec<ValidationRule>,
+    pub duplicate_rules: Vec<DuplicateRule>,
+    pub duplicate_result_key: DuplicateKey,
+    /// With rules `assignment_rule_owner` is the default owner, who gets what no entry applies to.
+    pub assignment_rules: Vec<AssignmentRule>,
+    pub triggers: Vec<Trigger>,
+    /// How long a write waits for a row that another request has locked; 0: it is refused at once.
+    pub lock_wait_ms: u64,
+    /// How long deleted leads can be brought back.
+    pub recycle_bin_days: u32,
+    /// Deleted leads that are kept; older ones are gone for good.
+    pub recycle_bin_leads: usize,
 }
 
 impl Default for OrgConfig {
@@ -142,6 +171,23 @@ impl Default for OrgConfig {
             request_log_entries: 10_000,
             request_log_keys: 200_000,
             serving: ServingConfig::default(),
+            read_only_fields: Vec::new(),
+            allow_audit_fields: false,
+            owners: Vec::new(),
+            record_types: Vec::new(),
+            state_country_picklists: false,
+            countries: Vec::new(),
+            refuse_converted_status: false,
+            validation_rules: Vec::new(),
+            duplicate_rules: Vec::new(),
+            duplicate_result_key: DuplicateKey::default(),
+            assignment_rules: Vec::new(),
+            triggers: Vec::new(),
+            // As long as Salesforce waits.
+            lock_wait_ms: 10_000,
+            recycle_bin_days: 15,
+            // 25 for each megabyte of the storage.
+            recycle_bin_leads: 256_000,
         }
     }
 }
@@ -176,6 +222,8 @@ pub struct CustomField {
     pub case_sensitive: bool,
     pub required: bool,
     pub picklist_values: Vec<String>,
+    /// Values that an administrator has retired: leads keep them, but a restricted picklist takes them no more.
+    pub inactive_picklist_values: Vec<String>,
     pub restricted_picklist: bool,
 }
 
@@ -193,6 +241,7 @@ impl Default for CustomField {
             case_sensitive: false,
             required: false,
             picklist_values: Vec::new(),
+            inactive_picklist_values: Vec::new(),
             restricted_picklist: false,
         }
     }
@@ -309,6 +358,9 @@ impl OrgConfig {
             let named = |mistake| format!("faults[{i}].{mistake}");
             found.extend(fault.mistakes().into_iter().map(named));
         }
+        if let Err(mistakes) = Rules::compile(self, &Schema::new(self)) {
+            found.extend(mistakes);
+        }
         found
     }
 
@@ -330,6 +382,15 @@ impl OrgConfig {
             found.push("max_bulk_content_bytes must be at most 2147483648".into());
         }
         found.extend(self.serving.mistakes());
+    }
+
+    /// The countries of the state and country picklists.
+    pub(crate) fn effective_countries(&self) -> Vec<Country> {
+        if self.countries.is_empty() {
+            crate::rules::built_in_countries()
+        } else {
+            self.countries.clone()
+        }
     }
 
     /// Largest upload of a bulk job in bytes as sent.

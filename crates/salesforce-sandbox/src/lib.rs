@@ -10,6 +10,7 @@
 //! - `schema`: the objects: their fields, what describe says of them.
 //! - `soql`: queries: what they say, whether they may, which rows answer them.
 //! - `value`: field values: from JSON literals, through validation, into packed storage.
+//! - `rules`: what an administrator has set up for leads: validation, duplicates, assignment, triggers.
 //! - `org`: the state of the org: leads, sessions, API usage, and the upsert rules.
 //! - `bulk`: Bulk API 2.0: jobs, their CSV, and working on them.
 //! - `oauth`: who may log in, and with which proof: grants, approvals, passwords.
@@ -36,6 +37,7 @@ mod http;
 mod logins;
 mod oauth;
 mod org;
+pub mod rules;
 pub mod sandbox;
 pub mod schema;
 pub mod serving;
@@ -54,7 +56,9 @@ pub use faults::{
     Action, Endpoint, Fault, FaultId, FaultState, FaultStatus, Faults, HeldId, HeldRequest, Outage,
     Preset, RecordError,
 };
-pub use org::{Allowance, LeadSnapshot, OrgSnapshot, Overview, UsageReport};
+pub use org::{
+    Administrator, Allowance, LeadSnapshot, OrgSnapshot, Overview, Refused, UsageReport,
+};
 pub use sandbox::Sandbox;
 pub use schema::FieldType;
 pub use serving::{Listen, ServingConfig};

@@ -17,7 +17,7 @@ use crate::http::arrival::Role;
 use crate::http::door::{Door, House, Opened};
 use crate::http::intake::Room;
 use crate::http::wire::{Cut, Wires};
-use crate::org::{LeadSnapshot, Org, OrgSnapshot, UsageReport, lock};
+use crate::org::{Administrator, LeadSnapshot, Org, OrgSnapshot, UsageReport, lock};
 use crate::tls::{Identity, Tls};
 use crate::watch::{RequestRecord, Stats};
 use crate::{Error, Listen, OrgConfig};
@@ -150,6 +150,12 @@ impl Sandbox {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.org.faults
+    }
+
+    /// What others do to leads while a client is not looking.
+    #[must_use]
+    pub fn administrator(&self) -> Administrator<'_> {
+        Administrator::new(&self.org)
     }
 
     /// All leads, oldest first.

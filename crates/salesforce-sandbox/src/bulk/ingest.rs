@@ -212,25 +212,27 @@ impl Ingest<'_> {
         let now = self.org.now();
         let options = WriteOptions {
             delete: self.deletes(),
+            hard_delete: matches!(self.request.operation, Operation::HardDelete),
             // Assignment rules run for jobs that name one only (facts 0.4).
-            owner: (self.request.assignment_rule.as_ref())
-                .and(self.org.config.assignment_rule_owner.as_deref()),
+            assignment: (self.request.assignment_rule.as_deref())
+                .and_then(|rule| self.org.rules.assignments.by_id(rule).ok()),
             now_micros: now.wall_micros,
             ..WriteOptions::default()
         };
         // Users are numbered far below that.
         let user = u16::try_from(self.job.created_by).unwrap_or_default();
-        let outcomes = self.job.write_rows(now, |ledger| {
+        let (outcomes, trigger_runs) = self.job.write_rows(now, |ledger| {
             let mut transaction = Transaction::begin(self.org, false).by(user);
             let outcomes = transaction.write(drafts, options);
+            let trigger_runs = transaction.take_trigger_runs();
             drop(transaction);
             for (row, (outcome, place)) in rows.zip(outcomes.iter().zip(&places)) {
                 self.note(ledger, row, outcome, *place);
             }
-            outcomes
+            (outcomes, trigger_runs)
         })?;
         drop(in_progress);
-        self.count(&outcomes, hits);
+        self.count(&outcomes, trigger_runs, hits);
         let finished = self.org.clock.monotonic_micros();
         self.job.worked(finished.saturating_sub(started));
         Ok(())
@@ -263,7 +265,7 @@ impl Ingest<'_> {
         ledger.refused(row, &row_error::format(refusals), place);
     }
 
-    fn count(&self, outcomes: &[Outcome], faults: u64) {
+    fn count(&self, outcomes: &[Outcome], trigger_runs: u64, faults: u64) {
         let of =
             |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|o| wanted(o)).count() as u64;
         let created = of(|o| matches!(o, Outcome::Created(_)));
@@ -271,6 +273,7 @@ impl Ingest<'_> {
         let refused = of(|o| !o.is_written());
         self.org.watch.count(|stats| {
             stats.leads = self.org.lead_count();
+            stats.trigger_runs += trigger_runs;
             stats.records_created += created;
             stats.records_upserted += created + updated;
             stats.records_rejected += refused;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::dialect::{Delimiter, Dialect, LineEnding};
 use crate::org::{Refusal, id};
+use crate::rules::Assignments;
 use crate::schema::Schema;
 
 /// First versions with ingest jobs, with query jobs and with assignment rules in jobs.
@@ -150,6 +151,16 @@ impl IngestRequest {
             assignment_rule: body.assignment_rule_id,
             dialect,
         })
+    }
+
+    /// Refuses a job whose assignment rule the org does not have.
+    pub(crate) fn check_assignment(&self, rules: &Assignments) -> Result<(), Refusal> {
+        match self.assignment_rule.as_deref() {
+            Some(rule) if rules.by_id(rule).is_err() => {
+                Err(invalid_job(format!("Invalid assignmentRuleId: {rule}")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

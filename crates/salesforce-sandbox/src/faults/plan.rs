@@ -285,8 +285,7 @@ fn known(preset: Preset) -> Instead {
 fn json(status: u16, code: String, message: String) -> Instead {
     let refusal = Refusal {
         code: code.into(),
-        message,
-        fields: Vec::new(),
+        ..Refusal::new("", message)
     };
     Instead::Json { status, refusal }
 }
@@ -301,13 +300,13 @@ fn refusal(code: &str, message: &str, fields: &[String]) -> Refusal {
         };
         return Refusal {
             code: code.to_owned().into(),
-            message: usual.into(),
             fields,
+            ..Refusal::new("", usual)
         };
     }
     Refusal {
         code: code.to_owned().into(),
-        message: message.to_owned(),
         fields: fields.to_vec(),
+        ..Refusal::new("", message)
     }
 }

@@ -38,15 +38,15 @@ pub(super) fn understand<'r>(
         None => ObjectKind::Lead,
     };
     match (rest, request.method.as_str()) {
-        ([], "POST") => insert(org, request),
-        ([], "PATCH") => update(org, request),
+        ([], "POST") => insert(org, request, version),
+        ([], "PATCH") => update(org, request, version),
         ([], "DELETE") => delete(org, request),
         ([], other) => Err(Reply::method_not_allowed(other, "DELETE,PATCH,POST")),
         ([_], "GET" | "HEAD") => retrieve::by_query(org, request, version, object),
         ([_], "POST") => retrieve::by_body(org, request, version, object),
         ([_], other) => Err(Reply::method_not_allowed(other, "GET,HEAD,POST")),
         ([_, key], method) if version >= UPSERT_SINCE_VERSION => match (method, object) {
-            ("PATCH", ObjectKind::Lead) => upsert(org, request, key),
+            ("PATCH", ObjectKind::Lead) => upsert(org, request, version, key),
             ("PATCH", other) => Err(bad_request(objects::cannot_be("updated", other))),
             (other, _) => Err(Reply::method_not_allowed(other, "PATCH")),
         },
@@ -94,7 +94,12 @@ fn bad_request(refusal: Refusal) -> Reply {
 }
 
 /// `PATCH /composite/sobjects/Lead/{field}`.
-fn upsert<'r>(org: &'r Org, request: &'r Request, key_field: &str) -> Result<Work<'r>, Reply> {
+fn upsert<'r>(
+    org: &'r Org,
+    request: &'r Request,
+    version: u32,
+    key_field: &str,
+) -> Result<Work<'r>, Reply> {
     let key = org
         .schema
         .find(key_field)
@@ -119,13 +124,14 @@ fn upsert<'r>(org: &'r Org, request: &'r Request, key_field: &str) -> Result<Wor
     };
     let options = WriteOptions {
         all_or_none: collection.all_or_none,
+        version,
         ..WriteOptions::default()
     };
     write(org, request, drafts, options, Verb::Upsert { key })
 }
 
 /// `POST /composite/sobjects`.
-fn insert<'r>(org: &'r Org, request: &'r Request) -> Result<Work<'r>, Reply> {
+fn insert<'r>(org: &'r Org, request: &'r Request, version: u32) -> Result<Work<'r>, Reply> {
     let (records, all_or_none) = mixed_records(org, request)?;
     let own_id = org.schema.standard("Id");
     let draft = |mut record: Record<'r>| {
@@ -140,13 +146,14 @@ fn insert<'r>(org: &'r Org, request: &'r Request) -> Result<Work<'r>, Reply> {
     let drafts = records.into_iter().map(draft).collect();
     let options = WriteOptions {
         all_or_none,
+        version,
         ..WriteOptions::default()
     };
     write(org, request, drafts, options, Verb::Insert)
 }
 
 /// `PATCH /composite/sobjects`.
-fn update<'r>(org: &'r Org, request: &'r Request) -> Result<Work<'r>, Reply> {
+fn update<'r>(org: &'r Org, request: &'r Request, version: u32) -> Result<Work<'r>, Reply> {
     let (records, all_or_none) = mixed_records(org, request)?;
     let missing = || {
         let text = "Id not specified in an update call";
@@ -162,6 +169,7 @@ fn update<'r>(org: &'r Org, request: &'r Request) -> Result<Work<'r>, Reply> {
     let options = WriteOptions {
         all_or_none,
         update_only: true,
+        version,
         ..WriteOptions::default()
     };
     write(org, request, drafts, options, Verb::Update)

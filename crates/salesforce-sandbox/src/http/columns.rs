@@ -119,7 +119,9 @@ fn plain(field: &Field) -> Value {
         T::Date => "Date",
         T::DateTime => "Datetime",
         T::Address => "Address",
-        T::Text | T::TextArea | T::Email | T::Phone | T::Url | T::Picklist => "String",
+        T::Text | T::TextArea | T::Email | T::Phone | T::Url | T::Picklist | T::MultiPicklist => {
+            "String"
+        }
     };
     let mut column = described(&field.name, apex_type);
     column["booleanType"] = (field.kind == T::Boolean).into();

@@ -3,6 +3,7 @@
 //! They answer on loopback listeners only and to this machine only (see `guard`), are never counted or logged, and no
 //! fault touches them.
 mod commands;
+mod leads;
 mod parameters;
 mod views;
 
@@ -26,6 +27,30 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
     ),
     ("GET", "leads/{id}", "one lead"),
     ("DELETE", "leads", "deletes every lead for good"),
+    (
+        "PATCH",
+        "leads/{id}",
+        "changes fields of a lead, as somebody else would",
+    ),
+    ("DELETE", "leads/{id}", "moves a lead to the recycle bin"),
+    (
+        "POST",
+        "leads/{id}/undelete",
+        "takes a lead out of the recycle bin",
+    ),
+    ("POST", "leads/{id}/convert", "converts a lead"),
+    (
+        "POST",
+        "leads/{id}/lock",
+        "holds the row of a lead: {\"writes\": 3} for so many refused writes, else until it is released",
+    ),
+    ("DELETE", "leads/{id}/lock", "lets go of the row of a lead"),
+    (
+        "POST",
+        "leads/{id}/approval",
+        "locks a lead as an approval process does",
+    ),
+    ("DELETE", "leads/{id}/approval", "ends the approval process"),
     ("GET", "jobs", "bulk jobs, oldest first"),
     (
         "GET",
@@ -118,7 +143,6 @@ fn route(org: &Org, call: &Call) -> Result<Reply, Reply> {
         .map(String::as_str)
         .collect();
     let reads = matches!(request.method.as_str(), "GET" | "HEAD");
-    if !reads {}
     let method = if reads {
         "GET"
     } else {
@@ -164,6 +188,9 @@ fn route(org: &Org, call: &Call) -> Result<Reply, Reply> {
         ("POST", ["reset"]) => {
             org.reset();
             Ok(Reply::empty(204))
+        }
+        (_, ["leads", act @ ..]) => {
+            leads::act(org, request, act).unwrap_or_else(|| Err(unknown(&request.method, &path)))
         }
         (_, path) => Err(unknown(&request.method, path)),
     }

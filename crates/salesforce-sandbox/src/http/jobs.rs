@@ -160,7 +160,12 @@ fn create_with_data(org: &Org, request: &Request, caller: Caller, boundary: &str
 
 fn parse_ingest(org: &Org, body: &[u8], version: u32) -> Result<IngestRequest, (u16, Refusal)> {
     let hard_delete = org.config.allow_hard_delete;
-    IngestRequest::parse(&org.schema, body, version, hard_delete).map_err(bad_request)
+    IngestRequest::parse(&org.schema, body, version, hard_delete)
+        .and_then(|wanted| {
+            wanted.check_assignment(&org.rules.assignments)?;
+            Ok(wanted)
+        })
+        .map_err(bad_request)
 }
 
 fn upload(org: &Org, request: &Request, id: &str) -> Answer {

@@ -38,6 +38,7 @@ mod resources;
 mod rest;
 mod results;
 mod retrieve;
+mod row_locks;
 mod rows;
 mod soap;
 mod token;

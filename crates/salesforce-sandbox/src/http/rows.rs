@@ -65,6 +65,7 @@ fn by_id<'r>(
     match request.method.as_str() {
         "GET" | "HEAD" => Ok(Work::read(move |org, store| match store.get(place) {
             Some(_) => show(org, store, request, version, &[place]),
+            None if store.is_in_bin(place) => Reply::error(404, &Refusal::deleted()),
             None => Reply::error(404, &Refusal::no_such_key(text)),
         })),
         "PATCH" => write_one(org, request, version, Target::Place(place), Way::Update),
@@ -150,6 +151,7 @@ fn delete<'r>(
     let shown = draft.key().into_owned();
     let options = WriteOptions {
         delete: true,
+        version,
         unmodified_since: condition::unmodified_since(request),
         ..WriteOptions::default()
     };
@@ -199,6 +201,7 @@ fn write_one<'r>(
     let shown = draft.key().into_owned();
     let options = WriteOptions {
         update_only: update_only || way == Way::Update,
+        version,
         unmodified_since: condition::unmodified_since(request),
         ..WriteOptions::default()
     };

@@ -9,8 +9,10 @@ use axum::http::HeaderMap;
 
 use super::faulted;
 use super::reply::Reply;
+use super::row_locks;
 use crate::faults::{self, Endpoint, Instead, Occasion};
 use crate::org::{Draft, LeadStore, Org, Outcome, Refusal, Transaction, WriteOptions, look};
+use crate::rules::DuplicateOptions;
 use crate::schema::Schema;
 use crate::watch::RequestRecord;
 
@@ -48,6 +50,8 @@ pub(super) struct Tally {
     created: u64,
     updated: u64,
     deleted: u64,
+    /// Whether or not anything of it was kept.
+    trigger_runs: u64,
     /// Of accepted records.
     keys: Vec<String>,
 }
@@ -62,7 +66,20 @@ impl<'r> Work<'r> {
         options: WriteOptions<'r>,
         respond: impl FnOnce(&Org, &[Outcome]) -> Reply + Send + 'r,
     ) -> Result<Work<'r>, Reply> {
-        let owner = assigned_owner(org, headers).map_err(|refusal| Reply::error(400, &refusal))?;
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or_default())
+        };
+        // Rules run unless the client says `FALSE` (facts 0.4 and 8).
+        let assignment = org
+            .rules
+            .assignments
+            .for_header(header("sforce-auto-assign"))
+            .map_err(|refusal| Reply::error(400, &refusal))?;
+        let duplicates = header("sforce-duplicate-rule-header")
+            .map(|text| DuplicateOptions::parse(text, options.version))
+            .unwrap_or_default();
         Ok(Work::Write(Write {
             endpoint,
             keys: drafts
@@ -70,7 +87,11 @@ impl<'r> Work<'r> {
                 .map(|draft| draft.key().into_owned())
                 .collect(),
             drafts,
-            options: WriteOptions { owner, ..options },
+            options: WriteOptions {
+                assignment,
+                duplicates,
+                ..options
+            },
             respond: Box::new(respond),
         }))
     }
@@ -97,6 +118,14 @@ impl<'r> Work<'r> {
                 .iter()
                 .map(|draft| draft.folded_key(schema))
                 .collect(),
+        }
+    }
+
+    /// The records that are to be written.
+    pub(super) fn drafts_mut(&mut self) -> &mut [Draft<'r>] {
+        match self {
+            Work::Read(..) => &mut [],
+            Work::Write(write) => &mut write.drafts,
         }
     }
 
@@ -153,6 +182,7 @@ impl<'r> Work<'r> {
                 };
                 let outcomes = transaction.write(write.drafts, options);
                 tally.add(write.keys, &outcomes);
+                tally.trigger_runs += transaction.take_trigger_runs();
                 Done::Outcomes(write.respond, outcomes)
             }
         }
@@ -204,6 +234,7 @@ impl Tally {
     pub(super) fn roll_back(&mut self) {
         *self = Tally {
             records: self.records,
+            trigger_runs: self.trigger_runs,
             ..Tally::default()
         };
     }
@@ -222,6 +253,7 @@ impl Tally {
         org.watch.count(|stats| {
             // Read under the lock of the counters, so that of two calls the later has the last word.
             stats.leads = org.lead_count();
+            stats.trigger_runs += self.trigger_runs;
             stats.records_created += self.created;
             stats.records_upserted += self.created + self.updated;
             stats.records_rejected += self.records - written;
@@ -253,36 +285,26 @@ pub(super) async fn run(
             draft.lead_id(&mut org.leads(), &org.schema)
         });
     }
+    let mut rows = None;
+    if plan.refuse.is_none() {
+        rows = row_locks::take(org, &mut [work.drafts_mut()], plan.waits_before()).await;
+    }
     if plan.waits_before() {
         work.look(org);
     }
     let reply = faulted::run(org, token, plan, || {
-        let mut transaction = Transaction::begin(org, false).by(user.unwrap_or_default());
+        let ticket = rows.as_ref().map(|rows| rows.ticket);
+        let mut transaction = Transaction::begin(org, false)
+            .by(user.unwrap_or_default())
+            .holding(ticket);
         let mut tally = Tally::default();
         let done = work.perform(org, &mut transaction, &mut tally);
         drop(transaction);
+        drop(rows);
         tally.note(org, record);
         done.reply(org)
     })
     .await;
     drop(in_progress);
     reply
-}
-
-/// The owner that assignment rules give; they run unless the client says `FALSE` (facts 0.4 and 8).
-fn assigned_owner<'o>(org: &'o Org, headers: &HeaderMap) -> Result<Option<&'o str>, Refusal> {
-    let wanted = headers
-        .get("sforce-auto-assign")
-        .map(|value| value.to_str().unwrap_or_default().trim());
-    match wanted {
-        Some(value) if value.eq_ignore_ascii_case("false") => Ok(None),
-        // Key prefix of assignment rules.
-        Some(value) if !value.eq_ignore_ascii_case("true") && !value.starts_with("01Q") => {
-            Err(Refusal::new(
-                "INVALID_ASSIGNMENT_RULE",
-                format!("invalid assignment rule: {value}"),
-            ))
-        }
-        _ => Ok(org.config.assignment_rule_owner.as_deref()),
-    }
 }

@@ -11,6 +11,10 @@ const CHECKSUM: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 /// Key prefix of leads and the instance this org pretends to live on.
 const LEAD: &str = "00QHp";
 const USER: &str = "005Hp";
+const RECORD_TYPE: &str = "012Hp";
+const ASSIGNMENT_RULE: &str = "01QHp";
+/// The record type of leads that have none of their own.
+pub(crate) const MASTER_RECORD_TYPE: &str = "012000000000000AAA";
 const JOB: &str = "750Hp";
 const GROUP: &str = "00GHp";
 const LOCATOR: &str = "01gHp";
@@ -44,6 +48,38 @@ pub(crate) fn group(number: usize) -> String {
 /// The 18-character id of the query locator with that number.
 pub(crate) fn locator(number: u64) -> String {
     build(LOCATOR, number.saturating_add(1))
+}
+
+/// The 18-character id of the record type with that number.
+pub(crate) fn record_type(number: usize) -> String {
+    build(RECORD_TYPE, number as u64 + 1)
+}
+
+/// The 18-character id of the assignment rule with that number.
+pub(crate) fn assignment_rule(number: usize) -> String {
+    build(ASSIGNMENT_RULE, number as u64 + 1)
+}
+
+/// The key prefix of the records of an object.
+pub(crate) fn prefix(object: &str) -> Option<&'static str> {
+    Some(match object {
+        "Account" => "001",
+        "Contact" => "003",
+        "DandBCompany" => "06E",
+        "Group" => "00G",
+        "Individual" => "0PK",
+        "Lead" => "00Q",
+        "Opportunity" => "006",
+        "RecordType" => "012",
+        "User" => "005",
+        _ => return None,
+    })
+}
+
+/// The 18-character id of the record that a conversion made of the lead at `place`.
+pub(crate) fn converted(object: &str, place: u32) -> String {
+    let prefix = prefix(object).unwrap_or("000");
+    build(&format!("{prefix}Hp"), u64::from(place) + 1)
 }
 
 /// The 18-character org id, with its checksum computed.

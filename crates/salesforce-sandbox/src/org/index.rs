@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Leads by the value of one field.
+/// Leads by a key.
 #[derive(Debug)]
 pub(crate) struct Index {
     /// Case matters only when the field says so (facts 0.11).
@@ -13,6 +13,7 @@ pub(crate) struct Index {
 #[derive(Debug)]
 enum Places {
     One(u32),
+    /// Ascending, two or more.
     Many(Vec<u32>),
 }
 
@@ -24,7 +25,7 @@ impl Index {
         }
     }
 
-    /// The places of the leads with this key, in the order in which they got it.
+    /// The places of the leads with this key, oldest first.
     pub(crate) fn find(&self, key: &str) -> &[u32] {
         match self.places.get(fold(self.case_sensitive, key).as_ref()) {
             None => &[],
@@ -35,30 +36,41 @@ impl Index {
 
     pub(crate) fn insert(&mut self, key: &str, place: u32) {
         let key = fold(self.case_sensitive, key);
-        match self.places.get_mut(key.as_ref()) {
-            None => {
-                self.places.insert(key.into(), Places::One(place));
+        let Some(places) = self.places.get_mut(key.as_ref()) else {
+            self.places.insert(key.into(), Places::One(place));
+            return;
+        };
+        match places {
+            Places::One(first) if *first == place => {}
+            Places::One(first) => {
+                *places = Places::Many(vec![place.min(*first), place.max(*first)]);
             }
-            Some(Places::Many(places)) => places.push(place),
-            Some(one) => {
-                let Places::One(first) = *one else { return };
-                *one = Places::Many(vec![first, place]);
+            Places::Many(places) => {
+                if let Err(at) = places.binary_search(&place) {
+                    places.insert(at, place);
+                }
             }
         }
     }
 
     pub(crate) fn remove(&mut self, key: &str, place: u32) {
         let key = fold(self.case_sensitive, key);
-        let empty = match self.places.get_mut(key.as_ref()) {
-            None => false,
-            Some(Places::One(_)) => true,
-            Some(Places::Many(places)) => {
-                places.retain(|p| *p != place);
-                places.is_empty()
-            }
+        let Some(places) = self.places.get_mut(key.as_ref()) else {
+            return;
         };
-        if empty {
-            self.places.remove(key.as_ref());
+        match places {
+            Places::One(only) if *only == place => {
+                self.places.remove(key.as_ref());
+            }
+            Places::One(_) => {}
+            Places::Many(many) => {
+                if let Ok(at) = many.binary_search(&place) {
+                    many.remove(at);
+                }
+                if let [only] = many[..] {
+                    *places = Places::One(only);
+                }
+            }
         }
     }
 
@@ -74,5 +86,35 @@ pub(crate) fn fold(case_sensitive: bool, key: &str) -> Cow<'_, str> {
         Cow::Borrowed(key)
     } else {
         Cow::Owned(key.to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_a_key_stand_in_order_whatever_order_they_came_in() {
+        let mut index = Index::new(false);
+        for place in [7, 3, 9, 3] {
+            index.insert("Key", place);
+        }
+        assert_eq!(index.find("kEY"), [3, 7, 9]);
+        index.remove("key", 8);
+        index.remove("key", 3);
+        assert_eq!(index.find("key"), [7, 9]);
+        index.remove("key", 9);
+        index.remove("key", 9);
+        assert_eq!(index.find("key"), [7]);
+        index.remove("key", 7);
+        assert!(index.find("key").is_empty());
+    }
+
+    #[test]
+    fn case_matters_where_it_shall() {
+        let mut index = Index::new(true);
+        index.insert("a", 1);
+        index.insert("A", 2);
+        assert_eq!((index.find("a"), index.find("A")), (&[1][..], &[2][..]));
     }
 }

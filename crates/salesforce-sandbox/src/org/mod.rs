@@ -3,30 +3,40 @@
 //! Invariants: leads are changed under one lock that is held for the write alone (never across an await, never
 //! while a request is parsed or a reply is built from anything but the leads themselves). A composite call that is all
 //! or none is the exception: a part that refers to an earlier one is parsed, and every part answered, under the lock.
+mod administrator;
 mod browse;
+mod draft;
 pub(crate) mod id;
+mod implied;
 mod index;
 mod leads;
 mod locators;
+mod locks;
 pub(crate) mod opaque;
 mod overview;
 mod query;
 mod records;
+mod recycle_bin;
 mod refusal;
 mod row;
+mod save;
 mod sessions;
 mod snapshot;
 mod transaction;
-mod upsert;
 mod usage;
 mod users;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
+pub use administrator::{Administrator, Refused};
+pub(crate) use draft::{Draft, Target, look};
 pub(crate) use index::fold;
 pub(crate) use leads::{LeadStore, Matches};
 pub(crate) use locators::Locators;
+pub(crate) use locks::{LockTicket, is_locked};
 pub use overview::{Allowance, OrgSnapshot, Overview, UsageReport};
 #[cfg(feature = "fuzzing")]
 pub(crate) use query::fuzz_query;
@@ -36,18 +46,21 @@ pub(crate) use query::{
 pub(crate) use records::Records;
 pub(crate) use refusal::Refusal;
 pub(crate) use row::RecordRow;
+pub(crate) use save::{Outcome, WriteOptions, ambiguous};
 pub(crate) use sessions::{ApprovalId, Identity, Lifetimes, Opening, Sessions};
 pub use snapshot::LeadSnapshot;
 pub(crate) use transaction::Transaction;
-pub(crate) use upsert::{Draft, Outcome, Target, WriteOptions, ambiguous, look};
 pub(crate) use usage::{Meters, Usage, leads_in, storage_mb};
 pub(crate) use users::{PasswordCheck, User, Users};
+
+use recycle_bin::RecycleBin;
 
 use crate::bulk::{Bulk, Moment};
 use crate::clock::Clock;
 use crate::config::OrgConfig;
 use crate::faults::Faults;
 use crate::oauth::{Approvals, LoginRate, RegisteredApp};
+use crate::rules::Rules;
 use crate::schema::{ReadOnlySchemas, Schema};
 use crate::watch::Watch;
 
@@ -58,6 +71,7 @@ pub(crate) struct Org {
     pub(crate) users: Users,
     /// The fields of Lead.
     pub(crate) schema: Schema,
+    pub(crate) rules: Rules,
     pub(crate) read_only_schemas: ReadOnlySchemas,
     pub(crate) records: Records,
     /// Wall clock, microseconds since 1970-01-01 UTC: since then schema and read-only records are what they are.
@@ -67,6 +81,8 @@ pub(crate) struct Org {
     pub(crate) watch: Watch,
     pub(crate) bulk: Bulk,
     leads: Mutex<LeadStore>,
+    /// Told whenever a request lets go of rows.
+    pub(crate) rows_released: Notify,
     live_leads: Arc<AtomicU64>,
     sessions: Mutex<Sessions>,
     approvals: Mutex<Approvals>,
@@ -79,6 +95,13 @@ impl Org {
     /// The configuration has been checked.
     pub(crate) fn new(config: OrgConfig) -> Org {
         let schema = Schema::new(&config);
+        let rules = Rules::compile(&config, &schema).expect("the configuration has been checked");
+        let keys = rules
+            .duplicates
+            .iter()
+            .map(|rule| rule.key().clone())
+            .collect();
+        let bin = RecycleBin::new(config.recycle_bin_days, config.recycle_bin_leads);
         let read_only_schemas = ReadOnlySchemas::new();
         let clock = Arc::new(Clock::new());
         let room = config.data_storage_mb.map_or(u64::MAX, leads_in);
@@ -89,7 +112,7 @@ impl Org {
             idle_micros: config.session_idle_seconds.map(micros),
             whole_micros: config.session_lifetime_seconds.map(micros),
         };
-        let leads = LeadStore::new(&schema).with_room(room);
+        let leads = LeadStore::new(&schema, keys, bin).with_room(room);
         let org = Org {
             apps: config
                 .apps
@@ -98,7 +121,9 @@ impl Org {
                 .collect(),
             live_leads: leads.counter(),
             leads: Mutex::new(leads),
+            rows_released: Notify::new(),
             schema,
+            rules,
             records: Records::new(&config, &users, &read_only_schemas, started_micros),
             users,
             read_only_schemas,

@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::leads::Lead;
 use super::row::RecordRow;
 use super::{LeadStore, Org, Refusal, id};
 use crate::schema::{Catalog, ObjectKind};
@@ -178,20 +179,20 @@ fn search_leads(org: &Org, store: &mut LeadStore, visibility: Visibility, search
         }
         Access::Keys { .. } | Access::All => None,
     };
-    let places: Box<dyn Iterator<Item = u32>> = match places {
+    let found: Box<dyn Iterator<Item = (u32, &Lead)>> = match places {
         Some(mut places) => {
             places.sort_unstable();
             places.dedup();
-            Box::new(places.into_iter())
+            let seen = |place| Some((place, store.seen(place, deleted)?));
+            Box::new(places.into_iter().filter_map(seen))
         }
-        None => Box::new(0..store.places()),
+        None if deleted => Box::new(store.iter_all()),
+        None => Box::new(store.iter()),
     };
-    for place in places {
-        if let Some(lead) = store.seen(place, deleted) {
-            let row = RecordRow::lead(org, place, lead);
-            if !search.offer(place, &row) {
-                return;
-            }
+    for (place, lead) in found {
+        let row = RecordRow::lead(org, place, lead);
+        if !search.offer(place, &row) {
+            return;
         }
     }
 }
@@ -322,12 +323,15 @@ impl Org {
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz_query(text: &str) {
     use std::sync::OnceLock;
+
+    use super::leads::Stamp;
     static ORG: OnceLock<Org> = OnceLock::new();
     let org = ORG.get_or_init(|| {
         let org = Org::new(crate::OrgConfig::default());
         if let Some(name) = org.schema.find("LastName") {
+            let stamp = Stamp { user: 0, micros: 0 };
             org.leads()
-                .insert(&[(name, Value::Text("Doe".into()))], 0, 0);
+                .insert(&[(name, Value::Text("Doe".into()))], stamp);
         }
         org
     });

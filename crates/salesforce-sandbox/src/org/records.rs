@@ -1,13 +1,14 @@
 //! The records that clients can read but not write: users, profiles, queues, and the organization itself.
 //!
 //! They are made from the configuration when the org starts and never change: the users with their profiles, the
-//! queues, and the owner that the assignment rule gives, so that the ids in a lead's owner and audit fields lead
-//! somewhere.
+//! queues, and the owners that rules give or that are configured by their ids, so that the ids in a lead's owner and
+//! audit fields lead somewhere.
 use std::collections::HashMap;
 
 use super::id;
 use super::users::{User, Users};
 use crate::config::OrgConfig;
+use crate::rules::Owners;
 use crate::schema::{FieldType, ObjectKind, ReadOnlySchemas, Schema};
 use crate::value::Value;
 
@@ -91,13 +92,10 @@ impl Records {
         for (number, name) in config.queues.iter().enumerate() {
             builder.queue(&id::group(number), name);
         }
-        if let Some(owner) = config.assignment_rule_owner.as_deref()
-            && id::is_well_formed(owner)
-        {
-            let owner = id::eighteen(owner);
+        for (owner, active) in Owners::unnamed(config) {
             if owner.starts_with("005") {
                 let profile = id::profile(users.profile_number("Standard User"));
-                builder.user(&owner, &assigned_owner(), &profile);
+                builder.user(&owner, &unnamed_owner(active), &profile);
             } else if owner.starts_with("00G") {
                 builder.queue(&owner, "Assigned Leads");
             }
@@ -210,11 +208,12 @@ impl Builder<'_> {
     }
 }
 
-/// Whoever the assignment rule gives leads to, when the configuration knows nothing else of them than an id.
-fn assigned_owner() -> User {
+/// Whoever may own leads, when the configuration knows nothing else of them than an id.
+fn unnamed_owner(active: bool) -> User {
     let mut owner = User::named("lead.owner@sandbox.example");
     owner.name = "Lead Owner".into();
     owner.profile = "Standard User".into();
+    owner.active = active;
     owner
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Refusal {
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
     pub(crate) fields: Vec<String>,
+    /// A further key that request-level errors show; records of collections never do (facts 7.3).
+    pub(crate) details: Option<Box<(&'static str, Value)>>,
 }
 
 impl Refusal {
@@ -19,6 +21,14 @@ impl Refusal {
             code: Cow::Borrowed(code),
             message: message.into(),
             fields: Vec::new(),
+            details: None,
+        }
+    }
+
+    pub(crate) fn with_details(self, key: &'static str, value: Value) -> Refusal {
+        Refusal {
+            details: Some(Box::new((key, value))),
+            ..self
         }
     }
 
@@ -56,6 +66,17 @@ impl Refusal {
         )
     }
 
+    /// For a lead in the recycle bin.
+    pub(crate) fn deleted() -> Refusal {
+        Refusal::new("ENTITY_IS_DELETED", "entity is deleted")
+    }
+
+    /// For a lead that is read-only.
+    pub(crate) fn converted() -> Refusal {
+        let text = "cannot reference converted lead";
+        Refusal::new("CANNOT_UPDATE_CONVERTED_LEAD", text)
+    }
+
     /// For a well-formed id of no record.
     pub(crate) fn unknown_id() -> Refusal {
         Refusal::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
@@ -72,6 +93,10 @@ impl Refusal {
         let mut object = json!({ "message": self.message, "errorCode": self.code });
         if !self.fields.is_empty() {
             object["fields"] = json!(self.fields);
+        }
+        if let Some(details) = &self.details {
+            let (key, value) = details.as_ref();
+            object[*key] = value.clone();
         }
         object
     }

@@ -3,10 +3,11 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json};
 
+use super::implied::implied;
 use super::leads::Lead;
 use super::records::Records;
 use super::{Org, id};
-use crate::schema::{Field, FieldType as T, ObjectKind, Schema};
+use crate::schema::{FieldType as T, ObjectKind, Schema};
 use crate::soql::{Path, Row, Via};
 use crate::value::{Value, packed};
 
@@ -111,7 +112,7 @@ impl<'o> LeadRow<'o> {
                 Value::Text(Cow::Owned(id::eighteen(&id)))
             }
             Some(value) => value,
-            None => self.derived(field),
+            None => self.derived(number),
         }
     }
 
@@ -148,25 +149,11 @@ impl<'o> LeadRow<'o> {
             .map(|(_, value)| value)
     }
 
-    fn derived(&self, field: &Field) -> Value<'o> {
-        let text = |text: String| Value::Text(Cow::Owned(text));
-        match field.name.as_str() {
-            "Id" => text(id::lead(self.place)),
-            "IsDeleted" => Value::Boolean(self.lead.deleted),
+    fn derived(&self, number: u16) -> Value<'o> {
+        match self.schema.field(number).name.as_str() {
+            "Id" => Value::Text(Cow::Owned(id::lead(self.place))),
             "Name" => self.full_name(),
-            "CreatedDate" => Value::DateTime(self.lead.created_micros.div_euclid(1000)),
-            "LastModifiedDate" | "SystemModstamp" => {
-                Value::DateTime(self.lead.modified_micros.div_euclid(1000))
-            }
-            // Whoever creates a lead owns it, unless the record or a rule says otherwise.
-            "OwnerId" | "CreatedById" => text(id::user(self.lead.created_by.into())),
-            "LastModifiedById" => text(id::user(self.lead.modified_by.into())),
-            _ if field.kind == T::Boolean => Value::Boolean(false),
-            _ if field.defaulted_on_create => match field.picklist.first() {
-                Some(default) => text(default.clone()),
-                None => Value::Null,
-            },
-            _ => Value::Null,
+            _ => implied(self.schema, number, Some(self.lead), self.lead.created_by),
         }
     }
 
@@ -178,10 +165,18 @@ impl<'o> LeadRow<'o> {
                 _ => None,
             }
         };
-        match (part("FirstName"), part("LastName")) {
-            (Some(first), Some(last)) => Value::Text(Cow::Owned(format!("{first} {last}"))),
-            (Some(one), None) | (None, Some(one)) => Value::Text(one),
-            (None, None) => Value::Null,
+        let parts = ["FirstName", "MiddleName", "LastName", "Suffix"].map(part);
+        let mut present = parts.into_iter().flatten();
+        match (present.next(), present.next()) {
+            (None, _) => Value::Null,
+            (Some(one), None) => Value::Text(one),
+            (Some(first), Some(second)) => {
+                let rest = present.map(|part| format!(" {part}"));
+                Value::Text(Cow::Owned(format!(
+                    "{first} {second}{}",
+                    rest.collect::<String>()
+                )))
+            }
         }
     }
 }

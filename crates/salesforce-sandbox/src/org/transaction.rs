@@ -3,9 +3,11 @@
 //! Invariant: while a transaction lives nobody else sees or changes a lead. It never lives across an await.
 use std::sync::MutexGuard;
 
+use super::draft::Draft;
 use super::leads::Lead;
-use super::upsert::{self, Draft, Outcome, WriteOptions};
-use super::{LeadStore, Org};
+use super::save::{self, Outcome, WriteOptions};
+use super::{LeadStore, LockTicket, Org};
+use crate::rules::Rules;
 use crate::schema::Schema;
 
 /// One lead as it was before a write; `None` where there was none.
@@ -15,28 +17,40 @@ pub(super) type Undo = Vec<(u32, Option<Lead>)>;
 pub(crate) struct Transaction<'o> {
     store: MutexGuard<'o, LeadStore>,
     schema: &'o Schema,
+    rules: &'o Rules,
     /// Empty unless something may have to be undone.
     undo: Undo,
     revocable: bool,
     /// Number of the user who writes.
     user: u16,
+    /// The rows that the writer holds.
+    ticket: Option<LockTicket>,
 }
 
 impl<'o> Transaction<'o> {
     /// Waits for the lock. Only a `revocable` transaction can be rolled back as a whole.
     pub(crate) fn begin(org: &'o Org, revocable: bool) -> Transaction<'o> {
+        let mut store = org.leads();
+        store.empty_bin(org.clock.wall_micros());
         Transaction {
-            store: org.leads(),
+            store,
             schema: &org.schema,
+            rules: &org.rules,
             undo: Undo::new(),
             revocable,
             user: 0,
+            ticket: None,
         }
     }
 
     /// The same, in the name of a user; else it is the first one.
     pub(crate) fn by(self, user: u16) -> Self {
         Transaction { user, ..self }
+    }
+
+    /// The same, by somebody who holds rows.
+    pub(crate) fn holding(self, ticket: Option<LockTicket>) -> Self {
+        Transaction { ticket, ..self }
     }
 
     /// Writes the records in order; the outcomes are in the order of the drafts, one each.
@@ -47,13 +61,15 @@ impl<'o> Transaction<'o> {
     ) -> Vec<Outcome> {
         let options = WriteOptions {
             user: self.user,
+            ticket: self.ticket,
             ..options
         };
         let mark = self.undo.len();
-        let keep = self.revocable || options.all_or_none;
-        let mut outcomes = upsert::write_all(
+        let keep = self.revocable || options.all_or_none || self.rules.triggers.any();
+        let mut outcomes = save::save_all(
             &mut self.store,
             self.schema,
+            self.rules,
             drafts,
             options,
             keep.then_some(&mut self.undo),
@@ -62,7 +78,7 @@ impl<'o> Transaction<'o> {
             self.undo_to(mark);
             for outcome in &mut outcomes {
                 if outcome.is_written() {
-                    *outcome = Outcome::Failed(vec![upsert::rolled_back()]);
+                    *outcome = Outcome::Failed(vec![save::rolled_back()]);
                 }
             }
         }
@@ -70,6 +86,11 @@ impl<'o> Transaction<'o> {
             self.undo.clear();
         }
         outcomes
+    }
+
+    /// Triggers that ran since this was asked last.
+    pub(crate) fn take_trigger_runs(&mut self) -> u64 {
+        std::mem::take(&mut self.store.trigger_runs)
     }
 
     /// The leads as this transaction sees them.
@@ -83,11 +104,6 @@ impl<'o> Transaction<'o> {
     }
 
     fn undo_to(&mut self, mark: usize) {
-        for (place, before) in self.undo.drain(mark..).rev() {
-            match before {
-                Some(lead) => self.store.restore(place, lead),
-                None => self.store.forget(place),
-            }
-        }
+        save::undo_to(&mut self.store, &mut self.undo, mark);
     }
 }

@@ -2,6 +2,7 @@
 use serde_json::{Value, json};
 
 use super::{Field, FieldType as T, ObjectKind, Schema};
+use crate::org::id;
 
 /// The reply of `GET /sobjects/{Object}/describe`.
 pub(crate) fn describe(object: ObjectKind, schema: &Schema, version: &str) -> Value {
@@ -27,16 +28,7 @@ pub(crate) fn describe(object: ObjectKind, schema: &Schema, version: &str) -> Va
         "lookupLayoutable": null,
         "namedLayoutInfos": [],
         "networkScopeFieldName": null,
-        "recordTypeInfos": [{
-            "active": true,
-            "available": true,
-            "defaultRecordTypeMapping": true,
-            "developerName": "Master",
-            "master": true,
-            "name": "Master",
-            "recordTypeId": "012000000000000AAA",
-            "urls": { "layout": format!("/services/data/v{version}/sobjects/{name}/describe/layouts/012000000000000AAA") },
-        }],
+        "recordTypeInfos": record_type_infos(name, schema, version),
         "searchLayoutable": true,
         "sobjectDescribeOption": "FULL",
         "supportedScopes": [{ "label": scope, "name": "everything" }],
@@ -95,15 +87,47 @@ fn object_keys(object: ObjectKind, version: &str) -> Value {
     })
 }
 
-fn describe_field(field: &Field) -> Value {
-    let picklist: Vec<Value> = field
-        .picklist
-        .iter()
-        .enumerate()
-        .map(|(i, value)| {
-            let default = i == 0 && field.defaulted_on_create;
-            json!({ "active": true, "defaultValue": default, "label": value, "validFor": null, "value": value })
+/// The record types of an object; the master comes last and is the default where no other is.
+fn record_type_infos(object: &str, schema: &Schema, version: &str) -> Vec<Value> {
+    let info = |name: &str, developer_name: &str, id: &str, active: bool, default: bool| {
+        json!({
+            "active": active,
+            "available": active,
+            "defaultRecordTypeMapping": default,
+            "developerName": developer_name,
+            "master": id == id::MASTER_RECORD_TYPE,
+            "name": name,
+            "recordTypeId": id,
+            "urls": { "layout": format!("/services/data/v{version}/sobjects/{object}/describe/layouts/{id}") },
         })
+    };
+    let types = schema.record_types();
+    let mut infos: Vec<Value> = types
+        .iter()
+        .map(|t| info(&t.name, &t.developer_name, &t.id, t.active, t.default))
+        .collect();
+    let master_is_default = !types.iter().any(|t| t.default);
+    infos.push(info(
+        "Master",
+        "Master",
+        id::MASTER_RECORD_TYPE,
+        true,
+        master_is_default,
+    ));
+    infos
+}
+
+fn describe_field(field: &Field) -> Value {
+    let entry = |value: &String, active: bool, default: bool| json!({ "active": active, "defaultValue": default, "label": value, "validFor": null, "value": value });
+    let active = field.picklist.iter().enumerate();
+    let picklist: Vec<Value> = active
+        .map(|(i, value)| entry(value, true, i == 0 && field.defaulted_on_create))
+        .chain(
+            field
+                .inactive
+                .iter()
+                .map(|value| entry(value, false, false)),
+        )
         .collect();
     let mut object = json!({
         "aggregatable": field.aggregatable(),
@@ -178,7 +202,9 @@ fn soap_type(kind: T) -> &'static str {
         T::Date => "xsd:date",
         T::DateTime => "xsd:dateTime",
         T::Address => "urn:address",
-        T::Text | T::TextArea | T::Email | T::Phone | T::Url | T::Picklist => "xsd:string",
+        T::Text | T::TextArea | T::Email | T::Phone | T::Url | T::Picklist | T::MultiPicklist => {
+            "xsd:string"
+        }
     }
 }
 

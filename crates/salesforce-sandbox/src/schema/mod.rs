@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::config::{CustomField, OrgConfig};
+use crate::org::id;
 
 pub(crate) use describe::{basic_information, describe, global_entry};
 pub(crate) use objects::{Catalog, ObjectKind, ReadOnlySchemas};
@@ -30,6 +31,8 @@ pub enum FieldType {
     Phone,
     Url,
     Picklist,
+    /// Several values of a list, separated by semicolons.
+    MultiPicklist,
     Reference,
     Boolean,
     Int,
@@ -53,6 +56,7 @@ impl FieldType {
             FieldType::Phone => "phone",
             FieldType::Url => "url",
             FieldType::Picklist => "picklist",
+            FieldType::MultiPicklist => "multipicklist",
             FieldType::Reference => "reference",
             FieldType::Boolean => "boolean",
             FieldType::Int => "int",
@@ -76,6 +80,7 @@ impl FieldType {
                 | T::Phone
                 | T::Url
                 | T::Picklist
+                | T::MultiPicklist
                 | T::Reference
         )
     }
@@ -104,6 +109,8 @@ pub(crate) struct Field {
     pub(crate) id_lookup: bool,
     /// The first value is the default when the field is `defaulted_on_create`.
     pub(crate) picklist: Vec<String>,
+    /// Values of the picklist that an administrator has retired.
+    pub(crate) inactive: Vec<String>,
     pub(crate) restricted: bool,
     pub(crate) reference_to: Vec<&'static str>,
     pub(crate) compound: Option<&'static str>,
@@ -118,6 +125,20 @@ impl Field {
     /// May stand in an upsert URL (facts 9).
     pub(crate) fn is_upsert_key(&self) -> bool {
         self.external_id || self.id_lookup
+    }
+
+    /// Whether its keys are told apart by case: only a unique field can be blind to it (facts 0.11). E-mail addresses
+    /// are compared in any case (inference).
+    pub(crate) fn keys_mind_case(&self) -> bool {
+        self.case_sensitive || (self.external_id && !self.unique && self.kind != FieldType::Email)
+    }
+
+    /// The active value of its picklist that this text names, in any case.
+    pub(crate) fn picklist_value(&self, text: &str) -> Option<&str> {
+        self.picklist
+            .iter()
+            .find(|value| value.eq_ignore_ascii_case(text))
+            .map(String::as_str)
     }
 
     /// A text too long to be compared, sorted or grouped.
@@ -200,6 +221,7 @@ impl Field {
             case_sensitive: config.case_sensitive,
             id_lookup: config.external_id,
             picklist: config.picklist_values.clone(),
+            inactive: config.inactive_picklist_values.clone(),
             restricted: config.restricted_picklist,
             reference_to: Vec::new(),
             compound: None,
@@ -213,6 +235,37 @@ pub(crate) struct Schema {
     fields: Vec<Field>,
     by_name: HashMap<Box<str>, u16>,
     by_folded_name: HashMap<Box<str>, u16>,
+    known: KnownFields,
+    /// Numbers of the fields that need a value on insert.
+    required: Vec<u16>,
+    unique: Vec<u16>,
+    record_types: Vec<LeadRecordType>,
+}
+
+/// A record type of Lead.
+#[derive(Debug, Clone)]
+pub(crate) struct LeadRecordType {
+    /// 18 characters.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) developer_name: String,
+    pub(crate) active: bool,
+    pub(crate) default: bool,
+}
+
+/// Numbers of the standard fields that rules of this crate look at; none for a hidden one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct KnownFields {
+    pub(crate) is_converted: Option<u16>,
+    pub(crate) status: Option<u16>,
+    pub(crate) owner: Option<u16>,
+    pub(crate) record_type: Option<u16>,
+    pub(crate) latitude: Option<u16>,
+    pub(crate) longitude: Option<u16>,
+    pub(crate) created_date: Option<u16>,
+    pub(crate) created_by: Option<u16>,
+    pub(crate) last_modified_date: Option<u16>,
+    pub(crate) last_modified_by: Option<u16>,
 }
 
 impl Schema {
@@ -224,12 +277,30 @@ impl Schema {
                 .iter()
                 .any(|h| h.eq_ignore_ascii_case(name))
         };
-        let fields = standard_fields()
+        let read_only = |name: &str| {
+            config
+                .read_only_fields
+                .iter()
+                .any(|r| r.eq_ignore_ascii_case(name))
+        };
+        let mut fields: Vec<Field> = standard_fields()
             .into_iter()
+            .chain(standard::optional_fields(config))
             .chain(config.fields.iter().map(Field::from_config))
             .filter(|field| !hidden(&field.name))
             .collect();
-        Schema::of(fields)
+        for field in &mut fields {
+            if read_only(&field.name) {
+                (field.createable, field.updateable) = (false, false);
+            }
+            if config.allow_audit_fields && standard::AUDIT_FIELDS.contains(&field.name.as_str()) {
+                field.createable = true;
+            }
+        }
+        Schema {
+            record_types: record_types(config),
+            ..Schema::of(fields)
+        }
     }
 
     fn of(fields: Vec<Field>) -> Schema {
@@ -239,11 +310,55 @@ impl Schema {
             by_name.insert(field.name.as_str().into(), number);
             by_folded_name.insert(field.name.to_ascii_lowercase().into(), number);
         }
+        let number = |name: &str| by_name.get(name).copied();
+        let known = KnownFields {
+            is_converted: number("IsConverted"),
+            status: number("Status"),
+            owner: number("OwnerId"),
+            record_type: number("RecordTypeId"),
+            latitude: number("Latitude"),
+            longitude: number("Longitude"),
+            created_date: number("CreatedDate"),
+            created_by: number("CreatedById"),
+            last_modified_date: number("LastModifiedDate"),
+            last_modified_by: number("LastModifiedById"),
+        };
+        let numbers = |wanted: fn(&Field) -> bool| {
+            let all = (0_u16..).zip(&fields);
+            all.filter(|(_, field)| wanted(field))
+                .map(|(number, _)| number)
+                .collect()
+        };
+        let required = numbers(Field::required);
+        let unique = numbers(|field| field.unique);
         Schema {
             fields,
             by_name,
             by_folded_name,
+            known,
+            required,
+            unique,
+            record_types: Vec::new(),
         }
+    }
+
+    pub(crate) fn known(&self) -> KnownFields {
+        self.known
+    }
+
+    /// Numbers of the fields that need a value on insert, in describe's order.
+    pub(crate) fn required(&self) -> &[u16] {
+        &self.required
+    }
+
+    /// Numbers of the fields whose values no two leads share.
+    pub(crate) fn unique(&self) -> &[u16] {
+        &self.unique
+    }
+
+    /// The record types of Lead besides the master, each with its id of 18 characters.
+    pub(crate) fn record_types(&self) -> &[LeadRecordType] {
+        &self.record_types
     }
 
     pub(crate) fn field(&self, number: u16) -> &Field {
@@ -266,4 +381,26 @@ impl Schema {
     pub(crate) fn standard(&self, name: &str) -> Option<u16> {
         self.by_name.get(name).copied()
     }
+}
+
+fn record_types(config: &OrgConfig) -> Vec<LeadRecordType> {
+    let plain = |name: &str| {
+        name.chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect()
+    };
+    let made = |(number, told): (usize, &crate::rules::RecordType)| LeadRecordType {
+        id: match &told.id {
+            Some(id) => id::eighteen(id),
+            None => id::record_type(number),
+        },
+        name: told.name.clone(),
+        developer_name: told
+            .developer_name
+            .clone()
+            .unwrap_or_else(|| plain(&told.name)),
+        active: told.active,
+        default: told.default,
+    };
+    config.record_types.iter().enumerate().map(made).collect()
 }

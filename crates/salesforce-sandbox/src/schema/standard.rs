@@ -1,5 +1,14 @@
 //! The standard fields of Lead, with types, lengths and flags from salesforce-facts 9.1.
 use super::{Field, FieldType as T};
+use crate::config::OrgConfig;
+
+/// Writable on insert for whoever may set audit fields (facts 9.1).
+pub(super) const AUDIT_FIELDS: [&str; 4] = [
+    "CreatedDate",
+    "CreatedById",
+    "LastModifiedDate",
+    "LastModifiedById",
+];
 
 const INDUSTRIES: &[&str] = &[
     "Agriculture",
@@ -103,6 +112,7 @@ pub(super) fn row(name: &str, label: &str, kind: T, length: u32, flags: &str) ->
         case_sensitive: false,
         id_lookup: has('L'),
         picklist: Vec::new(),
+        inactive: Vec::new(),
         restricted: has('R'),
         reference_to: Vec::new(),
         compound: None,
@@ -209,4 +219,34 @@ pub(crate) fn standard_fields() -> Vec<Field> {
         picklist("Pronouns", "Pronouns", 255, "CUNR", PRONOUNS),
         picklist("GenderIdentity", "Gender Identity", 255, "CUNR", GENDERS),
     ]
+}
+
+/// The fields that an org has once a feature is switched on (facts 9.1).
+pub(super) fn optional_fields(config: &OrgConfig) -> Vec<Field> {
+    let mut fields = Vec::new();
+    if !config.record_types.is_empty() {
+        fields.push(reference(
+            "RecordTypeId",
+            "Record Type ID",
+            "CUN",
+            &["RecordType"],
+        ));
+    }
+    if config.state_country_picklists {
+        let countries = config.effective_countries();
+        let states: Vec<&str> = countries
+            .iter()
+            .flat_map(|country| country.states.iter().map(|state| state.code.as_str()))
+            .collect();
+        let codes: Vec<&str> = countries
+            .iter()
+            .map(|country| country.code.as_str())
+            .collect();
+        let code = |name, label, values: &[&str]| {
+            part_of("Address", picklist(name, label, 10, "CUNR", values))
+        };
+        fields.push(code("StateCode", "State/Province Code", &states));
+        fields.push(code("CountryCode", "Country Code", &codes));
+    }
+    fields
 }

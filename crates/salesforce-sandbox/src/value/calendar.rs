@@ -1,5 +1,10 @@
 //! Dates and datetimes: the strict ISO 8601 forms Salesforce takes and the one it gives (facts 9.1).
 
+/// The first and the last day that fields hold, in days since 1970-01-01: years 1700 to 4000.
+const STORED_DAYS: std::ops::RangeInclusive<i32> =
+    days_from_civil(1700, 1, 1)..=days_from_civil(4000, 12, 31);
+const MILLIS_PER_DAY: i64 = 86_400_000;
+
 /// Parses `YYYY-MM-DD` into days since 1970-01-01.
 pub(crate) fn parse_date(text: &str) -> Option<i32> {
     let b = text.as_bytes();
@@ -7,15 +12,45 @@ pub(crate) fn parse_date(text: &str) -> Option<i32> {
         return None;
     }
     let (year, month, day) = (digits(&b[0..4])?, digits(&b[5..7])?, digits(&b[8..10])?);
-    // Salesforce stores years 1700 to 4000.
-    if !(1700..=4000).contains(&year)
-        || !(1..=12).contains(&month)
-        || day < 1
-        || day > days_in(year, month)
-    {
+    if year < 1 || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
         return None;
     }
     Some(days_from_civil(year, month, day))
+}
+
+/// Parses a date as it is written to a field: a zone may follow, which does not move the day.
+pub(crate) fn parse_date_to_store(text: &str) -> Option<i32> {
+    let (date, zone) = text.split_at_checked(10)?;
+    if !zone.is_empty() {
+        offset_seconds(zone.as_bytes())?;
+    }
+    parse_date(date)
+}
+
+/// Whether a field of type date can hold the day.
+pub(crate) fn is_stored_day(days: i32) -> bool {
+    STORED_DAYS.contains(&days)
+}
+
+/// Whether a field of type datetime can hold the moment.
+pub(crate) fn is_stored_moment(millis: i64) -> bool {
+    i32::try_from(millis.div_euclid(MILLIS_PER_DAY)).is_ok_and(is_stored_day)
+}
+
+/// As error messages show moments: `Fri Jan 01 00:00:00 GMT 1600`.
+pub(crate) fn format_for_errors(millis: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let days = i32::try_from(millis.div_euclid(MILLIS_PER_DAY)).unwrap_or(0);
+    let of_day = millis.rem_euclid(MILLIS_PER_DAY) / 1000;
+    let (year, month, day) = civil_from_days(days);
+    // 1970-01-01 was a Thursday.
+    let weekday = DAYS[days.rem_euclid(7) as usize];
+    let month = MONTHS[(month - 1).clamp(0, 11) as usize];
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{weekday} {month} {day:02} {hour:02}:{minute:02}:{second:02} GMT {year:04}")
 }
 
 /// Parses `YYYY-MM-DDThh:mm:ss[.fff…](Z|±hh:mm|±hhmm)` into milliseconds since 1970-01-01 UTC.
@@ -100,7 +135,7 @@ fn days_in(year: i32, month: i32) -> i32 {
 }
 
 // Howard Hinnant's civil calendar algorithms: years begin in March so that the leap day comes last.
-pub(crate) fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
+pub(crate) const fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -162,6 +197,33 @@ mod tests {
         ] {
             check(text, None);
         }
+    }
+
+    #[test]
+    fn a_zone_may_follow_a_date_and_does_not_move_it() {
+        let day = parse_date("2026-01-01");
+        for text in [
+            "2026-01-01",
+            "2026-01-01Z",
+            "2026-01-01+0200",
+            "2026-01-01-11:00",
+        ] {
+            assert_eq!(parse_date_to_store(text), day, "{text}");
+        }
+        for text in ["", "2026-01-01T00:00:00Z", "2026-01-01 ", "2026-01-0ü"] {
+            assert_eq!(parse_date_to_store(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_hold_the_years_1700_to_4000() {
+        let stored = |text| is_stored_day(parse_date(text).unwrap());
+        assert!(stored("1700-01-01") && stored("4000-12-31"));
+        assert!(!stored("1699-12-31") && !stored("4001-01-01"));
+        let moment = |text| is_stored_moment(parse_datetime(text).unwrap());
+        assert!(moment("4000-12-31T23:59:59Z") && !moment("4000-12-31T23:59:59-01:00"));
+        let shown = format_for_errors(parse_datetime("1600-01-01T07:08:09Z").unwrap());
+        assert_eq!(shown, "Sat Jan 01 07:08:09 GMT 1600");
     }
 
     #[test]

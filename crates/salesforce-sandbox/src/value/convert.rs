@@ -1,8 +1,9 @@
 //! From a JSON literal to a typed value, as Salesforce's parser does it.
 //!
 //! A literal that does not convert refuses the whole request (facts 3.5), so failures are [`Refusal`]s that the
-//! body parser raises with their place in the text. What converts and what does not, beyond the documented cases:
-//! a number is no text, a string holding a number is a number, `null` is no boolean (inference).
+//! body parser raises with their place in the text. What converts and what does not, beyond the documented cases
+//! (inference): a number is no text, a string holding a number is a number, of strings only `true` and `false` are
+//! booleans, an int has 32 bits. `null` for a boolean converts, and refuses its record later.
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -61,6 +62,9 @@ impl<'s> FieldValue<'s> {
     }
 
     fn text<'a, E: serde::de::Error>(&self, text: Cow<'a, str>) -> Result<Value<'a>, E> {
+        if self.field.kind == T::Boolean && !matches!(text.as_ref(), "true" | "false") {
+            return Err(self.refuse("VALUE_STRING", &text));
+        }
         convert_text(self.field.kind, text).map_err(|text| self.refuse("VALUE_STRING", &text))
     }
 
@@ -71,9 +75,8 @@ impl<'s> FieldValue<'s> {
         shown: &str,
     ) -> Result<Value<'a>, E> {
         match self.field.kind {
-            T::Double | T::Currency | T::Percent => Ok(Value::Number(number)),
-            // Beyond 2^53 an f64 is no exact integer, but such a number is out of range for any int field anyway.
-            T::Int if number.fract() == 0.0 => Ok(Value::Int(number as i64)),
+            T::Double | T::Currency | T::Percent => Ok(Value::Number(without_sign_of_zero(number))),
+            T::Int if number.fract() == 0.0 && is_int(number) => Ok(Value::Int(number as i64)),
             _ => Err(self.refuse(token, shown)),
         }
     }
@@ -88,14 +91,18 @@ pub(crate) fn convert_text(kind: T, text: Cow<'_, str>) -> Result<Value<'_>, Cow
     let value = match kind {
         T::Boolean if text.eq_ignore_ascii_case("true") => Some(Value::Boolean(true)),
         T::Boolean if text.eq_ignore_ascii_case("false") => Some(Value::Boolean(false)),
-        T::Int => text.trim().parse().ok().map(Value::Int),
+        T::Int => text
+            .trim()
+            .parse::<i32>()
+            .ok()
+            .map(|number| Value::Int(number.into())),
         T::Double | T::Currency | T::Percent => text
             .trim()
             .parse::<f64>()
             .ok()
             .filter(|n| n.is_finite())
-            .map(Value::Number),
-        T::Date => calendar::parse_date(&text).map(Value::Date),
+            .map(|number| Value::Number(without_sign_of_zero(number))),
+        T::Date => calendar::parse_date_to_store(&text).map(Value::Date),
         T::DateTime => calendar::parse_datetime(&text).map(Value::DateTime),
         T::Boolean | T::Address => None,
         T::Id
@@ -105,11 +112,22 @@ pub(crate) fn convert_text(kind: T, text: Cow<'_, str>) -> Result<Value<'_>, Cow
         | T::Phone
         | T::Url
         | T::Picklist
+        | T::MultiPicklist
         | T::Reference => {
             return Ok(Value::Text(text));
         }
     };
     value.ok_or(text)
+}
+
+/// Ints have 32 bits, whatever a field says of its digits.
+fn is_int(number: f64) -> bool {
+    (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number)
+}
+
+/// Minus zero is zero, as a key too.
+fn without_sign_of_zero(number: f64) -> f64 {
+    number + 0.0
 }
 
 impl<'de> DeserializeSeed<'de> for FieldValue<'_> {
@@ -158,10 +176,7 @@ impl<'de> Visitor<'de> for FieldValue<'_> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Value<'de>, E> {
-        match self.field.kind {
-            T::Boolean => Err(self.refuse("VALUE_NULL", "null")),
-            _ => Ok(Value::Null),
-        }
+        Ok(Value::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Value<'de>, A::Error> {

@@ -26,6 +26,19 @@ pub(crate) enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// The same value without a copy of its text.
+    pub(crate) fn as_borrowed(&self) -> Value<'_> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Value::Boolean(flag) => Value::Boolean(*flag),
+            Value::Int(number) => Value::Int(*number),
+            Value::Number(number) => Value::Number(*number),
+            Value::Date(days) => Value::Date(*days),
+            Value::DateTime(millis) => Value::DateTime(*millis),
+        }
+    }
+
     pub(crate) fn into_owned(self) -> Value<'static> {
         match self {
             Value::Null => Value::Null,

@@ -2,8 +2,9 @@
 //!
 //! What fails here refuses one record (facts 3.5 and 7.1). Messages carry labels, not API names, as Salesforce's do.
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use super::Value;
+use super::{Value, calendar};
 use crate::org::{Refusal, id};
 use crate::schema::{Field, FieldType as T};
 
@@ -42,8 +43,29 @@ pub(crate) fn check(field: &Field, value: &Value<'_>) -> Result<(), Refusal> {
             field.precision.saturating_sub(field.scale),
             &number.to_string(),
         ),
+        // A checkbox has two states (seen: the message ends with the value, which is nothing).
+        Value::Null if field.kind == T::Boolean => Err(Refusal::record(
+            "INVALID_TYPE_ON_FIELD_IN_RECORD",
+            format!("{}: value not of required type: ", field.label),
+            &[&field.name],
+        )),
+        Value::Date(days) if !calendar::is_stored_day(*days) => {
+            Err(out_of_range(field, i64::from(*days) * 86_400_000))
+        }
+        Value::DateTime(millis) if !calendar::is_stored_moment(*millis) => {
+            Err(out_of_range(field, *millis))
+        }
         Value::Null | Value::Boolean(_) | Value::Date(_) | Value::DateTime(_) => Ok(()),
     }
+}
+
+fn out_of_range(field: &Field, millis: i64) -> Refusal {
+    let shown = calendar::format_for_errors(millis);
+    Refusal::record(
+        "FIELD_INTEGRITY_EXCEPTION",
+        format!("{}: invalid date: {shown}", field.label),
+        &[&field.name],
+    )
 }
 
 fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
@@ -65,39 +87,105 @@ fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
             format!("{}: invalid email address: {text}", field.label),
             &[&field.name],
         )),
-        T::Picklist
-            if field.restricted && !field.picklist.iter().any(|v| v.eq_ignore_ascii_case(text)) =>
-        {
-            Err(Refusal::record(
-                "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-                format!(
-                    "{}: bad value for restricted picklist field: {text}",
-                    field.label
-                ),
-                &[&field.name],
-            ))
+        T::Picklist if field.restricted && field.picklist_value(text).is_none() => {
+            Err(bad_value(field, text))
         }
-        T::Reference if !id::is_well_formed(text) => Err(Refusal::record(
-            "MALFORMED_ID",
-            format!("{}: id value of incorrect type: {text}", field.label),
-            &[&field.name],
-        )),
+        T::MultiPicklist if field.restricted => {
+            let mut values = picks(text);
+            match values.find(|value| field.picklist_value(value).is_none()) {
+                Some(bad) => Err(bad_value(field, bad)),
+                None => Ok(()),
+            }
+        }
+        T::Reference => check_reference(field, text),
         _ => Ok(()),
     }
+}
+
+fn bad_value(field: &Field, value: &str) -> Refusal {
+    Refusal::record(
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+        format!(
+            "{}: bad value for restricted picklist field: {value}",
+            field.label
+        ),
+        &[&field.name],
+    )
+}
+
+/// Whether a text is an id, and of an object that the field may point to.
+fn check_reference(field: &Field, text: &str) -> Result<(), Refusal> {
+    let code = if !id::is_well_formed(text) {
+        "MALFORMED_ID"
+    } else if !may_point_to(field, text) {
+        "FIELD_INTEGRITY_EXCEPTION"
+    } else {
+        return Ok(());
+    };
+    let message = format!("{}: id value of incorrect type: {text}", field.label);
+    Err(Refusal::record(code, message, &[&field.name]))
+}
+
+fn may_point_to(field: &Field, text: &str) -> bool {
+    field.reference_to.is_empty()
+        || field
+            .reference_to
+            .iter()
+            .any(|object| id::prefix(object).is_none_or(|prefix| text.starts_with(prefix)))
+}
+
+/// A checked value as it is stored: ids with 18 characters, values of restricted picklists as the list spells them,
+/// each value of a multi-select picklist once.
+pub(crate) fn canonical<'a>(field: &Field, value: Value<'a>) -> Value<'a> {
+    let Value::Text(text) = value else {
+        return value;
+    };
+    let other = match field.kind {
+        T::Reference if text.len() == 15 => Some(id::eighteen(&text)),
+        T::Picklist if field.restricted => field
+            .picklist_value(&text)
+            .filter(|listed| *listed != text)
+            .map(str::to_owned),
+        T::MultiPicklist => {
+            let mut seen = HashSet::new();
+            let chosen: Vec<&str> = picks(&text)
+                .map(|value| field.picklist_value(value).unwrap_or(value))
+                .filter(|value| seen.insert(*value))
+                .collect();
+            if chosen.is_empty() {
+                return Value::Null;
+            }
+            Some(chosen.join(";"))
+        }
+        _ => None,
+    };
+    Value::Text(other.map_or(text, Cow::Owned))
+}
+
+/// The values in the text of a multi-select picklist.
+fn picks(text: &str) -> impl Iterator<Item = &str> {
+    text.split(';')
+        .map(str::trim)
+        .filter(|value| !value.is_empty())
 }
 
 fn check_range(field: &Field, magnitude: f64, digits: u32, shown: &str) -> Result<(), Refusal> {
     if magnitude < 10_f64.powi(digits.cast_signed()) {
         return Ok(());
     }
-    Err(Refusal::record(
+    Err(outside_range(field, shown))
+}
+
+/// A number that its field cannot hold.
+pub(crate) fn outside_range(field: &Field, shown: &str) -> Refusal {
+    Refusal::record(
         "NUMBER_OUTSIDE_VALID_RANGE",
         format!(
             "{}: value outside of valid range on numeric field: {shown}",
             field.label
         ),
         &[&field.name],
-    ))
+    )
 }
 
 /// Salesforce's rules are undocumented; this refuses what it is known to refuse: no or several `@`, blanks,

@@ -1,6 +1,7 @@
 //! Watching the org: counters, the request log, and waiting for a condition on the counters.
 //!
-//! Invariants: counters never go back (but for `leads`, `concurrent_calls` and `held_requests`) until they are reset;
+//! Invariants: counters never go back (but for `leads`, `concurrent_calls`, `held_requests` and `row_lock_waits`) until
+//! they are reset;
 //! a request's records are counted after they are committed, so whoever sees the count finds the leads.
 //! The log is bounded by requests and by keys.
 mod record;
@@ -51,6 +52,10 @@ pub struct Stats {
     pub held_requests: u64,
     /// Faults that acted, once for each request, record or bulk job.
     pub faults_applied: u64,
+    /// Requests that wait now for rows that others hold.
+    pub row_lock_waits: u64,
+    /// Triggers that ran, once for each trigger and attempt at saving.
+    pub trigger_runs: u64,
     /// Calls refused because the day's allocation was used up.
     pub quota_refusals: u64,
     /// Calls refused because too many were running for long.
@@ -118,6 +123,7 @@ impl Watch {
             concurrent_calls: inner.stats.concurrent_calls,
             max_concurrent_calls: inner.stats.concurrent_calls,
             held_requests: inner.stats.held_requests,
+            row_lock_waits: inner.stats.row_lock_waits,
             ..Stats::default()
         };
         inner.log.clear();

@@ -321,8 +321,28 @@ fn a_literal_that_does_not_convert_refuses_the_request_and_names_its_place() {
     );
     check(
         "Newsletter__c",
-        json!(null),
-        "boolean from VALUE_NULL value null",
+        json!("FALSE"),
+        "boolean from VALUE_STRING value FALSE",
+    );
+    check(
+        "NumberOfEmployees",
+        json!(2_147_483_648_u32),
+        "int from VALUE_NUMBER_INT value 2147483648",
+    );
+    check(
+        "NumberOfEmployees",
+        json!("99999999999"),
+        "int from VALUE_STRING value 99999999999",
+    );
+    check(
+        "Birthday__c",
+        json!("2026-01-01T00:00:00Z"),
+        "date from VALUE_STRING value 2026-01-01T00:00:00Z",
+    );
+    check(
+        "Signup_At__c",
+        json!("2026-01-01T00:00:00"),
+        "datetime from VALUE_STRING value 2026-01-01T00:00:00",
     );
     check(
         "FirstName",

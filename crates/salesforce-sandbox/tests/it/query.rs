@@ -52,7 +52,8 @@ fn fill(org: &Org, count: usize) {
 fn rows_have_attributes_and_keep_the_order_of_the_select_list() {
     let org = Org::demo();
     let more = json!({ "Score__c": 1.5, "Signup_At__c": "2026-01-01T12:00:00+02:00", "Birthday__c": "1990-05-04",
-                       "Newsletter__c": true, "City": "Linz", "Latitude": 48.3, "FirstName": "Ada" });
+                       "Newsletter__c": true, "City": "Linz", "Latitude": 48.3, "Longitude": 14.3,
+                       "FirstName": "Ada" });
     let id = org.upsert(&[lead_with("1", more)])[0]["id"].clone();
     let soql = "select lastname, SCORE__c, Id, Name, Signup_At__c, Birthday__c, Newsletter__c, Title, Status, \
                 IsDeleted, Owner.Username, CreatedById, Address, Owner.Type FROM Lead";
@@ -71,7 +72,7 @@ fn rows_have_attributes_and_keep_the_order_of_the_select_list() {
          \"Owner\":{{\"attributes\":{{\"type\":\"User\",\"url\":\"/services/data/v67.0/sobjects/User/{user}\"}},\
          \"Username\":\"integration@leadstream.example\",\"Type\":\"User\"}},\"CreatedById\":\"{user}\",\
          \"Address\":{{\"city\":\"Linz\",\"country\":null,\"geocodeAccuracy\":null,\"latitude\":48.3,\
-         \"longitude\":null,\"postalCode\":null,\"state\":null,\"street\":null}}}}]}}"
+         \"longitude\":14.3,\"postalCode\":null,\"state\":null,\"street\":null}}}}]}}"
     );
     assert_eq!(text, expected);
 }

@@ -13,8 +13,8 @@ use super::{Family, Sent};
 use crate::faults::{Endpoint, Occasion};
 use crate::http::reply::{MAX_REPLY_BYTES, Reply};
 use crate::http::work::{Tally, Work};
-use crate::http::{faulted, limits};
-use crate::org::{Org, Refusal, Transaction};
+use crate::http::{faulted, limits, row_locks};
+use crate::org::{LockTicket, Org, Refusal, Transaction};
 use crate::watch::RequestRecord;
 
 /// After so many failed graphs the others are not done (facts 4).
@@ -58,6 +58,12 @@ pub(super) async fn run(
             org.watch.enter_keys(folded.iter().map(AsRef::as_ref)),
         )
     };
+    let mut rows = None;
+    if faults.refuse.is_none() {
+        let works = ready.iter_mut().flatten().filter_map(Ready::work_mut);
+        let mut parts: Vec<_> = works.map(Work::drafts_mut).collect();
+        rows = row_locks::take(org, &mut parts, faults.waits_before()).await;
+    }
     if faults.waits_before() {
         look(org, &mut ready);
     }
@@ -67,12 +73,15 @@ pub(super) async fn run(
             org,
             sent,
             user: user.unwrap_or_default(),
+            ticket: rows.as_ref().map(|rows| rows.ticket),
             app: sent.app,
             room: org.config.max_request_bytes,
             reply_room: MAX_REPLY_BYTES,
             record,
         };
-        call.answer(&plan, ready)
+        let reply = call.answer(&plan, ready);
+        drop(rows);
+        reply
     })
     .await;
     drop(in_progress);
@@ -128,6 +137,13 @@ impl<'p> Ready<'p> {
             Ready::Refused(_) | Ready::Waits => None,
         }
     }
+
+    fn work_mut(&mut self) -> Option<&mut Work<'p>> {
+        match self {
+            Ready::Understood(work) => Some(work),
+            Ready::Refused(_) | Ready::Waits => None,
+        }
+    }
 }
 
 /// A composite call in the middle of being done.
@@ -136,6 +152,8 @@ struct Call<'c> {
     sent: &'c Sent<'c>,
     /// Number of the user who sends it.
     user: u16,
+    /// The rows that it holds.
+    ticket: Option<LockTicket>,
     /// Number of the app behind the session.
     app: Option<usize>,
     /// Bytes that may still be made from references.
@@ -145,7 +163,7 @@ struct Call<'c> {
     record: &'c mut RequestRecord,
 }
 
-impl Call<'_> {
+impl<'c> Call<'c> {
     fn answer(&mut self, plan: &Plan, ready: Vec<Vec<Ready<'_>>>) -> Reply {
         let mut sequences = plan.sequences.iter().zip(ready);
         match (self.sent.family, sequences.next()) {
@@ -162,6 +180,12 @@ impl Call<'_> {
             }
             (Family::Composite | Family::Batch, None) => Reply::error(404, &Refusal::not_found()),
         }
+    }
+
+    fn begin(&self, revocable: bool) -> Transaction<'c> {
+        Transaction::begin(self.org, revocable)
+            .by(self.user)
+            .holding(self.ticket)
     }
 
     /// Each graph is all or none.
@@ -193,7 +217,7 @@ impl Call<'_> {
         let mut answers = Vec::with_capacity(parts.len());
         let mut tally = Tally::default();
         let mut failure = None;
-        let mut transaction = Transaction::begin(self.org, true).by(self.user);
+        let mut transaction = self.begin(true);
         for (part, ready) in parts.iter().zip(ready) {
             let (reply, failed) =
                 self.step(part, ready, &known, Some(&mut transaction), &mut tally);
@@ -304,7 +328,7 @@ impl Call<'_> {
         let done = match transaction {
             Some(transaction) => work.perform(self.org, transaction, tally),
             None => {
-                let mut own = Transaction::begin(self.org, false).by(self.user);
+                let mut own = self.begin(false);
                 work.perform(self.org, &mut own, tally)
             }
         };

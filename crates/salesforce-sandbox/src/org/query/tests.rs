@@ -5,8 +5,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{CustomField, OrgConfig};
+use crate::org::leads::Stamp;
 use crate::org::{Draft, Target, Transaction, WriteOptions};
 use crate::value::calendar;
+
+const NOBODY: Stamp = Stamp { user: 0, micros: 0 };
 
 /// A lead as the model sees it; an empty text is no text.
 #[derive(Debug, Clone)]
@@ -50,9 +53,9 @@ fn org_of(people: &[Person]) -> Org {
             .map(|(name, value)| (org.schema.find(name).unwrap(), value))
             .collect();
             values.sort_by_key(|(number, _)| *number);
-            let place = store.insert(&values, 0, 0);
+            let place = store.insert(&values, NOBODY);
             if person.deleted {
-                store.delete(place);
+                store.delete(place, NOBODY);
             }
         }
     }
@@ -445,7 +448,7 @@ fn a_numeric_key_is_found_however_it_is_written() {
     });
     let number = org.schema.find("Number__c").unwrap();
     for key in [42.0, 43.0, 0.0] {
-        org.leads().insert(&[(number, Value::Number(key))], 0, 0);
+        org.leads().insert(&[(number, Value::Number(key))], NOBODY);
     }
     for (condition, expected) in [
         ("Number__c = 42", &["42"][..]),

@@ -416,6 +416,10 @@ fn indexed(schema: &Schema, test: &Test<Path>) -> Option<Access> {
     if !field.unique && !field.is_upsert_key() {
         return None;
     }
+    // Keys that are told apart by case where queries do not do so are of no use here.
+    if field.keys_mind_case() != field.case_sensitive {
+        return None;
+    }
     let keys = match &test.ask {
         Ask::Compare(Comparison::Equal, operand) => vec![operand.key()?],
         Ask::OneOf {

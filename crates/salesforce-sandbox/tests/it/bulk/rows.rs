@@ -1,9 +1,10 @@
 //! What rows say and what becomes of them (facts 0.3, 0.9, 5.3, 5.4).
 use salesforce_sandbox::OrgConfig;
+use salesforce_sandbox::rules::{DuplicateRule, Trigger};
 use serde_json::{Value, json};
 
 use super::client::{numbered, upsert, upsert_with};
-use crate::harness::{Org, lead, lead_with};
+use crate::harness::{Org, check_error, lead, lead_with};
 
 fn job(operation: &str) -> Value {
     json!({ "object": "Lead", "operation": operation })
@@ -302,6 +303,39 @@ fn assignment_rules_run_for_jobs_that_name_one() {
     let id = org.run_job(&rule, numbered(1, 2));
     assert_eq!(org.leads_by_key()["1"]["OwnerId"], "005Hp00000000ZZIAY");
     assert_eq!(org.info(&id)["assignmentRuleId"], "01QHp0000000001");
+    let none = Org::demo();
+    let unknown = none.ask("POST", "/services/data/v67.0/jobs/ingest");
+    let answer = unknown.json(&rule).send();
+    check_error(
+        &answer,
+        400,
+        "INVALIDJOB",
+        "Invalid assignmentRuleId: 01QHp0000000001",
+    );
+}
+
+#[test]
+fn a_duplicate_rule_that_alerts_blocks_the_rows_of_a_job() {
+    let rule = DuplicateRule {
+        match_fields: vec!["LastName".into(), "Company".into()],
+        ..DuplicateRule::default()
+    };
+    let org = Org::with(OrgConfig {
+        duplicate_rules: vec![rule],
+        triggers: vec![Trigger::default()],
+        ..OrgConfig::default()
+    });
+    org.upsert(&[lead("1")]);
+    let csv = "MySQL_Id__c,LastName,Company\n2,Doe,Acme\n3,Roe,Acme\n";
+    let id = org.run_job(&upsert(), csv);
+    assert_eq!(org.result_sizes(&id), (1, 1, 0));
+    let errors = org.result(&id, "failedResults").column("sf__Error");
+    assert_eq!(errors, ["DUPLICATES_DETECTED:Use one of these records?:--"]);
+    assert_eq!(
+        org.sandbox.stats().trigger_runs,
+        3,
+        "the good row has a second attempt"
+    );
 }
 
 #[test]
@@ -316,4 +350,7 @@ fn hard_deletes_are_done_where_they_are_allowed() {
     assert_eq!(org.info(&id)["operation"], "hardDelete");
     assert_eq!(org.result_sizes(&id), (1, 0, 0));
     assert_eq!(org.sandbox.stats().leads, 0);
+    let answer = org.get(&format!("/services/data/v67.0/sobjects/Lead/{lead_id}"));
+    check_error(&answer, 404, "NOT_FOUND", "");
+    org.sandbox.administrator().undelete(&lead_id).unwrap_err();
 }
