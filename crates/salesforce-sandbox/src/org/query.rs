@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::leads::Lead;
 use super::row::RecordRow;
-use super::{LeadStore, Org, Refusal, id};
+use super::{LeadStore, Org, Refusal, id, meanwhile};
 use crate::schema::{Catalog, ObjectKind};
 use crate::soql::{
     self, Access, Budget, Column, Context, Groups, Key, Metered, Output, Plan, Row, compare,
@@ -25,6 +25,8 @@ const MAX_STEPS: u64 = 200_000_000;
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes of a row that waits to be sorted, without its keys.
 const SORTED_ROW_BYTES: u64 = 64;
+/// Rows times the weight of the filter, from where on a query may take more than a few milliseconds.
+const LONG_WEIGHT: u64 = 50_000;
 /// Fewest rows that are sorted to find the first ones among them, however few are wanted.
 const MIN_SORTED: usize = 1_000;
 
@@ -92,7 +94,16 @@ pub(crate) fn run_query(
     visibility: Visibility,
 ) -> Result<QueryResult, Refusal> {
     let budget = Budget::new(MAX_STEPS, MAX_BYTES);
-    run_within(org, store, plan, visibility, budget)
+    let candidates = match &plan.access {
+        Access::Ids(ids) => ids.len() as u64,
+        Access::Keys { keys, .. } if visibility == Visibility::Live => keys.len() as u64,
+        Access::Keys { .. } | Access::All => store.count(),
+    };
+    if candidates.saturating_mul(plan.filter.weight()) < LONG_WEIGHT {
+        return run_within(org, store, plan, visibility, budget);
+    }
+    let _long = org.long_query();
+    meanwhile::aside(|| run_within(org, store, plan, visibility, budget))
 }
 
 fn run_within(

@@ -213,6 +213,22 @@ impl<S: Copy> Filter<S> {
     }
 }
 
+impl<S> Filter<S> {
+    /// Roughly the steps that a row takes, to tell small queries from large ones.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            Filter::Always => 1,
+            Filter::All(inner) | Filter::Any(inner) => inner.iter().map(Filter::weight).sum(),
+            Filter::Not(inner) => inner.weight(),
+            Filter::Test(test) => match &test.ask {
+                Ask::Compare(..) => 10,
+                Ask::OneOf { list, .. } => 10 + list.others.len() as u64,
+                Ask::Like(pattern) => 10 + 10 * pattern.len() as u64,
+            },
+        }
+    }
+}
+
 impl<S> Test<S> {
     fn holds(&self, value: &Value<'_>, budget: &Budget) -> bool {
         match &self.ask {
