@@ -327,10 +327,7 @@ impl<'c> Call<'c> {
         }
         let done = match transaction {
             Some(transaction) => work.perform(self.org, transaction, tally),
-            None => {
-                let mut own = self.begin(false);
-                work.perform(self.org, &mut own, tally)
-            }
+            None => work.perform_alone(self.org, || self.begin(false), tally),
         };
         let refused_any = done.refused_any();
         let reply = done.reply(self.org);
