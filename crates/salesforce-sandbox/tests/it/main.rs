@@ -20,6 +20,7 @@ mod doors;
 mod faults;
 mod harness;
 mod identity;
+mod incremental;
 mod lifecycle;
 mod limits;
 mod mishaps;
