@@ -111,6 +111,11 @@ impl<'r> Work<'r> {
         Work::ReadFixed(Endpoint::Other, Box::new(answer))
     }
 
+    /// Whether it writes records.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Work::Write(_))
+    }
+
     /// The key of each record that is to be written, as faults and the log name it.
     pub(super) fn keys(&self) -> &[String] {
         match self {

@@ -13,6 +13,7 @@ mod composite_batch;
 mod composite_faults;
 mod composite_graph;
 mod composite_refusals;
+mod composite_room;
 mod composite_tree;
 mod control;
 mod describe;
