@@ -22,6 +22,7 @@ mod faults;
 mod harness;
 mod identity;
 mod incremental;
+mod key_paths;
 mod lifecycle;
 mod limits;
 mod mishaps;
