@@ -1,7 +1,10 @@
-//! What those rely on who read a table piece by piece: order and ranges of ids.
-use serde_json::Value;
+//! What those rely on who read a table piece by piece: order and ranges of ids, and stamps that every change moves.
+use std::time::Duration;
 
-use crate::harness::{Org, lead};
+use salesforce_sandbox::OrgConfig;
+use serde_json::{Value, json};
+
+use crate::harness::{Org, check_accepted, lead, lead_with};
 
 fn query(org: &Org, resource: &str, soql: &str) -> Value {
     let answer = org.get(&format!(
@@ -50,4 +53,63 @@ fn pages_by_id_hold_every_lead_once() {
         let found = query(&org, "query", &format!("SELECT Id FROM Lead WHERE {range}"));
         assert_eq!(found["totalSize"], count, "{range}");
     }
+}
+
+/// Everything that tells when and by whom a lead was modified.
+fn modification(org: &Org) -> Value {
+    let fields = "SystemModstamp, LastModifiedDate, LastModifiedById, IsDeleted";
+    let found = query(org, "queryAll", &format!("SELECT {fields} FROM Lead"));
+    let mut record = found["records"][0].clone();
+    record.as_object_mut().unwrap().remove("attributes");
+    record
+}
+
+#[test]
+fn a_deletion_and_its_undoing_are_modifications() {
+    let org = Org::with(OrgConfig {
+        allow_audit_fields: true,
+        ..OrgConfig::default()
+    });
+    // Such a lead keeps what it was said of its last modification until it is modified.
+    let long_ago = "2020-01-01T00:00:00.000+0000";
+    let more = json!({
+        "CreatedDate": long_ago,
+        "LastModifiedDate": long_ago,
+    });
+    check_accepted(&org.upsert(&[lead_with("1", more)])[0], true);
+    let created = modification(&org);
+    assert_eq!(created["LastModifiedDate"], long_ago);
+    let id = org.sandbox.leads()[0].id.clone();
+    org.sandbox.advance_clock(Duration::from_secs(60));
+    let path = format!("/services/data/v67.0/sobjects/Lead/{id}");
+    assert_eq!(org.ask("DELETE", &path).send().status, 204);
+    let deleted = modification(&org);
+    assert_eq!(deleted["IsDeleted"], true);
+    assert_eq!(deleted["LastModifiedDate"], deleted["SystemModstamp"]);
+    assert!(deleted["SystemModstamp"].as_str() > created["SystemModstamp"].as_str());
+    let since = created["SystemModstamp"].as_str().unwrap();
+    let changed = format!(
+        "SELECT Id FROM Lead WHERE SystemModstamp > {}",
+        since.replace("+0000", "Z")
+    );
+    assert_eq!(query(&org, "queryAll", &changed)["totalSize"], 1);
+    org.sandbox.advance_clock(Duration::from_secs(60));
+    org.sandbox.administrator().undelete(&id).unwrap();
+    let undeleted = modification(&org);
+    assert_eq!(undeleted["IsDeleted"], false);
+    assert!(undeleted["LastModifiedDate"].as_str() > deleted["LastModifiedDate"].as_str());
+}
+
+#[test]
+fn a_deletion_that_was_rolled_back_was_none() {
+    let org = Org::demo();
+    org.upsert(&[lead("1")]);
+    let before = modification(&org);
+    let id = org.sandbox.leads()[0].id.clone();
+    org.sandbox.advance_clock(Duration::from_secs(60));
+    let ids = format!("{id},00Q000000000000AAA");
+    let path = format!("/services/data/v67.0/composite/sobjects?ids={ids}&allOrNone=true");
+    let results = org.ask("DELETE", &path).send().json();
+    assert_eq!(results[1]["success"], false);
+    assert_eq!(modification(&org), before);
 }
