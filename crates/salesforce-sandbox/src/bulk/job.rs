@@ -186,14 +186,25 @@ impl Job {
         Ok(progress.content.clone().unwrap_or_default())
     }
 
-    /// Hands over the rows that the scan found.
-    pub(super) fn set_ledger(&self, ledger: Ledger) -> Result<(), Gone> {
+    /// Hands over the rows that the scan found; there is room for their fates.
+    pub(super) fn set_ledger(&self, mut ledger: Ledger) -> Result<(), Gone> {
         let mut progress = lock(&self.progress);
         if progress.state != JobState::InProgress {
             return Err(Gone);
         }
+        ledger.begin();
         progress.ledger = ledger;
         Ok(())
+    }
+
+    /// Room for error texts that it should have before that many rows are written.
+    pub(super) fn text_bytes_wanted(&self, rows: usize) -> usize {
+        self.look(|progress| progress.ledger.text_bytes_wanted(rows))
+    }
+
+    /// Lets error texts take that many bytes more.
+    pub(super) fn grant_text_bytes(&self, bytes: usize) {
+        lock(&self.progress).ledger.grant_text_bytes(bytes);
     }
 
     /// Writes rows and notes their fates, unless the job was aborted meanwhile. `write` gets the ledger.

@@ -112,8 +112,8 @@ pub(super) async fn run(
             writer.push(row.iter().map(shown));
         }
         org.bulk
-            .make_room(writer.data.len(), org.now())
-            .map_err(|refusal| Stop::Failed(format!("ExceededQuota : {}", refusal.message)))?;
+            .keep(writer.data.len(), org.now(), || {})
+            .map_err(Stop::without_room)?;
         tokio::task::yield_now().await;
     }
     Ok(writer.finish())
