@@ -58,6 +58,8 @@ pub(super) struct Progress {
     deleted: bool,
     content: Option<Bytes>,
     ledger: Ledger,
+    /// What the results of a running query take by now.
+    growing_bytes: usize,
     results: Results,
 }
 
@@ -107,6 +109,7 @@ impl Job {
                 deleted: false,
                 content: None,
                 ledger: Ledger::default(),
+                growing_bytes: 0,
                 results: Results::None,
             }),
         }
@@ -121,7 +124,8 @@ impl Job {
     pub(super) fn stored_bytes(&self) -> usize {
         self.look(|progress| match &progress.results {
             Results::None => {
-                progress.content.as_ref().map_or(0, Bytes::len) + progress.ledger.bytes()
+                let content = progress.content.as_ref().map_or(0, Bytes::len);
+                content + progress.ledger.bytes() + progress.growing_bytes
             }
             Results::Ingest(results) => results.stored_bytes(),
             Results::Query(results) => results.stored_bytes(),
@@ -186,6 +190,14 @@ impl Job {
         Ok(progress.content.clone().unwrap_or_default())
     }
 
+    /// Whether there still is something to work on.
+    pub(super) fn check_in_progress(&self) -> Result<(), Gone> {
+        self.look(|progress| match progress.state {
+            JobState::InProgress => Ok(()),
+            _ => Err(Gone),
+        })
+    }
+
     /// Hands over the rows that the scan found; there is room for their fates.
     pub(super) fn set_ledger(&self, mut ledger: Ledger) -> Result<(), Gone> {
         let mut progress = lock(&self.progress);
@@ -194,6 +206,16 @@ impl Job {
         }
         ledger.begin();
         progress.ledger = ledger;
+        Ok(())
+    }
+
+    /// Notes what the results of a query take; there is room for them.
+    pub(super) fn set_growing_bytes(&self, bytes: usize) -> Result<(), Gone> {
+        let mut progress = lock(&self.progress);
+        if progress.state != JobState::InProgress {
+            return Err(Gone);
+        }
+        progress.growing_bytes = bytes;
         Ok(())
     }
 
@@ -267,6 +289,7 @@ impl Job {
         progress.state = state;
         progress.modified_micros = now.wall_micros;
         progress.error_message = error_message;
+        progress.growing_bytes = 0;
         progress.total_micros = progress
             .started_micros
             .map_or(0, |started| now.monotonic_micros.saturating_sub(started));

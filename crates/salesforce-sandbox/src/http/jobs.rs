@@ -262,7 +262,11 @@ fn query_results(org: &Org, request: &Request, id: &str) -> Answer {
     let page = org.bulk.query_page(id, locator, max_records, org.now());
     let page = page.map_err(of_job)?;
     let locator = page.locator.as_deref().unwrap_or("null");
-    let reply = csv(Reply::bytes(200, page.body));
+    let reply = csv(if page.body.is_large() {
+        Reply::stream(200, page.body)
+    } else {
+        Reply::bytes(200, page.body.flatten().collect())
+    });
     // A locator is base64, and a number has digits.
     let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
     Ok(reply
