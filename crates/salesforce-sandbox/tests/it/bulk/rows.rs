@@ -353,4 +353,11 @@ fn hard_deletes_are_done_where_they_are_allowed() {
     let answer = org.get(&format!("/services/data/v67.0/sobjects/Lead/{lead_id}"));
     check_error(&answer, 404, "NOT_FOUND", "");
     org.sandbox.administrator().undelete(&lead_id).unwrap_err();
+    // Only what is in the recycle bin is found among the deleted.
+    let all = "/services/data/v67.0/queryAll?q=SELECT+Id+FROM+Lead";
+    assert_eq!(org.get(all).json()["totalSize"], 0);
+    org.upsert(&[lead("1")]);
+    let lead_id = org.sandbox.leads()[0].id.clone();
+    org.run_job(&job("delete"), format!("Id\n{lead_id}\n"));
+    assert_eq!(org.get(all).json()["records"][0]["Id"], lead_id);
 }
