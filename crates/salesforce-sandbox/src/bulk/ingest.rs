@@ -199,6 +199,8 @@ impl Ingest<'_> {
 
     /// Writes rows of a chunk in one transaction.
     fn write(&self, chunk: usize, rows: Range<usize>) -> Result<(), Gone> {
+        // Faults count the records they are drawn for; those of an aborted job are none.
+        self.job.check_in_progress()?;
         let started = self.org.clock.monotonic_micros();
         let start = self.job.look(|progress| progress.chunk_start(chunk));
         let mut reader = Reader::new(&self.content, start, self.request.dialect);
