@@ -176,6 +176,12 @@ impl Bulk {
         Ok(())
     }
 
+    /// Forgets a job whatever its state.
+    pub(crate) fn discard(&self, job: &Job) {
+        job.forget();
+        lock(&self.jobs).by_number.remove(&job.number);
+    }
+
     /// Up to 1,000 jobs in the order of their creation, after the job of that number.
     pub(crate) fn page(&self, kind: JobKind, after: u64, now: Moment) -> JobPage {
         let found = {

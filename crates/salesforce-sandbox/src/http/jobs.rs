@@ -153,7 +153,11 @@ fn create_with_data(org: &Org, request: &Request, caller: Caller, boundary: &str
         .bulk
         .upload(&job, content, now)
         .and_then(|()| job.request_state("UploadComplete", now));
-    closed.map_err(bad_request)?;
+    if let Err(refusal) = closed {
+        // Its client never learns of it, so nobody would ever close it.
+        org.bulk.discard(&job);
+        return Err(bad_request(refusal));
+    }
     org.bulk.enqueue(&job);
     Ok(Reply::json(200, &job.short_json()))
 }
