@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::body::{self, MAX_RECORDS, Record, UnknownField};
 use super::call::Request;
-use super::json::Flag;
+use crate::json::Flag;
 use super::reply::Reply;
 use super::results::{self, Verb};
 use super::work::Work;

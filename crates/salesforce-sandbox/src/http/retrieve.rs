@@ -3,7 +3,7 @@ use serde::Deserialize;
 
 use super::call::Request;
 use super::collections::check_length;
-use super::json::{self, AtMost};
+use crate::json::{self, AtMost};
 use super::objects;
 use super::record_json::push_record;
 use super::reply::{MAX_REPLY_BYTES, Reply};
