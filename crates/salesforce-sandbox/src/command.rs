@@ -14,11 +14,14 @@ A Salesforce org in one process, for demos, tests and rehearsals. It speaks the 
 org, so that a program can be pointed at it instead: its base URL is login URL and instance URL.
 
 What is there:
-  OAuth 2.0    POST /services/oauth2/token (JWT bearer, client credentials), revoke, userinfo
+  Logging in   OAuth 2.0 (JWT bearer, client credentials, authorization code with PKCE, refresh
+               token, password), SOAP login, userinfo, revoke, introspect
   REST API     /services/data/v31.0 to v67.0: describe, records by id and by external id, limits
   SOQL         /services/data/v67.0/query
-  Composite    collections of up to 200 records, and calls of several parts
-  Bulk 2.0     /services/data/v67.0/jobs/ingest
+  Composite    collections of up to 200 records, composite, batch, graph, tree
+  Bulk 2.0     /services/data/v67.0/jobs/ingest and jobs/query
+  The org      types, picklists, validation, duplicate and assignment rules, triggers, row locks,
+               recycle bin, quotas: as configured
   Faults       refusals, delays, cut connections, spent quotas: what a client has to survive
 
 Everything is kept in memory and gone afterwards. Without --config it is the demo org: client id
@@ -31,13 +34,14 @@ SIGTERM or SIGINT.";
 /// What follows the options in the long help text.
 pub const AFTER_LONG_HELP: &str = "\
 Control endpoints, for whoever runs the sandbox; a web page at / of their address shows them:
+  GET /__sandbox                       lists all of them
   GET /__sandbox/stats                 counters
   GET /__sandbox/leads                 contents
   GET /__sandbox/requests              the request log
   GET, POST, DELETE /__sandbox/faults  what shall go wrong
-  POST /__sandbox/release              lets held requests go on
+  POST /__sandbox/step, /release       holds every reply; lets held ones go on
   POST /__sandbox/clock                moves the org's clock forward
-  DELETE /__sandbox/sessions           logs everybody out
+  POST /__sandbox/reset                as at the start
 They answer on loopback addresses only. When the org listens elsewhere, give them an address of
 their own with --control.
 

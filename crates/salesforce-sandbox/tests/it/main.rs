@@ -29,6 +29,7 @@ mod org_rules;
 mod page;
 mod passwords;
 mod query;
+mod readme;
 mod rest;
 mod serving;
 mod sessions;

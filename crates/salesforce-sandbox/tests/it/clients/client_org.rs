@@ -12,12 +12,14 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use salesforce_sandbox::{AppConfig, OrgConfig, Sandbox, UserConfig};
+use salesforce_sandbox::{AppConfig, Listen, OrgConfig, Sandbox, Tls, UserConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest that a script may take on a loaded machine; only a failing test waits for it.
 const LIMIT: Duration = Duration::from_secs(60);
+const PRIVATE_KEY: &str = "app.key";
+const CERTIFICATE: &str = "org.pem";
 const REMEDY: &str = "run `make setup`, which installs it";
 
 pub const CLIENT_ID: &str = "leadstream-demo";
@@ -48,10 +50,8 @@ pub const RULES: &str = r#"
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire {
     Http,
-}
-
-impl Wire {
-    pub const ALL: [Wire; 1] = [Wire::Http];
+    /// With a certificate that the client is told to trust, and that it verifies.
+    Tls,
 }
 
 /// Whose scripts.
@@ -61,10 +61,19 @@ pub enum Client {
     SimpleSalesforce,
 }
 
+impl Client {
+    fn wires(self) -> &'static [Wire] {
+        match self {
+            Client::Jsforce => &[Wire::Http, Wire::Tls],
+            // It knows nothing but https.
+            Client::SimpleSalesforce => &[Wire::Tls],
+        }
+    }
+}
+
 pub struct ClientOrg {
     pub sandbox: Sandbox,
-    base_url: String,
-    /// Holds the private key of the app, and whatever a script writes.
+    /// Holds the private key of the app, the org's certificate, and whatever a script writes.
     folder: TempDir,
 }
 
@@ -88,39 +97,46 @@ impl ClientOrg {
             users: vec![user],
             ..config
         };
-        let sandbox = Sandbox::start("127.0.0.1:0".parse().unwrap(), config).unwrap();
-        let base_url = match wire {
-            Wire::Http => sandbox.base_url(),
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listen = match wire {
+            Wire::Http => Listen::http(address),
+            Wire::Tls => Listen::https(address, Tls::SelfSigned { names: vec![] }),
         };
+        let sandbox = Sandbox::start_with(listen, config).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("app.key"), &keys.private_pem).unwrap();
-        ClientOrg {
-            sandbox,
-            base_url,
-            folder,
+        std::fs::write(folder.path().join(PRIVATE_KEY), &keys.private_pem).unwrap();
+        if let Some(certificate) = sandbox.certificate_pem() {
+            std::fs::write(folder.path().join(CERTIFICATE), certificate).unwrap();
         }
+        ClientOrg { sandbox, folder }
     }
 
     /// Runs a script to its end and returns what it reports: the JSON on the last line of its output, or null.
     #[track_caller]
     pub fn run(&self, client: Client, script: &str) -> Value {
+        let base_url = self.sandbox.base_url();
         let mut command = command(client, script);
+        if self.sandbox.certificate_pem().is_some() {
+            let certificate = self.folder.path().join(CERTIFICATE);
+            command
+                .env("SANDBOX_CA", &certificate)
+                .env("NODE_EXTRA_CA_CERTS", &certificate);
+        }
         command
-            .env("SANDBOX_URL", &self.base_url)
+            .env("SANDBOX_URL", &base_url)
             .env("CLIENT_ID", CLIENT_ID)
             .env("CLIENT_SECRET", CLIENT_SECRET)
             .env("USERNAME", USERNAME)
             .env("PASSWORD", PASSWORD)
             .env("SECURITY_TOKEN", SECURITY_TOKEN)
             .env("RULE_OWNER", RULE_OWNER)
-            .env("PRIVATE_KEY_FILE", self.folder.path().join("app.key"))
+            .env("PRIVATE_KEY_FILE", self.folder.path().join(PRIVATE_KEY))
             .env("HOME", self.folder.path())
             .env("TMPDIR", self.folder.path());
         let (ended_well, output, errors) = run_to_end(command);
         assert!(
             ended_well,
-            "{client:?} {script} against {}\n--- stdout\n{output}\n--- stderr\n{errors}",
-            self.base_url
+            "{client:?} {script} against {base_url}\n--- stdout\n{output}\n--- stderr\n{errors}"
         );
         let last = output.trim_end().lines().last().unwrap_or_default();
         serde_json::from_str(last).unwrap_or(Value::Null)
@@ -147,7 +163,7 @@ impl ClientOrg {
     }
 }
 
-/// Runs the script over every wire, each time against a fresh org, and checks that org afterwards.
+/// Runs the script over every wire that the client knows, each time against a fresh org, and checks that org afterwards.
 #[track_caller]
 pub fn over_every_wire(
     client: Client,
@@ -155,7 +171,7 @@ pub fn over_every_wire(
     config: impl Fn() -> OrgConfig,
     check: impl Fn(&ClientOrg, &Value),
 ) {
-    for wire in Wire::ALL {
+    for &wire in client.wires() {
         let org = ClientOrg::start(wire, config());
         let report = org.run(client, script);
         check(&org, &report);
