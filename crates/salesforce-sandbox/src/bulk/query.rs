@@ -293,7 +293,10 @@ mod tests {
         }
         assert!(largest <= PIECE_BYTES + results.header_bytes);
         assert_eq!(bytes as u64, results.starts[MAX_PAGE_ROWS]);
-        assert_eq!(results.stored_bytes(), results.data.len() + results.rows() * 8);
+        assert_eq!(
+            results.stored_bytes(),
+            results.data.len() + results.rows() * 8
+        );
     }
 
     #[tokio::test]
