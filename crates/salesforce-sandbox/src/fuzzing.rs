@@ -5,6 +5,9 @@ use crate::config::OrgConfig;
 use crate::faults::Fault;
 use crate::http::fuzzing as http;
 use crate::oauth;
+use crate::rules::{Expression, Sight};
+use crate::schema::Schema;
+use crate::value::Value;
 
 pub use tokio::runtime::Runtime;
 
@@ -38,6 +41,31 @@ pub fn configuration(bytes: &[u8]) {
         && let Ok(fault) = Fault::from_json(&value)
     {
         let _ = fault.mistakes();
+    }
+}
+
+/// Conditions of rules and triggers, asked about a lead that changes one field.
+pub fn conditions(bytes: &[u8]) {
+    let schema = Schema::new(&OrgConfig::default());
+    if let Ok(condition) = Expression::compile(&String::from_utf8_lossy(bytes), &schema) {
+        let _ = condition.holds(&Changed);
+    }
+}
+
+/// A lead with the same text in every field, another one before.
+struct Changed;
+
+impl Sight for Changed {
+    fn value(&self, _: u16) -> Value<'_> {
+        Value::Text("a".into())
+    }
+
+    fn prior(&self, _: u16) -> Option<Value<'_>> {
+        Some(Value::Null)
+    }
+
+    fn is_new(&self) -> bool {
+        false
     }
 }
 
