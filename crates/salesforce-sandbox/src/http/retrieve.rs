@@ -3,11 +3,11 @@ use serde::Deserialize;
 
 use super::call::Request;
 use super::collections::check_length;
-use super::json::{self, AtMost};
 use super::objects;
 use super::record_json::push_record;
 use super::reply::{MAX_REPLY_BYTES, Reply};
 use super::work::Work;
+use crate::json::{self, AtMost};
 use crate::org::{Org, RecordRow, Refusal, id};
 use crate::schema::ObjectKind;
 use crate::soql::Column;
