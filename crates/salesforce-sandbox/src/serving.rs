@@ -84,7 +84,7 @@ pub struct ServingConfig {
 impl Default for ServingConfig {
     fn default() -> Self {
         ServingConfig {
-            // As many as a process may usually have files open.
+            // Far more than any test opens, and far fewer than a process may have files open.
             max_connections: 1_024,
             tls_handshake_timeout_ms: 10_000,
             request_head_timeout_ms: 30_000,
