@@ -35,6 +35,13 @@ impl Clock {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
     }
 
+    /// Whole seconds that both clocks were moved forward.
+    pub(crate) fn advanced_seconds(&self) -> u64 {
+        self.advanced_micros
+            .load(Ordering::Acquire)
+            .div_ceil(1_000_000)
+    }
+
     /// Microseconds since the org was started.
     pub(crate) fn monotonic_micros(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_micros())

@@ -8,9 +8,14 @@ use super::{Value, calendar};
 use crate::org::{Refusal, id};
 use crate::schema::{Field, FieldType as T};
 
-/// Trims text and turns empty text into null.
+/// Trims text and turns empty text into null. NUL characters, which the platform's storage cannot hold, are left out
+/// (inference).
 pub(crate) fn normalise(value: Value<'_>) -> Value<'_> {
     match value {
+        Value::Text(text) if text.contains('\0') => {
+            let text = text.replace('\0', "");
+            normalise(Value::Text(Cow::Owned(text)))
+        }
         Value::Text(text) => {
             let trimmed = text.trim();
             if trimmed.is_empty() {
@@ -272,9 +277,17 @@ mod tests {
         assert_eq!(judged("-999999999999999999"), Ok(()));
         let refused = judged("1000000000000000256").unwrap_err();
         assert_eq!(refused.code, "NUMBER_OUTSIDE_VALID_RANGE");
-        assert!(refused.message.ends_with(": 1000000000000000300"), "{}", refused.message);
+        assert!(
+            refused.message.ends_with(": 1000000000000000300"),
+            "{}",
+            refused.message
+        );
         let refused = judged("1e300").unwrap_err();
-        assert!(refused.message.ends_with(": 1.0E300"), "{}", refused.message);
+        assert!(
+            refused.message.ends_with(": 1.0E300"),
+            "{}",
+            refused.message
+        );
         let latitude = field("Latitude");
         assert!(check(&latitude, &Value::Number(1000.0)).is_err());
     }
@@ -290,5 +303,10 @@ mod tests {
             Value::Text("y".into())
         );
         assert_eq!(normalise(Value::Text("   ".into())), Value::Null);
+        assert_eq!(
+            normalise(Value::Text("a\0 \0".into())),
+            Value::Text("a".into())
+        );
+        assert_eq!(normalise(Value::Text("\0".into())), Value::Null);
     }
 }
