@@ -17,6 +17,7 @@
 //! - `faults`: what shall go wrong, how often, and for whom.
 //! - `watch`: the request log, counters, and waiting for a condition on them.
 //! - `shape`: reading JSON objects with a word on each wrong key.
+//! - `json`: JSON bodies of requests: what is wrong with them, lists that stay bounded.
 //! - `http`: requests in, replies out; the only module that knows the wire.
 //! - `command`: the command line of the `salesforce-sandbox` binary.
 //!
@@ -34,6 +35,7 @@ pub mod faults;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod json;
 mod logins;
 mod oauth;
 mod org;

@@ -30,6 +30,13 @@ pub(super) enum Stop {
     Gone,
 }
 
+impl Stop {
+    /// For a job whose memory the jobs of the org do not have (inference: the code is that of limits, facts 5.5).
+    pub(super) fn without_room(refusal: Refusal) -> Stop {
+        Stop::Failed(format!("ExceededQuota : {}", refusal.message))
+    }
+}
+
 impl From<Gone> for Stop {
     fn from(_: Gone) -> Stop {
         Stop::Gone
@@ -48,7 +55,10 @@ pub(super) async fn run(
     let header = header::read(&org.schema, &content, request.dialect).map_err(Stop::Failed)?;
     let ledger = scan(&content, &header, request.dialect).await?;
     let rows = ledger.rows();
-    job.set_ledger(ledger)?;
+    let bytes = ledger.bytes() + ledger.bytes_to_begin();
+    org.bulk
+        .keep(bytes, org.now(), || job.set_ledger(ledger))
+        .map_err(Stop::without_room)??;
     let work = Ingest {
         org,
         job,
@@ -137,6 +147,7 @@ impl Ingest<'_> {
                 let count = rows.len().min(self.rows_until_stop(done));
                 // The semaphore is never closed, and nothing depends on the turn but fairness.
                 let turn = self.org.bulk.turn.acquire().await;
+                self.make_text_room(count);
                 self.write(chunk_at(step), rows.start..rows.start + count)?;
                 drop(turn);
                 rows.start += count;
@@ -146,6 +157,15 @@ impl Ingest<'_> {
         }
         // Faults that wait for more rows than there are act at the end.
         wait_at(self.org, self.job, self.plan, done.max(1)..=u64::MAX).await
+    }
+
+    /// Error texts lose their messages when there is no room; that is no reason to fail.
+    fn make_text_room(&self, rows: usize) {
+        let wanted = self.job.text_bytes_wanted(rows);
+        if wanted > 0 {
+            let grant = || self.job.grant_text_bytes(wanted);
+            let _ = self.org.bulk.keep(wanted, self.org.now(), grant);
+        }
     }
 
     fn rows_of(&self, chunk: usize) -> Range<usize> {
@@ -179,6 +199,8 @@ impl Ingest<'_> {
 
     /// Writes rows of a chunk in one transaction.
     fn write(&self, chunk: usize, rows: Range<usize>) -> Result<(), Gone> {
+        // Faults count the records they are drawn for; those of an aborted job are none.
+        self.job.check_in_progress()?;
         let started = self.org.clock.monotonic_micros();
         let start = self.job.look(|progress| progress.chunk_start(chunk));
         let mut reader = Reader::new(&self.content, start, self.request.dialect);

@@ -58,6 +58,8 @@ pub(super) struct Progress {
     deleted: bool,
     content: Option<Bytes>,
     ledger: Ledger,
+    /// What the results of a running query take by now.
+    growing_bytes: usize,
     results: Results,
 }
 
@@ -107,6 +109,7 @@ impl Job {
                 deleted: false,
                 content: None,
                 ledger: Ledger::default(),
+                growing_bytes: 0,
                 results: Results::None,
             }),
         }
@@ -121,7 +124,8 @@ impl Job {
     pub(super) fn stored_bytes(&self) -> usize {
         self.look(|progress| match &progress.results {
             Results::None => {
-                progress.content.as_ref().map_or(0, Bytes::len) + progress.ledger.bytes()
+                let content = progress.content.as_ref().map_or(0, Bytes::len);
+                content + progress.ledger.bytes() + progress.growing_bytes
             }
             Results::Ingest(results) => results.stored_bytes(),
             Results::Query(results) => results.stored_bytes(),
@@ -186,14 +190,43 @@ impl Job {
         Ok(progress.content.clone().unwrap_or_default())
     }
 
-    /// Hands over the rows that the scan found.
-    pub(super) fn set_ledger(&self, ledger: Ledger) -> Result<(), Gone> {
+    /// Whether there still is something to work on.
+    pub(super) fn check_in_progress(&self) -> Result<(), Gone> {
+        self.look(|progress| match progress.state {
+            JobState::InProgress => Ok(()),
+            _ => Err(Gone),
+        })
+    }
+
+    /// Hands over the rows that the scan found; there is room for their fates.
+    pub(super) fn set_ledger(&self, mut ledger: Ledger) -> Result<(), Gone> {
         let mut progress = lock(&self.progress);
         if progress.state != JobState::InProgress {
             return Err(Gone);
         }
+        ledger.begin();
         progress.ledger = ledger;
         Ok(())
+    }
+
+    /// Notes what the results of a query take; there is room for them.
+    pub(super) fn set_growing_bytes(&self, bytes: usize) -> Result<(), Gone> {
+        let mut progress = lock(&self.progress);
+        if progress.state != JobState::InProgress {
+            return Err(Gone);
+        }
+        progress.growing_bytes = bytes;
+        Ok(())
+    }
+
+    /// Room for error texts that it should have before that many rows are written.
+    pub(super) fn text_bytes_wanted(&self, rows: usize) -> usize {
+        self.look(|progress| progress.ledger.text_bytes_wanted(rows))
+    }
+
+    /// Lets error texts take that many bytes more.
+    pub(super) fn grant_text_bytes(&self, bytes: usize) {
+        lock(&self.progress).ledger.grant_text_bytes(bytes);
     }
 
     /// Writes rows and notes their fates, unless the job was aborted meanwhile. `write` gets the ledger.
@@ -256,6 +289,7 @@ impl Job {
         progress.state = state;
         progress.modified_micros = now.wall_micros;
         progress.error_message = error_message;
+        progress.growing_bytes = 0;
         progress.total_micros = progress
             .started_micros
             .map_or(0, |started| now.monotonic_micros.saturating_sub(started));

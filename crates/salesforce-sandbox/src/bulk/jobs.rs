@@ -155,8 +155,7 @@ impl Bulk {
 
     /// Takes an upload, once there is room for it.
     pub(crate) fn upload(&self, job: &Job, content: Bytes, now: Moment) -> Result<(), Refusal> {
-        self.make_room(content.len(), now)?;
-        job.upload(content, now)
+        self.keep(content.len(), now, || job.upload(content, now))?
     }
 
     /// Hands a closed job to the workers.
@@ -175,6 +174,12 @@ impl Bulk {
         job.delete()?;
         lock(&self.jobs).by_number.remove(&job.number);
         Ok(())
+    }
+
+    /// Forgets a job whatever its state.
+    pub(crate) fn discard(&self, job: &Job) {
+        job.forget();
+        lock(&self.jobs).by_number.remove(&job.number);
     }
 
     /// Up to 1,000 jobs in the order of their creation, after the job of that number.
@@ -287,28 +292,17 @@ impl Bulk {
         lock(&self.allocation).query_jobs_used(now.monotonic_micros)
     }
 
-    /// Forgets ended jobs, oldest first, until that many bytes more can be kept.
-    pub(super) fn make_room(&self, bytes: usize, now: Moment) -> Result<(), Refusal> {
+    /// Keeps that many bytes more for a job, for which ended ones are forgotten, oldest first. Nobody else takes the
+    /// room before `keep` has; it may lock the job.
+    pub(super) fn keep<T>(
+        &self,
+        bytes: usize,
+        now: Moment,
+        keep: impl FnOnce() -> T,
+    ) -> Result<T, Refusal> {
         let mut jobs = lock(&self.jobs);
-        jobs.sweep(now.wall_micros);
-        let sizes = jobs.by_number.values().map(|job| job.stored_bytes());
-        let mut wanted = sizes.sum::<usize>().saturating_add(bytes);
-        if wanted <= self.max_stored_bytes {
-            return Ok(());
-        }
-        let ended = jobs.ended();
-        let freed: usize = ended.iter().map(|(_, _, bytes)| bytes).sum();
-        if wanted - freed > self.max_stored_bytes {
-            return Err(exceeded("The data of all jobs together are too large."));
-        }
-        for (_, number, bytes) in ended {
-            if wanted <= self.max_stored_bytes {
-                break;
-            }
-            jobs.by_number.remove(&number);
-            wanted -= bytes;
-        }
-        Ok(())
+        jobs.make_room(bytes, self.max_stored_bytes, now)?;
+        Ok(keep())
     }
 }
 
@@ -331,6 +325,28 @@ impl Jobs {
     /// Drops what is over.
     fn sweep(&mut self, now_micros: i64) {
         self.by_number.retain(|_, job| !is_over(job, now_micros));
+    }
+
+    fn make_room(&mut self, bytes: usize, most: usize, now: Moment) -> Result<(), Refusal> {
+        self.sweep(now.wall_micros);
+        let sizes = self.by_number.values().map(|job| job.stored_bytes());
+        let mut wanted = sizes.sum::<usize>().saturating_add(bytes);
+        if wanted <= most {
+            return Ok(());
+        }
+        let ended = self.ended();
+        let freed: usize = ended.iter().map(|(_, _, bytes)| bytes).sum();
+        if wanted.saturating_sub(freed) > most {
+            return Err(exceeded("The data of all jobs together are too large."));
+        }
+        for (_, number, bytes) in ended {
+            if wanted <= most {
+                break;
+            }
+            self.by_number.remove(&number);
+            wanted = wanted.saturating_sub(bytes);
+        }
+        Ok(())
     }
 
     /// Ended jobs by the time of their end, with their sizes; those without data come last.

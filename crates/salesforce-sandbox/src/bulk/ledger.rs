@@ -1,13 +1,26 @@
-//! What became of each row of an ingest job, in five bytes a row.
+//! What became of each row of an ingest job.
 //!
 //! Invariants: rows are numbered from 0 in the order of the upload; each has exactly one fate; `processed` counts
-//! the rows that were written or refused, `failed` those refused.
+//! the rows that were written or refused, `failed` those refused. A ledger takes no more memory than [`Ledger::bytes`]
+//! says: a few bytes for a chunk until the job begins, then [`ROW_BYTES`] a row whatever becomes of it, and for error
+//! texts what it was granted.
 use std::collections::HashMap;
 
 /// Rows that are written in one transaction (facts 5.5).
 pub(super) const CHUNK_ROWS: usize = 200;
-/// Texts that are looked up before they are stored once more; more of them are stored each by itself.
+/// What a row may take: its kind, its detail, and the lead that it named.
+const ROW_BYTES: usize = size_of::<Kind>() + 2 * size_of::<u32>();
+/// Texts that are looked up before they are stored once more; more of them, and long ones, are stored each by itself.
 const SHARED_TEXTS: usize = 1_000;
+const MAX_SHARED_BYTES: usize = 256;
+/// What a text takes beside its bytes.
+const TEXT_BYTES: usize = 2 * size_of::<(u32, u32)>();
+/// What looking up a text takes beside its bytes.
+const LOOKUP_BYTES: usize = 64;
+/// Room that the texts of a row will do with, as a rule.
+const USUAL_TEXT_BYTES: usize = 512;
+/// Stands for no lead; no lead has that place.
+const NO_PLACE: u32 = u32::MAX;
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +32,12 @@ pub(super) enum Fate {
     Created(u32),
     /// Updated or deleted.
     Changed(u32),
-    /// Number of the failure.
-    Failed(u32),
+    Failed {
+        /// Number of the error text.
+        text: u32,
+        /// The lead it is about, when the row named one.
+        place: Option<u32>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,65 +49,109 @@ enum Kind {
     Failed,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Failure {
-    start: u32,
-    length: u32,
-    /// The lead it is about, when the row named one.
-    place: Option<u32>,
-}
-
 /// The fates of a job's rows.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    kinds: Vec<Kind>,
-    /// A lead's place or a failure's number.
-    details: Vec<u32>,
+    rows: usize,
     /// Where each chunk of 200 rows begins in the data.
     chunk_starts: Vec<u32>,
-    failures: Vec<Failure>,
-    texts: String,
-    shared: HashMap<Box<str>, (u32, u32)>,
-    max_text_bytes: usize,
+    /// Empty until the job begins, like the details: all rows are unprocessed then.
+    kinds: Vec<Kind>,
+    /// A lead's place or an error text's number.
+    details: Vec<u32>,
+    /// The leads that refused rows named; empty as long as none did.
+    named: Vec<u32>,
+    texts: Texts,
     processed: u64,
     failed: u64,
+}
+
+/// Error texts, those that many rows share once.
+#[derive(Debug, Default)]
+struct Texts {
+    whole: String,
+    /// Where each begins, and its length.
+    spans: Vec<(u32, u32)>,
+    shared: HashMap<Box<str>, u32>,
+    /// What they take, and may take.
+    used: usize,
+    granted: usize,
+    /// No more is ever asked for.
+    most: usize,
 }
 
 impl Ledger {
     /// For data of that many bytes; error texts may take as much again, then they lose their messages.
     pub(super) fn new(data_bytes: usize) -> Ledger {
         Ledger {
-            max_text_bytes: data_bytes.saturating_add(1 << 20),
+            texts: Texts {
+                most: data_bytes.saturating_add(1 << 20),
+                ..Texts::default()
+            },
             ..Ledger::default()
         }
     }
 
-    /// Adds a row that begins at that byte.
+    /// Adds a row that begins at that byte, before the job begins.
     pub(super) fn push_row(&mut self, start: usize) {
-        if self.kinds.len().is_multiple_of(CHUNK_ROWS) {
+        if self.rows.is_multiple_of(CHUNK_ROWS) {
             // Uploads are far below 4 GiB; the configuration is checked for it.
             self.chunk_starts
                 .push(u32::try_from(start).unwrap_or(u32::MAX));
         }
-        self.kinds.push(Kind::Unprocessed);
-        self.details.push(0);
+        self.rows += 1;
     }
 
     /// The scan is over: gives back what its growth took too much.
     pub(super) fn seal(&mut self) {
-        self.kinds.shrink_to_fit();
-        self.details.shrink_to_fit();
         self.chunk_starts.shrink_to_fit();
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.kinds.len()
+    /// The job begins: makes room for the fates of all rows.
+    pub(super) fn begin(&mut self) {
+        self.kinds = vec![Kind::Unprocessed; self.rows];
+        self.details = vec![0; self.rows];
     }
 
-    /// Roughly what it takes in memory.
+    /// The job is over: gives back what only its growth needed.
+    pub(super) fn close(&mut self) {
+        self.texts.close();
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Roughly what it takes in memory, and may take without being granted more.
     pub(super) fn bytes(&self) -> usize {
-        let row = size_of::<Kind>() + size_of::<u32>();
-        self.kinds.len() * row + self.failures.len() * size_of::<Failure>() + self.texts.len()
+        let rows = if self.kinds.is_empty() {
+            0
+        } else {
+            self.bytes_to_begin()
+        };
+        rows + self.chunk_starts.len() * size_of::<u32>() + self.texts.granted
+    }
+
+    /// What it takes more once the job has begun.
+    pub(super) fn bytes_to_begin(&self) -> usize {
+        self.rows * ROW_BYTES
+    }
+
+    /// Room for error texts that it should be granted before that many rows are written; 0 if it has enough.
+    pub(super) fn text_bytes_wanted(&self, rows: usize) -> usize {
+        let texts = &self.texts;
+        let left = texts.granted.saturating_sub(texts.used);
+        let usual = rows * USUAL_TEXT_BYTES;
+        if left >= usual {
+            return 0;
+        }
+        // In proportion, so that the texts are not copied for every chunk.
+        let wanted = (usual - left).max(texts.used / 4);
+        wanted.min(texts.most.saturating_sub(texts.granted))
+    }
+
+    pub(super) fn grant_text_bytes(&mut self, bytes: usize) {
+        self.texts.granted += bytes;
     }
 
     pub(super) fn chunks(&self) -> usize {
@@ -117,20 +178,16 @@ impl Ledger {
             Some(Kind::Unlisted) => Fate::Unlisted,
             Some(Kind::Created) => Fate::Created(detail),
             Some(Kind::Changed) => Fate::Changed(detail),
-            Some(Kind::Failed) => Fate::Failed(detail),
+            Some(Kind::Failed) => Fate::Failed {
+                text: detail,
+                place: self.named.get(row).copied().filter(|p| *p != NO_PLACE),
+            },
         }
     }
 
-    /// The text of a failure and the lead it is about.
-    pub(super) fn failure(&self, number: u32) -> (&str, Option<u32>) {
-        let Some(failure) = self.failures.get(number as usize) else {
-            return ("", None);
-        };
-        let (start, end) = (
-            failure.start as usize,
-            (failure.start + failure.length) as usize,
-        );
-        (self.texts.get(start..end).unwrap_or(""), failure.place)
+    /// The error text of that number.
+    pub(super) fn text(&self, number: u32) -> &str {
+        self.texts.get(number)
     }
 
     pub(super) fn created(&mut self, row: usize, place: u32) {
@@ -142,15 +199,18 @@ impl Ledger {
     }
 
     pub(super) fn refused(&mut self, row: usize, text: &str, place: Option<u32>) {
-        let number = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
-        let (start, length) = self.store(text);
-        self.failures.push(Failure {
-            start,
-            length,
-            place,
-        });
+        let number = self.texts.store(text);
         self.settle(row, Kind::Failed, number);
         self.failed += 1;
+        let Some(place) = place else {
+            return;
+        };
+        if self.named.is_empty() {
+            self.named = vec![NO_PLACE; self.rows];
+        }
+        if let Some(named) = self.named.get_mut(row) {
+            *named = place;
+        }
     }
 
     /// The day's allocation was used up before this row.
@@ -167,40 +227,74 @@ impl Ledger {
             self.processed += 1;
         }
     }
+}
 
-    fn store(&mut self, text: &str) -> (u32, u32) {
-        if let Some(place) = self.shared.get(text) {
-            return *place;
-        }
-        if self.texts.len() + text.len() > self.max_text_bytes {
-            return self.store_shortened(text);
-        }
-        let place = self.append(text);
-        if self.shared.len() < SHARED_TEXTS {
-            self.shared.insert(text.into(), place);
-        }
-        place
+impl Texts {
+    fn get(&self, number: u32) -> &str {
+        let span = self.spans.get(number as usize);
+        span.and_then(|(start, length)| {
+            let start = *start as usize;
+            self.whole.get(start..start + *length as usize)
+        })
+        .unwrap_or("")
     }
 
-    /// Only data made for it have that many different errors; their codes are still told.
-    fn store_shortened(&mut self, text: &str) -> (u32, u32) {
+    /// The number of a text, which may be the number of an earlier one that says the same.
+    fn store(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.shared.get(text) {
+            return *number;
+        }
+        let share = self.shared.len() < SHARED_TEXTS && text.len() <= MAX_SHARED_BYTES;
+        if self.used + cost(text, share) > self.granted {
+            return self.store_shortened(text);
+        }
+        self.append(text, share)
+    }
+
+    /// Only data made for it have that many different errors; their codes are still told. There are few codes, so
+    /// these texts need no grant.
+    fn store_shortened(&mut self, text: &str) -> u32 {
         let code = text.split(':').next().unwrap_or_default();
         let short =
             format!("{code}:the message is left out, this job has too many different ones:--");
-        if let Some(place) = self.shared.get(short.as_str()) {
-            return *place;
+        match self.shared.get(short.as_str()) {
+            Some(number) => *number,
+            None => self.append(&short, true),
         }
-        let place = self.append(&short);
-        self.shared.insert(short.into(), place);
-        place
     }
 
-    fn append(&mut self, text: &str) -> (u32, u32) {
+    fn append(&mut self, text: &str, share: bool) -> u32 {
+        self.used += cost(text, share);
+        self.granted = self.granted.max(self.used);
+        if self.whole.capacity() - self.whole.len() < text.len() {
+            // As far as is granted, instead of twice as much as there is.
+            let room = self.granted.saturating_sub(self.used) + text.len();
+            self.whole.reserve_exact(room);
+        }
         let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let place = (number(self.texts.len()), number(text.len()));
-        self.texts.push_str(text);
-        place
+        let at = number(self.spans.len());
+        self.spans
+            .push((number(self.whole.len()), number(text.len())));
+        self.whole.push_str(text);
+        if share {
+            self.shared.insert(text.into(), at);
+        }
+        at
     }
+
+    fn close(&mut self) {
+        self.shared = HashMap::new();
+        self.whole.shrink_to_fit();
+        self.spans.shrink_to_fit();
+        self.used = self.whole.len() + self.spans.len() * size_of::<(u32, u32)>();
+        self.granted = self.used;
+    }
+}
+
+/// What a text takes in memory.
+fn cost(text: &str, share: bool) -> usize {
+    let lookup = if share { text.len() + LOOKUP_BYTES } else { 0 };
+    text.len() + TEXT_BYTES + lookup
 }
 
 #[cfg(test)]
@@ -213,6 +307,9 @@ mod tests {
             ledger.push_row(row * 10);
         }
         ledger.seal();
+        assert!(ledger.bytes() < 100 + rows / 20, "{} bytes", ledger.bytes());
+        ledger.begin();
+        ledger.grant_text_bytes(ledger.text_bytes_wanted(CHUNK_ROWS));
         ledger
     }
 
@@ -230,16 +327,15 @@ mod tests {
             [
                 Fate::Created(7),
                 Fate::Changed(8),
-                Fate::Failed(0),
-                Fate::Failed(1),
+                failed(0, None),
+                failed(0, Some(9)),
                 Fate::Unlisted,
                 Fate::Unprocessed
             ]
         );
-        assert_eq!(ledger.failure(0), ("A:x:--", None));
-        assert_eq!(ledger.failure(1), ("A:x:--", Some(9)));
+        assert_eq!((ledger.text(0), ledger.text(1)), ("A:x:--", ""));
         assert_eq!((ledger.processed(), ledger.failed()), (4, 2));
-        assert_eq!(ledger.texts, "A:x:--", "the same text is kept once");
+        assert_eq!(ledger.texts.whole, "A:x:--", "the same text is kept once");
     }
 
     #[test]
@@ -251,17 +347,49 @@ mod tests {
     }
 
     #[test]
+    fn refused_rows_take_no_more_than_all_rows_may_and_texts_no_more_than_was_granted() {
+        let rows = 30_000;
+        let mut ledger = ledger(rows, 0);
+        let before = ledger.bytes();
+        assert!(before >= rows * ROW_BYTES);
+        for row in 0..rows {
+            ledger.refused(row, &format!("CODE:{}:--", row % 500), Some(7));
+        }
+        assert_eq!(ledger.bytes(), before);
+        let takes = (ledger.details.capacity() + ledger.named.capacity()) * size_of::<u32>()
+            + ledger.kinds.capacity()
+            + ledger.texts.whole.capacity();
+        assert!(takes <= before, "{takes} of {before}");
+        ledger.close();
+        assert!(ledger.bytes() < before);
+        assert_eq!(ledger.fate(501), failed(1, Some(7)));
+        assert_eq!(ledger.text(1), "CODE:1:--");
+    }
+
+    #[test]
     fn error_texts_stay_bounded_and_keep_their_codes() {
         let rows = 30_000;
         let mut ledger = ledger(rows, 0);
         for row in 0..rows {
+            if row.is_multiple_of(CHUNK_ROWS) {
+                ledger.grant_text_bytes(ledger.text_bytes_wanted(CHUNK_ROWS));
+            }
             let text = format!("STRING_TOO_LONG:{row}{}:LastName --", "x".repeat(100));
             ledger.refused(row, &text, None);
         }
-        assert!(ledger.texts.len() < (1 << 20) + 200);
-        assert!(ledger.failure(0).0.starts_with("STRING_TOO_LONG:0xx"));
-        let last = ledger.failure(29_999).0;
+        assert!(ledger.texts.whole.capacity() < (1 << 20) + 500);
+        assert!(ledger.texts.granted < (1 << 20) + 500);
+        assert!(ledger.text(0).starts_with("STRING_TOO_LONG:0xx"));
+        assert!(ledger.text(4_000).starts_with("STRING_TOO_LONG:4000xx"));
+        let Fate::Failed { text, .. } = ledger.fate(29_999) else {
+            panic!("it was refused");
+        };
+        let last = ledger.text(text);
         assert!(last.starts_with("STRING_TOO_LONG:the message"), "{last}");
         assert_eq!(ledger.failed(), 30_000);
+    }
+
+    fn failed(text: u32, place: Option<u32>) -> Fate {
+        Fate::Failed { text, place }
     }
 }

@@ -8,12 +8,15 @@ use super::dialect::Dialect;
 use super::ingest::Stop;
 use super::job::Job;
 use super::request::QueryRequest;
-use super::state::JobState;
 use crate::org::{Org, QueryResult, Refusal, Selection, Visibility, prepare_export, run_query};
 use crate::value::{Value, calendar};
 
 /// Rows on a page when the client names no number (inference).
 const PAGE_ROWS: usize = 50_000;
+/// Most rows on a page, whatever number the client names (inference: there is a bound, its figure is chosen).
+const MAX_PAGE_ROWS: usize = 250_000;
+/// Roughly how much of a page is copied at once.
+const PIECE_BYTES: usize = 64 * 1024;
 /// Rows that are read at once.
 const PART_ROWS: usize = 1_000;
 
@@ -30,10 +33,35 @@ pub(super) struct QueryResults {
 /// A page of it.
 #[derive(Debug)]
 pub(crate) struct QueryPage {
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: PageBody,
     pub(crate) rows: usize,
     /// Where the next page begins; `None` on the last one.
     pub(crate) locator: Option<String>,
+}
+
+/// The bytes of a page, piece by piece; it shares those of the results.
+#[derive(Debug)]
+pub(crate) struct PageBody {
+    header: Bytes,
+    rows: Bytes,
+}
+
+impl PageBody {
+    /// Whether it is worth sending it in pieces.
+    pub(crate) fn is_large(&self) -> bool {
+        self.rows.len() > 16 * PIECE_BYTES
+    }
+}
+
+impl Iterator for PageBody {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut piece = std::mem::take(&mut self.header).to_vec();
+        let rows = self.rows.split_to(self.rows.len().min(PIECE_BYTES));
+        piece.extend_from_slice(&rows);
+        (!piece.is_empty()).then_some(piece)
+    }
 }
 
 /// Collects the rows of an answer.
@@ -64,6 +92,11 @@ impl QueryWriter {
         write_row(&mut self.data, self.dialect, cells);
     }
 
+    /// What it takes in memory.
+    fn bytes(&self) -> usize {
+        self.data.capacity() + self.starts.capacity() * size_of::<u64>()
+    }
+
     pub(super) fn finish(mut self) -> QueryResults {
         self.data.shrink_to_fit();
         self.starts.shrink_to_fit();
@@ -81,7 +114,7 @@ impl QueryResults {
     }
 
     pub(super) fn stored_bytes(&self) -> usize {
-        self.data.len()
+        self.data.len() + self.starts.len() * size_of::<u64>()
     }
 }
 
@@ -98,13 +131,14 @@ pub(super) async fn run(
 ) -> Result<QueryResults, Stop> {
     // The semaphore is never closed. One result at a time grows, so that the room for them is kept.
     let _turn = org.bulk.query_turn.acquire().await;
+    // The search is the long part; whoever was aborted while waiting does not take it.
+    job.check_in_progress()?;
     let selection = select(org, request).map_err(failed)?;
     let mut writer = QueryWriter::new(request.dialect, selection.columns().iter().map(|c| &c.name));
     let mut next = 0;
+    let mut kept = 0;
     while next < selection.len() {
-        if job.look(|progress| progress.state != JobState::InProgress) {
-            return Err(Stop::Gone);
-        }
+        job.check_in_progress()?;
         let part = next..next.saturating_add(PART_ROWS);
         next = part.end;
         let rows = selection.values(org, &org.leads(), part);
@@ -112,8 +146,11 @@ pub(super) async fn run(
             writer.push(row.iter().map(shown));
         }
         org.bulk
-            .make_room(writer.data.len(), org.now())
-            .map_err(|refusal| Stop::Failed(format!("ExceededQuota : {}", refusal.message)))?;
+            .keep(writer.bytes() - kept, org.now(), || {
+                job.set_growing_bytes(writer.bytes())
+            })
+            .map_err(Stop::without_room)??;
+        kept = writer.bytes();
         tokio::task::yield_now().await;
     }
     Ok(writer.finish())
@@ -174,7 +211,8 @@ pub(super) fn page(
         Some(text) => text
             .parse()
             .ok()
-            .filter(|count| *count > 0)
+            .filter(|count: &usize| *count > 0)
+            .map(|count| count.min(MAX_PAGE_ROWS))
             .ok_or_else(|| {
                 let text = format!("maxRecords must be a number from 1 on: {text}");
                 Refusal::new("INVALIDPARAMETER", text)
@@ -185,8 +223,10 @@ pub(super) fn page(
         let start = results.starts.get(row).copied();
         start.map_or(results.data.len(), |start| start as usize)
     };
-    let mut body = results.data[..results.header_bytes].to_vec();
-    body.extend_from_slice(&results.data[start_of(first)..start_of(last)]);
+    let body = PageBody {
+        header: results.data.slice(..results.header_bytes),
+        rows: results.data.slice(start_of(first)..start_of(last)),
+    };
     Ok(QueryPage {
         body,
         rows: last - first,
@@ -217,7 +257,7 @@ mod tests {
         let (mut rows, mut locator, mut pages) = (Vec::new(), None, 0);
         loop {
             let page = page(&results, locator.as_deref(), Some("4")).unwrap();
-            let text = String::from_utf8(page.body).unwrap();
+            let text = whole(page.body);
             let mut lines = text.lines();
             assert_eq!(lines.next(), Some("\"Id\",\"Name\""));
             let found: Vec<String> = lines.map(str::to_owned).collect();
@@ -236,8 +276,53 @@ mod tests {
     #[test]
     fn an_empty_answer_is_a_header() {
         let page = page(&results(0), None, None).unwrap();
-        assert_eq!(page.body, b"\"Id\",\"Name\"\n");
         assert_eq!((page.rows, page.locator), (0, None));
+        assert_eq!(whole(page.body), "\"Id\",\"Name\"\n");
+    }
+
+    #[test]
+    fn a_page_is_made_in_pieces_and_has_a_bound_that_its_client_cannot_move() {
+        let results = results(MAX_PAGE_ROWS + 1);
+        let page = page(&results, None, Some("18446744073709551615")).unwrap();
+        assert_eq!(page.rows, MAX_PAGE_ROWS);
+        assert!(page.locator.is_some() && page.body.is_large());
+        let (mut bytes, mut largest) = (0, 0);
+        for piece in page.body {
+            bytes += piece.len();
+            largest = largest.max(piece.len());
+        }
+        assert!(largest <= PIECE_BYTES + results.header_bytes);
+        assert_eq!(bytes as u64, results.starts[MAX_PAGE_ROWS]);
+        assert_eq!(
+            results.stored_bytes(),
+            results.data.len() + results.rows() * 8
+        );
+    }
+
+    #[tokio::test]
+    async fn an_aborted_job_does_not_search() {
+        let org = Org::new(crate::OrgConfig::default());
+        let body = br#"{"operation":"query","query":"SELECT Id FROM Lead"}"#;
+        let request = QueryRequest::parse(body).unwrap();
+        let create = |request| {
+            let now = org.now();
+            let object = "Lead".to_owned();
+            org.bulk.create_query(request, object, 67, 0, now).unwrap()
+        };
+        let (run_of, aborted) = (create(request.clone()), create(request.clone()));
+        for job in [&run_of, &aborted] {
+            job.begin(org.now(), false).unwrap();
+        }
+        aborted.request_state("Aborted", org.now()).unwrap();
+        // There are no rows, so that nothing stops it once it has found that out.
+        let results = run(&org, &run_of, &request).await;
+        assert!(results.is_ok_and(|results| results.rows() == 0));
+        let stopped = run(&org, &aborted, &request).await;
+        assert!(matches!(stopped, Err(Stop::Gone)));
+    }
+
+    fn whole(body: PageBody) -> String {
+        String::from_utf8(body.flatten().collect()).unwrap()
     }
 
     #[test]

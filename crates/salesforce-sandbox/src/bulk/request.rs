@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 use super::dialect::{Delimiter, Dialect, LineEnding};
+use crate::json::parse_plain;
 use crate::org::{Refusal, id};
 use crate::rules::Assignments;
 use crate::schema::Schema;
@@ -97,7 +98,7 @@ impl IngestRequest {
         version: u32,
         hard_delete: bool,
     ) -> Result<IngestRequest, Refusal> {
-        let body: IngestBody = from_json(body)?;
+        let body: IngestBody = parse_plain(body)?;
         match body.object.as_deref().unwrap_or_default() {
             "" => {
                 return Err(invalid_job(
@@ -167,7 +168,7 @@ impl IngestRequest {
 impl QueryRequest {
     /// Parses the body of `POST /jobs/query`; the query itself is judged elsewhere.
     pub(crate) fn parse(body: &[u8]) -> Result<QueryRequest, Refusal> {
-        let body: QueryBody = from_json(body)?;
+        let body: QueryBody = parse_plain(body)?;
         check_modes(
             body.content_type.as_deref(),
             body.concurrency_mode.as_deref(),
@@ -198,21 +199,7 @@ impl QueryRequest {
 
 /// The `state` that a PATCH asks for.
 pub(crate) fn parse_state(body: &[u8]) -> Result<String, Refusal> {
-    from_json::<StateBody>(body).map(|body| body.state)
-}
-
-fn from_json<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Refusal> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        let text = "The HTTP entity body is required, but this request has no entity body.";
-        return Err(Refusal::parser(text));
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        let text = error.to_string();
-        match text.split('`').nth(1) {
-            Some(name) if text.starts_with("unknown field") => unrecognized(name),
-            _ => Refusal::parser(text),
-        }
-    })
+    parse_plain::<StateBody>(body).map(|body| body.state)
 }
 
 fn unrecognized(name: &str) -> Refusal {
@@ -367,7 +354,11 @@ mod tests {
             "JSON_PARSER_ERROR",
             "Unrecognized field \"query\"",
         );
-        check(json!({ "object": 7 }), "JSON_PARSER_ERROR", "invalid type");
+        check(
+            json!({ "object": 7 }),
+            "JSON_PARSER_ERROR",
+            "Cannot deserialize the request body at [line:1, column:",
+        );
         let rule = json!({ "object": "Lead", "operation": "insert", "assignmentRuleId": "01QHp0000000001" });
         assert_eq!(parse(&rule, 48).unwrap_err().code, "JSON_PARSER_ERROR");
         assert!(parse(&rule, 49).is_ok());

@@ -48,7 +48,7 @@ impl ResultSet {
     fn holds(self, fate: Fate) -> bool {
         match fate {
             Fate::Created(_) | Fate::Changed(_) => self == ResultSet::Successful,
-            Fate::Failed(_) => self == ResultSet::Failed,
+            Fate::Failed { .. } => self == ResultSet::Failed,
             Fate::Unprocessed => self == ResultSet::Unprocessed,
             Fate::Unlisted => false,
         }
@@ -62,7 +62,8 @@ pub(crate) struct IngestResults {
     dialect: Dialect,
     /// Decides about the order.
     seed: u64,
-    /// A job that ended before its rows were counted gets its ledger when somebody asks for it.
+    /// A job that ended before its rows were counted gets its ledger when somebody asks for it; without fates it is
+    /// small.
     ledger: OnceLock<Ledger>,
 }
 
@@ -70,9 +71,10 @@ impl IngestResults {
     pub(super) fn new(
         content: Bytes,
         dialect: Dialect,
-        ledger: Ledger,
+        mut ledger: Ledger,
         seed: u64,
     ) -> IngestResults {
+        ledger.close();
         let results = IngestResults {
             content,
             dialect,
@@ -182,10 +184,7 @@ impl ResultFile {
         let (place, told) = match ledger.fate(number) {
             Fate::Created(place) => (Some(place), "true"),
             Fate::Changed(place) => (Some(place), "false"),
-            Fate::Failed(failure) => {
-                let (text, place) = ledger.failure(failure);
-                (place, text)
-            }
+            Fate::Failed { text, place } => (place, ledger.text(text)),
             Fate::Unprocessed | Fate::Unlisted => (None, ""),
         };
         let mut first = true;

@@ -53,7 +53,7 @@ pub(crate) struct Arrival {
     pub(crate) _place: OwnedSemaphorePermit,
 }
 
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Arrival {
     /// Of a request that came over no connection.
     pub(crate) fn out_of_nowhere() -> Option<Arc<Arrival>> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{Flag, ListSeed, parse};
+use crate::json::{Flag, ListSeed, parse};
 use crate::org::Refusal;
 use crate::schema::Schema;
 use crate::value::Value;

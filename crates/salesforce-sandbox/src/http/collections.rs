@@ -2,16 +2,14 @@
 //!
 //! Only leads can be written in this org. A record of another object is refused by itself; a record that does not say
 //! what it is refuses the request. Other objects can be retrieved.
-use std::collections::HashMap;
-
 use super::body::{self, MAX_RECORDS, Record, UnknownField};
 use super::call::Request;
-use super::json::Flag;
 use super::reply::Reply;
 use super::results::{self, Verb};
 use super::work::Work;
 use super::{objects, retrieve, rows};
 use crate::faults::Endpoint;
+use crate::json::Flag;
 use crate::org::{Draft, Org, Refusal, Target, WriteOptions, id};
 use crate::schema::{FieldType, ObjectKind, Schema};
 use crate::value::Value;
@@ -306,39 +304,21 @@ fn draft_by_key<'a>(
     ))
 }
 
-/// Records that name their leads by id; `without` says what a record without an id is. All copies of an id that
-/// appears twice are refused.
+/// Records that name their leads by id; `without` says what a record without an id is.
 fn drafts_by_id<'a>(
     schema: &Schema,
     key: u16,
     records: Vec<Record<'a>>,
     without: impl Fn() -> Result<Target<'a>, Refusal>,
 ) -> Vec<Draft<'a>> {
-    let mut counts: HashMap<u32, u32> = HashMap::new();
-    let mut targeted = Vec::with_capacity(records.len());
-    for mut record in records {
+    let draft_of = |mut record: Record<'a>| {
         let target = match take(&mut record.values, key) {
             Value::Text(text) if !text.trim().is_empty() => target_by_id(text.trim()),
             _ => without(),
         };
-        if let Ok(Target::Place(place)) = target {
-            *counts.entry(place).or_default() += 1;
-        }
-        targeted.push((target, record));
-    }
-    targeted
-        .into_iter()
-        .map(|(target, record)| match target {
-            Ok(Target::Place(place)) if counts.get(&place).is_some_and(|count| *count > 1) => {
-                let text = format!("Duplicate id specified: {}", id::lead(place));
-                Draft::refused(
-                    Target::Place(place),
-                    Refusal::record("DUPLICATE_VALUE", text, &["Id"]),
-                )
-            }
-            target => draft(schema, "updated", target, record),
-        })
-        .collect()
+        draft(schema, "updated", target, record)
+    };
+    records.into_iter().map(draft_of).collect()
 }
 
 fn target_by_id<'a>(text: &str) -> Result<Target<'a>, Refusal> {

@@ -153,7 +153,11 @@ fn create_with_data(org: &Org, request: &Request, caller: Caller, boundary: &str
         .bulk
         .upload(&job, content, now)
         .and_then(|()| job.request_state("UploadComplete", now));
-    closed.map_err(bad_request)?;
+    if let Err(refusal) = closed {
+        // Its client never learns of it, so nobody would ever close it.
+        org.bulk.discard(&job);
+        return Err(bad_request(refusal));
+    }
     org.bulk.enqueue(&job);
     Ok(Reply::json(200, &job.short_json()))
 }
@@ -262,7 +266,11 @@ fn query_results(org: &Org, request: &Request, id: &str) -> Answer {
     let page = org.bulk.query_page(id, locator, max_records, org.now());
     let page = page.map_err(of_job)?;
     let locator = page.locator.as_deref().unwrap_or("null");
-    let reply = csv(Reply::bytes(200, page.body));
+    let reply = csv(if page.body.is_large() {
+        Reply::stream(200, page.body)
+    } else {
+        Reply::bytes(200, page.body.flatten().collect())
+    });
     // A locator is base64, and a number has digits.
     let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
     Ok(reply

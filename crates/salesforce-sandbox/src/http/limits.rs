@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::call::Request;
 use super::reply::Reply;
 use crate::bulk::DAILY_QUERY_JOBS;
-use crate::org::{LeadStore, Org, Refusal, storage_mb};
+use crate::org::{Org, Refusal, storage_mb};
 use crate::watch::CallGuard;
 
 const LIMIT_INFO: HeaderName = HeaderName::from_static("sforce-limit-info");
@@ -90,7 +90,7 @@ fn app_name(org: &Org, app: usize) -> &str {
 }
 
 /// `GET /limits`: the allocations a connector watches, the counted ones with what is left of them (facts 6.2).
-pub(super) fn limits(org: &Org, store: &LeadStore, version: u32) -> Reply {
+pub(super) fn limits(org: &Org, version: u32) -> Reply {
     let now = org.clock.monotonic_micros();
     let left = |max: u64, used: u64| json!({ "Max": max, "Remaining": max.saturating_sub(used) });
     let untouched = |max: u64| left(max, 0);
@@ -120,7 +120,7 @@ pub(super) fn limits(org: &Org, store: &LeadStore, version: u32) -> Reply {
         ("DailyWorkflowEmails", untouched(1_000)),
         (
             "DataStorageMB",
-            left(org.data_storage_mb(), storage_mb(store.count())),
+            left(org.data_storage_mb(), storage_mb(org.lead_count())),
         ),
         ("FileStorageMB", untouched(10_240)),
         ("HourlyTimeBasedWorkflow", untouched(1_000)),
@@ -145,14 +145,14 @@ pub(super) fn limits(org: &Org, store: &LeadStore, version: u32) -> Reply {
 }
 
 /// `GET /limits/recordCount?sObjects=Lead`; objects that the org does not have are left out.
-pub(super) fn record_count(store: &LeadStore, request: &Request) -> Reply {
+pub(super) fn record_count(org: &Org, request: &Request) -> Reply {
     let wanted = request.query_value("sObjects").is_none_or(|names| {
         names
             .split(',')
             .any(|name| name.trim().eq_ignore_ascii_case("Lead"))
     });
     let counts: Vec<Value> = wanted
-        .then(|| json!({ "count": store.count(), "name": "Lead" }))
+        .then(|| json!({ "count": org.lead_count(), "name": "Lead" }))
         .into_iter()
         .collect();
     Reply::json(200, &json!({ "sObjects": counts }))

@@ -24,7 +24,6 @@ mod guard;
 mod identity;
 pub(crate) mod intake;
 mod jobs;
-mod json;
 mod limits;
 mod objects;
 mod page;

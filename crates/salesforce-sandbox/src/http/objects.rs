@@ -21,10 +21,10 @@ pub(super) fn understand<'r>(
         return Err(Reply::error(400, &refusal));
     }
     match rest {
-        [] => Ok(Work::read(move |_, _| {
+        [] => Ok(Work::read_fixed(move |_| {
             resources::object(request, version, object)
         })),
-        ["describe"] => Ok(Work::read(move |org, _| {
+        ["describe"] => Ok(Work::read_fixed(move |org| {
             resources::describe(org, request, version, object)
         })),
         [id] => {
@@ -33,7 +33,7 @@ pub(super) fn understand<'r>(
             let place = table.find(id).ok_or_else(unknown)?;
             let columns =
                 columns(org, request, object).map_err(|refusal| Reply::error(400, &refusal))?;
-            Ok(Work::read(move |org, _| {
+            Ok(Work::read_fixed(move |org| {
                 show(org, request, version, object, place, &columns)
             }))
         }

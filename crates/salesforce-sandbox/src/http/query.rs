@@ -32,8 +32,8 @@ pub(super) fn query<'r>(
     })?;
     let plan = prepare_query(org, text).map_err(bad_request)?;
     if request.query_value("columns") == Some("true") {
-        let answer = move |org: &Org, _: &mut LeadStore| columns::describe(org, &plan);
-        return Ok(Work::Read(Endpoint::Query, Box::new(answer)));
+        let answer = move |org: &Org| columns::describe(org, &plan);
+        return Ok(Work::ReadFixed(Endpoint::Query, Box::new(answer)));
     }
     let answer =
         move |org: &Org, store: &mut LeadStore| match run_query(org, store, plan, visibility) {

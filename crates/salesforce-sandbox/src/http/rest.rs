@@ -112,7 +112,7 @@ pub(super) fn understand<'r>(
 ) -> Result<Work<'r>, Reply> {
     let not_found = || Err(Reply::error(404, &Refusal::not_found()));
     match rest {
-        ["composite"] => Ok(Work::read(move |_, _| composite::list(request, version))),
+        ["composite"] => Ok(Work::read_fixed(move |_| composite::list(request, version))),
         ["composite", "tree", object]
             if object.eq_ignore_ascii_case("Lead") && version >= tree::SINCE_VERSION =>
         {
@@ -128,22 +128,22 @@ pub(super) fn understand<'r>(
             Some(other) => objects::understand(org, request, version, other, row),
             None => not_found(),
         },
-        ["sobjects"] => Ok(Work::read(move |org, _| {
+        ["sobjects"] => Ok(Work::read_fixed(move |org| {
             resources::objects(org, request, version)
         })),
         ["query"] => query::query(org, request, version, Visibility::Live),
         ["queryAll"] => query::query(org, request, version, Visibility::WithDeleted),
         ["query" | "queryAll", place] => query::next_page(request, version, place),
-        ["recent"] => Ok(Work::read(move |_, _| resources::recent(request))),
-        ["limits"] => Ok(Work::read(move |org, store| {
-            resources::only_get(request, || limits::limits(org, store, version))
+        ["recent"] => Ok(Work::read_fixed(move |_| resources::recent(request))),
+        ["limits"] => Ok(Work::read_fixed(move |org| {
+            resources::only_get(request, || limits::limits(org, version))
         })),
         ["limits", "recordCount"] if version >= limits::COUNTS_SINCE => {
-            Ok(Work::read(move |_, store| {
-                resources::only_get(request, || limits::record_count(store, request))
+            Ok(Work::read_fixed(move |org| {
+                resources::only_get(request, || limits::record_count(org, request))
             }))
         }
-        [] => Ok(Work::read(move |org, _| {
+        [] => Ok(Work::read_fixed(move |org| {
             resources::resources(org, request, version)
         })),
         _ => not_found(),

@@ -3,12 +3,12 @@ use serde::Deserialize;
 
 use super::call::Request;
 use super::collections::check_length;
-use super::json::{self, AtMost};
 use super::objects;
 use super::record_json::push_record;
 use super::reply::{MAX_REPLY_BYTES, Reply};
 use super::work::Work;
-use crate::org::{LeadStore, Org, RecordRow, Refusal, id};
+use crate::json::{self, AtMost};
+use crate::org::{Org, RecordRow, Refusal, id};
 use crate::schema::ObjectKind;
 use crate::soql::Column;
 
@@ -91,30 +91,32 @@ fn retrieve<'r>(
             None => id::parse_lead(text.trim()),
         })
         .collect();
-    Ok(Work::read(move |org, store| {
-        show(org, store, version, object, &places, &columns)
-    }))
+    Ok(match object {
+        ObjectKind::Lead => Work::read(move |org, store| {
+            let row = |place| Some(RecordRow::lead(org, place, store.get(place)?));
+            show(org, version, &places, &columns, row)
+        }),
+        other => Work::read_fixed(move |org| {
+            let row = |place| RecordRow::fixed(org, other, place);
+            show(org, version, &places, &columns, row)
+        }),
+    })
 }
 
 /// One row for each place, null where there is no record.
-fn show(
+fn show<'o>(
     org: &Org,
-    store: &LeadStore,
     version: u32,
-    object: ObjectKind,
     places: &[Option<u32>],
     columns: &[Column],
+    row: impl Fn(u32) -> Option<RecordRow<'o>>,
 ) -> Reply {
     let mut json = vec![b'['];
     for (i, place) in places.iter().enumerate() {
         if i > 0 {
             json.push(b',');
         }
-        let row = place.and_then(|place| match object {
-            ObjectKind::Lead => Some(RecordRow::lead(org, place, store.get(place)?)),
-            other => RecordRow::fixed(org, other, place),
-        });
-        match row {
+        match place.and_then(&row) {
             Some(row) => push_record(&mut json, org, version, columns, &row),
             None => json.extend_from_slice(b"null"),
         }

@@ -23,12 +23,15 @@ impl Drop for RowLocks<'_> {
 /// configured to; then the records that still want one are refused.
 ///
 /// `waits` says that time passes before this request commits. Without it, and while nobody holds anything, there is
-/// nothing to take.
+/// nothing to take; nor is there for a request that writes no records, which does not even look at the leads.
 pub(super) async fn take<'o>(
     org: &'o Org,
     parts: &mut [&mut [Draft<'_>]],
     waits: bool,
 ) -> Option<RowLocks<'o>> {
+    if parts.iter().all(|drafts| drafts.is_empty()) {
+        return None;
+    }
     if !waits && !org.leads().locks.any_by_requests() {
         return None;
     }

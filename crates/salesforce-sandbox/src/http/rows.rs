@@ -30,16 +30,16 @@ pub(super) fn understand<'r>(
 ) -> Result<Work<'r>, Reply> {
     let lead = ObjectKind::Lead;
     match (row, request.method.as_str()) {
-        ([], "GET") => Ok(Work::read(move |_, _| {
+        ([], "GET" | "HEAD") => Ok(Work::read_fixed(move |_| {
             resources::object(request, version, lead)
         })),
-        (["describe"], _) => Ok(Work::read(move |org, _| {
+        (["describe"], _) => Ok(Work::read_fixed(move |org| {
             resources::describe(org, request, version, lead)
         })),
-        ([], "POST") | (["Id"], "POST" | "PATCH") => {
-            write_one(org, request, version, Target::New, Way::Create)
-        }
-        ([] | ["Id"], other) => Err(Reply::method_not_allowed(other, "GET,HEAD,POST")),
+        ([] | ["Id"], "POST") => write_one(org, request, version, Target::New, Way::Create),
+        ([], other) => Err(Reply::method_not_allowed(other, "GET,HEAD,POST")),
+        // Nothing but a creation stands behind the name of the key (facts 2).
+        (["Id"], other) => Err(Reply::method_not_allowed(other, "POST")),
         ([id], _) => by_id(org, request, version, id),
         ([field, value], _) => by_key(org, request, version, field, value),
         _ => Err(Reply::error(404, &Refusal::not_found())),

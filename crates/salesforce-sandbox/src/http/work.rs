@@ -21,10 +21,15 @@ pub(super) type Respond<'r> = Box<dyn FnOnce(&Org, &[Outcome]) -> Reply + Send +
 /// Answers from what the org holds.
 pub(super) type Answer<'r> = Box<dyn FnOnce(&Org, &mut LeadStore) -> Reply + Send + 'r>;
 
+/// Answers from what an org is made of, its leads aside.
+pub(super) type AnswerFixed<'r> = Box<dyn FnOnce(&Org) -> Reply + Send + 'r>;
+
 /// An understood request.
 pub(super) enum Work<'r> {
     Write(Write<'r>),
     Read(Endpoint, Answer<'r>),
+    /// What no write changes: it is answered while others hold the leads.
+    ReadFixed(Endpoint, AnswerFixed<'r>),
 }
 
 /// Records to be written.
@@ -101,10 +106,20 @@ impl<'r> Work<'r> {
         Work::Read(Endpoint::Other, Box::new(answer))
     }
 
+    /// Something to be read that has nothing to do with the leads.
+    pub(super) fn read_fixed(answer: impl FnOnce(&Org) -> Reply + Send + 'r) -> Work<'r> {
+        Work::ReadFixed(Endpoint::Other, Box::new(answer))
+    }
+
+    /// Whether it writes records.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Work::Write(_))
+    }
+
     /// The key of each record that is to be written, as faults and the log name it.
     pub(super) fn keys(&self) -> &[String] {
         match self {
-            Work::Read(..) => &[],
+            Work::Read(..) | Work::ReadFixed(..) => &[],
             Work::Write(write) => &write.keys,
         }
     }
@@ -112,7 +127,7 @@ impl<'r> Work<'r> {
     /// The keys as they are compared.
     pub(super) fn folded_keys(&self, schema: &Schema) -> Vec<Cow<'_, str>> {
         match self {
-            Work::Read(..) => Vec::new(),
+            Work::Read(..) | Work::ReadFixed(..) => Vec::new(),
             Work::Write(write) => write
                 .drafts
                 .iter()
@@ -124,7 +139,7 @@ impl<'r> Work<'r> {
     /// The records that are to be written.
     pub(super) fn drafts_mut(&mut self) -> &mut [Draft<'r>] {
         match self {
-            Work::Read(..) => &mut [],
+            Work::Read(..) | Work::ReadFixed(..) => &mut [],
             Work::Write(write) => &mut write.drafts,
         }
     }
@@ -166,6 +181,19 @@ impl<'r> Work<'r> {
         }
     }
 
+    /// Does it in a transaction of its own, if it needs one.
+    pub(super) fn perform_alone<'o>(
+        self,
+        org: &Org,
+        begin: impl FnOnce() -> Transaction<'o>,
+        tally: &mut Tally,
+    ) -> Done<'r> {
+        match self {
+            Work::ReadFixed(_, answer) => Done::Reply(answer(org)),
+            Work::Read(..) | Work::Write(_) => self.perform(org, &mut begin(), tally),
+        }
+    }
+
     /// Does it inside of a transaction.
     pub(super) fn perform(
         self,
@@ -175,6 +203,7 @@ impl<'r> Work<'r> {
     ) -> Done<'r> {
         match self {
             Work::Read(_, answer) => Done::Reply(answer(org, transaction.store())),
+            Work::ReadFixed(_, answer) => Done::Reply(answer(org)),
             Work::Write(write) => {
                 let options = WriteOptions {
                     now_micros: org.clock.wall_micros(),
@@ -269,7 +298,7 @@ pub(super) async fn run(
     mut work: Work<'_>,
 ) -> Reply {
     let endpoint = match &work {
-        Work::Read(endpoint, _) => *endpoint,
+        Work::Read(endpoint, _) | Work::ReadFixed(endpoint, _) => *endpoint,
         Work::Write(write) => write.endpoint,
     };
     let mut plan = org
@@ -294,12 +323,13 @@ pub(super) async fn run(
     }
     let reply = faulted::run(org, token, plan, || {
         let ticket = rows.as_ref().map(|rows| rows.ticket);
-        let mut transaction = Transaction::begin(org, false)
-            .by(user.unwrap_or_default())
-            .holding(ticket);
+        let begin = || {
+            Transaction::begin(org, false)
+                .by(user.unwrap_or_default())
+                .holding(ticket)
+        };
         let mut tally = Tally::default();
-        let done = work.perform(org, &mut transaction, &mut tally);
-        drop(transaction);
+        let done = work.perform_alone(org, begin, &mut tally);
         drop(rows);
         tally.note(org, record);
         done.reply(org)
@@ -308,3 +338,6 @@ pub(super) async fn run(
     drop(in_progress);
     reply
 }
+
+#[cfg(test)]
+mod tests;

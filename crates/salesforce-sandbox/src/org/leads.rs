@@ -69,6 +69,9 @@ pub(crate) struct LeadStore {
     bin: RecycleBin,
     /// Number of the field that tells converted leads.
     converted_flag: Option<u16>,
+    /// Sorted numbers of the fields that tell who modified a lead, and when. Only leads that were created with them
+    /// store them, until they are modified.
+    modification: Vec<u16>,
     pub(crate) locks: Locks,
     /// Triggers that ran and were not counted yet.
     pub(crate) trigger_runs: u64,
@@ -95,6 +98,7 @@ impl LeadStore {
                 .collect(),
             bin,
             converted_flag: schema.known().is_converted,
+            modification: modification_fields(schema),
             locks: Locks::default(),
             trigger_runs: 0,
         }
@@ -255,10 +259,11 @@ impl LeadStore {
         self.replace(place, after)
     }
 
-    /// Moves a live lead to the recycle bin and returns what it was before.
+    /// Moves a live lead to the recycle bin, which is a modification as others are, and returns what it was before.
     pub(crate) fn delete(&mut self, place: u32, stamp: Stamp) -> Option<Lead> {
         let before = self.get(place)?;
         let after = Lead {
+            packed: self.without_modification(before),
             modified_micros: stamp.micros.max(before.created_micros),
             modified_by: stamp.user,
             deleted: true,
@@ -283,6 +288,7 @@ impl LeadStore {
     pub(crate) fn undelete(&mut self, place: u32, stamp: Stamp) -> Option<Lead> {
         let before = self.seen(place, true).filter(|lead| lead.deleted)?;
         let after = Lead {
+            packed: self.without_modification(before),
             modified_micros: stamp.micros.max(before.created_micros),
             modified_by: stamp.user,
             deleted: false,
@@ -365,6 +371,19 @@ impl LeadStore {
         found.ok().map(|at| earliest + at)
     }
 
+    /// What a lead holds, but for what was said of its last modification when it was created.
+    fn without_modification(&self, lead: &Lead) -> Box<[u8]> {
+        let nulls: Vec<(u16, Value<'_>)> = (self.modification.iter())
+            .filter(|field| lead.value(**field).is_some())
+            .map(|field| (*field, Value::Null))
+            .collect();
+        if nulls.is_empty() {
+            lead.packed.clone()
+        } else {
+            merge(&lead.packed, &nulls)
+        }
+    }
+
     fn sets_converted(&self, values: &[(u16, Value<'_>)]) -> bool {
         self.converted_flag.is_some_and(|flag| {
             values
@@ -400,6 +419,16 @@ impl Lead {
     pub(crate) fn value(&self, field: u16) -> Option<Value<'_>> {
         find(&self.packed, field)
     }
+}
+
+fn modification_fields(schema: &Schema) -> Vec<u16> {
+    let known = schema.known();
+    let mut fields: Vec<u16> = [known.last_modified_date, known.last_modified_by]
+        .into_iter()
+        .flatten()
+        .collect();
+    fields.sort_unstable();
+    fields
 }
 
 fn reindex(

@@ -12,6 +12,7 @@ mod index;
 mod leads;
 mod locators;
 mod locks;
+mod meanwhile;
 pub(crate) mod opaque;
 mod overview;
 mod query;
@@ -26,7 +27,7 @@ mod transaction;
 mod usage;
 mod users;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -81,6 +82,8 @@ pub(crate) struct Org {
     pub(crate) watch: Watch,
     pub(crate) bulk: Bulk,
     leads: Mutex<LeadStore>,
+    /// Long queries in progress, each of which holds the leads or waits for them.
+    long_queries: AtomicUsize,
     /// Told whenever a request lets go of rows.
     pub(crate) rows_released: Notify,
     live_leads: Arc<AtomicU64>,
@@ -121,6 +124,7 @@ impl Org {
                 .collect(),
             live_leads: leads.counter(),
             leads: Mutex::new(leads),
+            long_queries: AtomicUsize::new(0),
             rows_released: Notify::new(),
             schema,
             rules,
@@ -156,7 +160,21 @@ impl Org {
     }
 
     pub(crate) fn leads(&self) -> MutexGuard<'_, LeadStore> {
-        lock(&self.leads)
+        if self.is_in_long_query() {
+            meanwhile::aside(|| lock(&self.leads))
+        } else {
+            lock(&self.leads)
+        }
+    }
+
+    /// Says that the leads will be held for long, until the answer is dropped.
+    pub(crate) fn long_query(&self) -> LongQuery<'_> {
+        self.long_queries.fetch_add(1, Ordering::AcqRel);
+        LongQuery(&self.long_queries)
+    }
+
+    pub(crate) fn is_in_long_query(&self) -> bool {
+        self.long_queries.load(Ordering::Acquire) > 0
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -209,6 +227,15 @@ impl Org {
 
     pub(crate) fn locators(&self) -> MutexGuard<'_, Locators> {
         lock(&self.locators)
+    }
+}
+
+/// While it lives, whoever waits for the leads leaves its thread to others.
+pub(crate) struct LongQuery<'o>(&'o AtomicUsize);
+
+impl Drop for LongQuery<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

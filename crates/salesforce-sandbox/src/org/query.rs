@@ -7,29 +7,28 @@ use std::sync::Arc;
 
 use super::leads::Lead;
 use super::row::RecordRow;
-use super::{LeadStore, Org, Refusal, id};
+use super::{LeadStore, Org, Refusal, id, meanwhile};
 use crate::schema::{Catalog, ObjectKind};
-use crate::soql::{self, Access, Column, Context, Groups, Key, Output, Plan, Row, compare};
+use crate::soql::{
+    self, Access, Budget, Column, Context, Groups, Key, Metered, Output, Plan, Row, compare,
+};
 use crate::value::Value;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Most groups that an aggregate query may answer; there is no second page for it.
 const MAX_GROUPS: usize = 2_000;
 
-/// What a query may take at most.
-#[derive(Clone, Copy)]
-struct Budget {
-    /// Comparisons.
-    tests: u64,
-    /// Values held on its way.
-    cells: u64,
-}
-
-/// About a minute and a gigabyte: there a query is given up, as Salesforce does it (inference: the figures).
-const BUDGET: Budget = Budget {
-    tests: 500_000_000,
-    cells: 10_000_000,
-};
+/// Where a query is given up, as Salesforce does it (inference: the figures). About a second of an optimised build,
+/// for as long the lead lock is held; some millions of leads with a few plain conditions each.
+const MAX_STEPS: u64 = 200_000_000;
+/// Held on its way at the same time.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes of a row that waits to be sorted, without its keys.
+const SORTED_ROW_BYTES: u64 = 64;
+/// Rows times the weight of the filter, from where on a query may take more than a few milliseconds.
+const LONG_WEIGHT: u64 = 50_000;
+/// Fewest rows that are sorted to find the first ones among them, however few are wanted.
+const MIN_SORTED: usize = 1_000;
 
 /// Which leads a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +93,17 @@ pub(crate) fn run_query(
     plan: Plan,
     visibility: Visibility,
 ) -> Result<QueryResult, Refusal> {
-    run_within(org, store, plan, visibility, BUDGET)
+    let budget = Budget::new(MAX_STEPS, MAX_BYTES);
+    let candidates = match &plan.access {
+        Access::Ids(ids) => ids.len() as u64,
+        Access::Keys { keys, .. } if visibility == Visibility::Live => keys.len() as u64,
+        Access::Keys { .. } | Access::All => store.count(),
+    };
+    if candidates.saturating_mul(plan.filter.weight()) < LONG_WEIGHT {
+        return run_within(org, store, plan, visibility, budget);
+    }
+    let _long = org.long_query();
+    meanwhile::aside(|| run_within(org, store, plan, visibility, budget))
 }
 
 fn run_within(
@@ -107,10 +116,10 @@ fn run_within(
     let mut search = Search {
         plan: &plan,
         budget,
-        tests: plan.filter.tests().max(1),
         count: 0,
         places: Vec::new(),
         sorted: Vec::new(),
+        sorted_bytes: 0,
         groups: Groups::default(),
     };
     match org.records.table(plan.object) {
@@ -124,11 +133,12 @@ fn run_within(
             }
         }
     }
-    if search.is_exhausted() {
-        let text = "Your query request was running for too long.";
-        return Err(Refusal::new("QUERY_TIMEOUT", text));
+    search.sort();
+    if search.budget.is_over() {
+        return Err(too_long());
     }
     let Search {
+        budget,
         count,
         places,
         sorted,
@@ -143,7 +153,10 @@ fn run_within(
             ))
         }
         Output::Groups(grouping) => {
-            let rows = groups.finish(&plan, grouping);
+            let rows = groups.finish(&plan, grouping, &budget);
+            if budget.is_over() {
+                return Err(too_long());
+            }
             if rows.len() > MAX_GROUPS {
                 let text = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
                 return Err(Refusal::new("EXCEEDED_ID_LIMIT", text));
@@ -155,7 +168,12 @@ fn run_within(
             })
         }
         Output::Rows(_) => {
-            let places = plan.cut(in_order(&plan, places, sorted));
+            let places = if plan.order.is_empty() {
+                places
+            } else {
+                sorted.into_iter().map(|(_, place)| place).collect()
+            };
+            let places = plan.cut(places);
             Ok(QueryResult::Rows(Selection {
                 plan: Arc::new(plan),
                 visibility,
@@ -163,6 +181,11 @@ fn run_within(
             }))
         }
     }
+}
+
+fn too_long() -> Refusal {
+    let text = "Your query request was running for too long.";
+    Refusal::new("QUERY_TIMEOUT", text)
 }
 
 fn search_leads(org: &Org, store: &mut LeadStore, visibility: Visibility, search: &mut Search<'_>) {
@@ -202,12 +225,12 @@ struct Search<'p> {
     plan: &'p Plan,
     /// What is left of it.
     budget: Budget,
-    /// Comparisons of one row.
-    tests: u64,
     count: u64,
     places: Vec<u32>,
     /// Instead of `places`, when they have to be sorted.
     sorted: Vec<(Vec<Key>, u32)>,
+    /// Held by `sorted`.
+    sorted_bytes: u64,
     groups: Groups,
 }
 
@@ -215,45 +238,75 @@ impl Search<'_> {
     /// Takes a row into the result if it belongs there; false when no further row can matter.
     fn offer(&mut self, place: u32, row: &RecordRow<'_>) -> bool {
         let plan = self.plan;
-        self.budget.tests = self.budget.tests.saturating_sub(self.tests);
-        if self.is_exhausted() {
+        let row = Metered {
+            row,
+            budget: &self.budget,
+            read_steps: row.read_steps(),
+        };
+        self.budget.spend(1);
+        let holds = plan.filter.holds(&|path| row.value(path), &self.budget);
+        if self.budget.is_over() {
             return false;
         }
-        if !plan.filter.holds(&|path| row.value(path)) {
+        if !holds {
             return true;
         }
         self.count += 1;
         match &plan.output {
             Output::Count => {}
-            Output::Groups(grouping) => self.groups.add(grouping, row),
+            Output::Groups(grouping) => {
+                self.groups.add(grouping, &row);
+                self.budget.hold(self.groups.bytes());
+            }
             Output::Rows(_) if plan.order.is_empty() => {
                 self.places.push(place);
                 return plan.last_wanted().is_none_or(|last| self.count < last);
             }
             Output::Rows(_) => {
                 let read = |path| row.value(path);
-                let keys = plan.order.iter().map(|sort| sort.key(&read)).collect();
-                self.sorted.push((keys, place));
+                let sorts = plan.order.iter();
+                let keys: Vec<Key> = sorts.map(|sort| sort.key(&read, &self.budget)).collect();
+                self.keep(keys, place);
             }
         }
-        true
+        !self.budget.is_over()
     }
 
-    /// Whether the query has taken more than it may.
-    fn is_exhausted(&self) -> bool {
-        let sorted = self.sorted.len() as u64 * self.plan.order.len() as u64;
-        let cells = sorted.max(self.groups.cells());
-        self.budget.tests == 0 || cells > self.budget.cells
+    /// Keeps a row to be sorted; with a `LIMIT` not many more than are wanted.
+    fn keep(&mut self, keys: Vec<Key>, place: u32) {
+        self.sorted_bytes += bytes_of(&keys);
+        self.sorted.push((keys, place));
+        let most = self.wanted().saturating_mul(2).max(MIN_SORTED);
+        if self.sorted.len() > most {
+            self.sort();
+        }
+        self.budget.hold(self.sorted_bytes);
+    }
+
+    /// Rows that may be in the result.
+    fn wanted(&self) -> usize {
+        let wanted = self.plan.last_wanted().unwrap_or(u64::MAX);
+        usize::try_from(wanted).unwrap_or(usize::MAX)
+    }
+
+    /// Sorts the rows that are kept and leaves those that may be in the result.
+    fn sort(&mut self) {
+        let budget = &self.budget;
+        if budget.is_over() || !budget.spend_on_sorting(self.sorted.len(), self.sorted_bytes) {
+            return;
+        }
+        // Stable, so that rows with equal keys stay in the order of their ids.
+        let order = &self.plan.order;
+        self.sorted
+            .sort_by(|(left, _), (right, _)| compare(order, left, right));
+        for (keys, _) in self.sorted.drain(self.wanted().min(self.sorted.len())..) {
+            self.sorted_bytes -= bytes_of(&keys);
+        }
     }
 }
 
-fn in_order(plan: &Plan, places: Vec<u32>, mut sorted: Vec<(Vec<Key>, u32)>) -> Vec<u32> {
-    if plan.order.is_empty() {
-        return places;
-    }
-    // Stable, so that rows with equal keys stay in the order of their ids.
-    sorted.sort_by(|(left, _), (right, _)| compare(&plan.order, left, right));
-    sorted.into_iter().map(|(_, place)| place).collect()
+fn bytes_of(keys: &[Key]) -> u64 {
+    SORTED_ROW_BYTES + keys.iter().map(Key::bytes).sum::<u64>()
 }
 
 impl Selection {

@@ -73,6 +73,14 @@ impl<'o> RecordRow<'o> {
         }
     }
 
+    /// Roughly the steps of reading one of its fields: those that it holds are looked through.
+    pub(crate) fn read_steps(&self) -> u64 {
+        match self {
+            RecordRow::Lead(row) => 8 + (row.lead.packed.len() / 8) as u64,
+            RecordRow::Fixed { .. } => 8,
+        }
+    }
+
     /// The record that a reference leads to, if this org has it.
     pub(crate) fn parent(&self, via: Via) -> Option<RecordRow<'o>> {
         let records = match self {

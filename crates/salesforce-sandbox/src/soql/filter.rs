@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
+use super::budget::Budget;
 use super::literal::{self, Piece};
 use crate::org::fold;
 use crate::value::Value;
@@ -196,39 +197,50 @@ impl Comparison {
 }
 
 impl<S: Copy> Filter<S> {
-    /// Whether the row or group behind `read` fulfils the condition.
-    pub(crate) fn holds<'v>(&self, read: &impl Fn(S) -> Value<'v>) -> bool {
+    /// Whether the row or group behind `read`, which charges for itself, fulfils the condition; no matter which, when
+    /// the budget is over.
+    pub(crate) fn holds<'v>(&self, read: &impl Fn(S) -> Value<'v>, budget: &Budget) -> bool {
         match self {
             Filter::Always => true,
-            Filter::All(all) => all.iter().all(|filter| filter.holds(read)),
-            Filter::Any(any) => any.iter().any(|filter| filter.holds(read)),
-            Filter::Not(inner) => !inner.holds(read),
-            Filter::Test(test) => test.holds(&read(test.subject)),
+            Filter::All(all) => all.iter().all(|filter| filter.holds(read, budget)),
+            Filter::Any(any) => any.iter().any(|filter| filter.holds(read, budget)),
+            Filter::Not(inner) => !inner.holds(read, budget),
+            Filter::Test(test) => {
+                // Nothing is looked at any more.
+                !budget.is_over() && test.holds(&read(test.subject), budget)
+            }
         }
     }
 }
 
 impl<S> Filter<S> {
-    /// Comparisons that a row may take.
-    pub(crate) fn tests(&self) -> u64 {
+    /// Roughly the steps that a row takes, to tell small queries from large ones.
+    pub(crate) fn weight(&self) -> u64 {
         match self {
-            Filter::Always => 0,
-            Filter::All(inner) | Filter::Any(inner) => inner.iter().map(Filter::tests).sum(),
-            Filter::Not(inner) => inner.tests(),
-            Filter::Test(_) => 1,
+            Filter::Always => 1,
+            Filter::All(inner) | Filter::Any(inner) => inner.iter().map(Filter::weight).sum(),
+            Filter::Not(inner) => inner.weight(),
+            Filter::Test(test) => match &test.ask {
+                Ask::Compare(..) => 10,
+                Ask::OneOf { list, .. } => 10 + list.others.len() as u64,
+                Ask::Like(pattern) => 10 + 10 * pattern.len() as u64,
+            },
         }
     }
 }
 
 impl<S> Test<S> {
-    fn holds(&self, value: &Value<'_>) -> bool {
+    fn holds(&self, value: &Value<'_>, budget: &Budget) -> bool {
         match &self.ask {
             Ask::Compare(comparison, operand) => {
                 comparison.holds(value, operand, self.case_sensitive)
             }
-            Ask::OneOf { negated, list } => list.contains(value, self.case_sensitive) != *negated,
+            Ask::OneOf { negated, list } => {
+                budget.spend(list.others.len() as u64);
+                list.contains(value, self.case_sensitive) != *negated
+            }
             Ask::Like(pattern) => match value {
-                Value::Text(text) => literal::matches(pattern, text, self.case_sensitive),
+                Value::Text(text) => literal::matches(pattern, text, self.case_sensitive, budget),
                 _ => false,
             },
         }

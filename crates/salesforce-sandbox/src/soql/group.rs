@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::ast::Function;
+use super::budget::{Budget, bytes_of, steps_of};
 use super::order::{Key, compare};
 use super::plan::{Aggregate, Grouping, Plan, Row, Slot};
 use crate::org::fold;
@@ -17,9 +18,13 @@ use crate::value::Value;
 pub(crate) struct Groups {
     by_key: HashMap<String, usize>,
     groups: Vec<Group>,
-    /// Values held in all groups together.
-    cells: u64,
+    /// Held by all groups together.
+    bytes: u64,
 }
+
+/// Bytes of a group, and of a text in a set, without what they hold.
+const GROUP_BYTES: u64 = 128;
+const MEMBER_BYTES: u64 = 48;
 
 #[derive(Debug)]
 struct Group {
@@ -49,13 +54,15 @@ impl Groups {
         for key in &grouping.keys {
             push_key(&mut name, &row.value(key.path), key.case_sensitive);
         }
+        let name_bytes = name.capacity() as u64;
         let place = *self.by_key.entry(name).or_insert_with(|| {
             let keys = grouping.keys.iter();
-            self.groups.push(Group {
+            let group = Group {
                 keys: keys.map(|key| row.value(key.path).into_owned()).collect(),
                 totals: grouping.aggregates.iter().map(Total::new).collect(),
-            });
-            self.cells += (grouping.keys.len() + grouping.aggregates.len()) as u64;
+            };
+            self.bytes += group.bytes() + name_bytes;
+            self.groups.push(group);
             self.groups.len() - 1
         });
         if let Some(group) = self.groups.get_mut(place) {
@@ -64,18 +71,24 @@ impl Groups {
                     Some(path) => total.add(&row.value(path), aggregate.case_sensitive),
                     None => total.add(&Value::Boolean(true), false),
                 };
-                self.cells += u64::from(grown);
+                self.bytes += grown;
             }
         }
     }
 
-    /// Values held: what bounds the memory of a query.
-    pub(crate) fn cells(&self) -> u64 {
-        self.cells
+    /// Bytes held: what bounds the memory of a query.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
-    /// The groups that `HAVING` leaves, sorted and cut; each with the values of the SELECT list in its order.
-    pub(crate) fn finish(mut self, plan: &Plan, grouping: &Grouping) -> Vec<Vec<Value<'static>>> {
+    /// The groups that `HAVING` leaves, sorted and cut; each with the values of the SELECT list in its order. Not all
+    /// of them, when the budget is over.
+    pub(crate) fn finish(
+        mut self,
+        plan: &Plan,
+        grouping: &Grouping,
+        budget: &Budget,
+    ) -> Vec<Vec<Value<'static>>> {
         if grouping.keys.is_empty() && self.groups.is_empty() {
             self.groups.push(Group {
                 keys: Vec::new(),
@@ -86,11 +99,25 @@ impl Groups {
         for group in self.groups {
             let mut values = group.keys;
             values.extend(group.totals.into_iter().map(Total::value));
-            let read = |slot: Slot| values.get(slot.0).cloned().unwrap_or(Value::Null);
-            if grouping.having.holds(&read) {
-                let keys = grouping.order.iter().map(|sort| sort.key(&read)).collect();
+            let read = |slot: Slot| {
+                let value = values.get(slot.0).map_or(Value::Null, Value::as_borrowed);
+                budget.spend(steps_of(&value));
+                value
+            };
+            let holds = grouping.having.holds(&read, budget);
+            if budget.is_over() {
+                return Vec::new();
+            }
+            if holds {
+                let sorts = grouping.order.iter();
+                let keys: Vec<Key> = sorts.map(|sort| sort.key(&read, budget)).collect();
+                self.bytes += keys.iter().map(Key::bytes).sum::<u64>();
+                budget.hold(self.bytes);
                 sorted.push((keys, values));
             }
+        }
+        if !grouping.order.is_empty() && !budget.spend_on_sorting(sorted.len(), self.bytes) {
+            return Vec::new();
         }
         sorted.sort_by(|(left, _), (right, _)| compare(&grouping.order, left, right));
         let shown = |values: Vec<Value<'static>>| {
@@ -101,6 +128,15 @@ impl Groups {
         };
         let rows = sorted.into_iter().map(|(_, values)| shown(values));
         plan.cut(rows.collect())
+    }
+}
+
+impl Group {
+    fn bytes(&self) -> u64 {
+        let values = self.keys.len() * size_of::<Value<'static>>();
+        let totals = self.totals.len() * size_of::<Total>();
+        let texts: u64 = self.keys.iter().map(bytes_of).sum();
+        GROUP_BYTES + (values + totals) as u64 + texts
     }
 }
 
@@ -137,17 +173,21 @@ impl Total {
         }
     }
 
-    /// Takes a value in; true when it had to be remembered besides others.
-    fn add(&mut self, value: &Value<'_>, case_sensitive: bool) -> bool {
+    /// Takes a value in; the bytes that are held more than before.
+    fn add(&mut self, value: &Value<'_>, case_sensitive: bool) -> u64 {
         if value.is_null() {
-            return false;
+            return 0;
         }
         match self {
             Total::Count(count) => *count += 1,
             Total::Distinct(seen) => {
                 let text = value.key_text().unwrap_or_default();
                 let text = fold(case_sensitive, &text);
-                return !seen.contains(text.as_ref()) && seen.insert(text.into_owned());
+                if !seen.contains(text.as_ref()) {
+                    let bytes = MEMBER_BYTES + text.len() as u64;
+                    seen.insert(text.into_owned());
+                    return bytes;
+                }
             }
             Total::Sum { sum, count, .. } => {
                 *sum += number(value);
@@ -155,11 +195,13 @@ impl Total {
             }
             Total::Extreme { best, wanted } => {
                 if best.is_null() || order(value, best, case_sensitive) == *wanted {
+                    let more = bytes_of(value).saturating_sub(bytes_of(best));
                     *best = value.clone().into_owned();
+                    return more;
                 }
             }
         }
-        false
+        0
     }
 
     fn value(self) -> Value<'static> {

@@ -2,6 +2,7 @@
 //!
 //! Days are those of UTC: the integration user's time zone. Weeks begin on Sunday, as for the locale en_US; fiscal
 //! years are calendar years, as in an org that has not set its own.
+use super::budget::Budget;
 use crate::value::calendar;
 
 /// A span of whole days that depends on today.
@@ -222,8 +223,15 @@ fn pieces(raw: &str) -> Result<Vec<(char, bool)>, String> {
     Ok(found)
 }
 
-/// Whether the whole of `text` fits the pattern.
-pub(crate) fn matches(pattern: &[Piece], text: &str, case_sensitive: bool) -> bool {
+/// Whether the whole of `text` fits the pattern; false when the budget ends before that is known.
+///
+/// Runs back and forth: the steps may be as many as the product of both lengths, each is charged.
+pub(crate) fn matches(
+    pattern: &[Piece],
+    text: &str,
+    case_sensitive: bool,
+    budget: &Budget,
+) -> bool {
     let same =
         |a: char, b: char| a == b || (!case_sensitive && a.to_lowercase().eq(b.to_lowercase()));
     let mut at = 0;
@@ -231,6 +239,9 @@ pub(crate) fn matches(pattern: &[Piece], text: &str, case_sensitive: bool) -> bo
     // Where to go on when what follows the last `%` does not fit: that run then takes one more character.
     let mut retry: Option<(usize, std::str::Chars<'_>)> = None;
     loop {
+        if !budget.spend(1) {
+            return false;
+        }
         let before = rest.clone();
         let fits = match (pattern.get(at), rest.next()) {
             (None, None) => return true,
@@ -368,11 +379,28 @@ mod tests {
         }
     }
 
+    fn plenty() -> Budget {
+        Budget::new(1_000, 0)
+    }
+
+    #[test]
+    fn a_pattern_that_runs_back_and_forth_is_charged_for_every_step_and_stops_in_its_middle() {
+        let pattern = pattern(&format!("%{}b%", "a".repeat(100))).unwrap();
+        let text = "a".repeat(200);
+        let steps = |budget: &Budget| matches(&pattern, &text, false, budget);
+        let enough = Budget::new(15_300, 0);
+        assert!(!steps(&enough));
+        assert!(!enough.is_over());
+        let too_small = Budget::new(10_000, 0);
+        assert!(!steps(&too_small));
+        assert!(too_small.is_over());
+    }
+
     #[track_caller]
     fn check_like(raw: &str, text: &str, expected: bool) {
         let pattern = pattern(raw).unwrap();
         assert_eq!(
-            matches(&pattern, text, false),
+            matches(&pattern, text, false, &plenty()),
             expected,
             "{text} LIKE {raw}"
         );
@@ -402,6 +430,6 @@ mod tests {
         ] {
             check_like(raw, text, expected);
         }
-        assert!(!matches(&pattern("A").unwrap(), "a", true));
+        assert!(!matches(&pattern("A").unwrap(), "a", true, &plenty()));
     }
 }

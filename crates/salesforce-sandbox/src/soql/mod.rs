@@ -8,6 +8,7 @@
 //! Invariants: every function is total for every text; length, depth and thereby memory are bounded.
 pub(crate) mod ast;
 mod bind;
+mod budget;
 mod fault;
 mod filter;
 mod group;
@@ -18,6 +19,7 @@ mod plan;
 mod token;
 
 pub(crate) use bind::{Context, bind};
+pub(crate) use budget::{Budget, Metered};
 pub(crate) use fault::SoqlError;
 pub(crate) use group::Groups;
 pub(crate) use order::{Key, compare};

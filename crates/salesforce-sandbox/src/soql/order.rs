@@ -4,6 +4,7 @@
 //! by character. Nulls come first unless told otherwise, whichever way the rest is sorted.
 use std::cmp::Ordering;
 
+use super::budget::Budget;
 use crate::org::fold;
 use crate::value::Value;
 
@@ -30,7 +31,8 @@ pub(crate) enum Key {
 }
 
 impl<S: Copy> Sort<S> {
-    pub(crate) fn key<'v>(&self, read: &impl Fn(S) -> Value<'v>) -> Key {
+    /// What a row is sorted by; `read` charges for itself.
+    pub(crate) fn key<'v>(&self, read: &impl Fn(S) -> Value<'v>, budget: &Budget) -> Key {
         match read(self.subject) {
             Value::Null => Key::Null,
             Value::Boolean(flag) => Key::Whole(i64::from(flag)),
@@ -40,10 +42,22 @@ impl<S: Copy> Sort<S> {
             Value::DateTime(millis) => Key::Whole(millis),
             Value::Text(text) => {
                 let folded = fold(self.case_sensitive, &text);
+                budget.spend(self.ranks.len() as u64);
                 let rank = self.ranks.iter().position(|value| *value == folded);
                 Key::Text(rank.unwrap_or(self.ranks.len()), folded.into_owned())
             }
         }
+    }
+}
+
+impl Key {
+    /// Bytes that it takes in memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        let text = match self {
+            Key::Text(_, text) => text.capacity(),
+            Key::Null | Key::Number(_) | Key::Whole(_) => 0,
+        };
+        (size_of::<Key>() + text) as u64
     }
 }
 

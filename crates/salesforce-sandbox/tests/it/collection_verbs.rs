@@ -264,7 +264,10 @@ fn deletes_take_ids_from_the_query() {
     let answer = delete(&org, &query);
     assert_eq!(answer.status, 200);
     let results = answer.json();
-    assert_eq!(check_saved(&results[0]), ids[0]);
+    for copy in [&results[0], &results[4]] {
+        let text = format!("Duplicate id specified: {}", ids[0]);
+        check_refused(copy, "DUPLICATE_VALUE", &text, &["Id"]);
+    }
     check_refused(&results[1], "MALFORMED_ID", "malformed id bad", &[]);
     check_refused(
         &results[2],
@@ -273,8 +276,9 @@ fn deletes_take_ids_from_the_query() {
         &[],
     );
     assert_eq!(check_saved(&results[3]), ids[1]);
-    check_refused(&results[4], "ENTITY_IS_DELETED", "entity is deleted", &[]);
-    assert_eq!(org.sandbox.stats().leads, 1);
+    assert_eq!(org.sandbox.stats().leads, 2);
+    let again = delete(&org, &format!("ids={}", ids[1])).json();
+    check_refused(&again[0], "ENTITY_IS_DELETED", "entity is deleted", &[]);
     for query in ["", "ids=", "ids=,&allOrNone=true"] {
         check_error(&delete(&org, query), 400, "MISSING_ARGUMENT", "");
     }

@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 use super::part::{PREFIX, Part};
 use super::{BATCH_SINCE_VERSION, Family, graph_limits, shape};
 use crate::http::call::Request;
-use crate::http::json::{self, AtMost, Flag};
 use crate::http::reply::Reply;
 use crate::http::{MAX_URI_BYTES, rest};
+use crate::json::{self, AtMost, Flag};
 use crate::org::Refusal;
 
 const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];

@@ -158,7 +158,7 @@ struct Call<'c> {
     app: Option<usize>,
     /// Bytes that may still be made from references.
     room: usize,
-    /// Bytes that may still be answered.
+    /// Bytes that may still be read.
     reply_room: usize,
     record: &'c mut RequestRecord,
 }
@@ -325,17 +325,17 @@ impl<'c> Call<'c> {
         if let Err(reply) = met {
             return (reply, true);
         }
+        // What was written is written: its answer, which is small, is never replaced.
+        let writes = work.writes();
         let done = match transaction {
             Some(transaction) => work.perform(self.org, transaction, tally),
-            None => {
-                let mut own = self.begin(false);
-                work.perform(self.org, &mut own, tally)
-            }
+            None => work.perform_alone(self.org, || self.begin(false), tally),
         };
         let refused_any = done.refused_any();
         let reply = done.reply(self.org);
         match self.reply_room.checked_sub(reply.body.len()) {
             Some(left) => self.reply_room = left,
+            None if writes => self.reply_room = 0,
             None => return (Reply::too_large(), true),
         }
         // What the client has already is no failure.

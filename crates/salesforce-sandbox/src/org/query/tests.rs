@@ -379,41 +379,134 @@ fn what_was_rolled_back_was_never_there() {
     assert_eq!(ask(&org, query, Visibility::WithDeleted), ["0"]);
 }
 
-#[test]
-fn a_query_that_takes_too_much_is_given_up() {
-    let people: Vec<Person> = (0..20)
+fn many(count: i64) -> Vec<Person> {
+    (0..count)
         .map(|n| Person {
             key: format!("k{n}"),
-            title: None,
+            title: Some("a".repeat(100)),
             email: None,
             score: None,
-            employees: Some(n),
+            employees: Some(n % 50),
             newsletter: false,
             birthday: None,
             deleted: false,
         })
-        .collect();
-    let org = org_of(&people);
-    let run = |query: &str, tests: u64, cells: u64| {
-        let plan = prepare_query(&org, query).unwrap();
-        let budget = Budget { tests, cells };
-        let result = run_within(&org, &mut org.leads(), plan, Visibility::Live, budget);
-        result.map(|_| ()).map_err(|refusal| refusal.code)
-    };
-    let too_much = || Err("QUERY_TIMEOUT".into());
-    let filtered =
-        "SELECT Id FROM Lead WHERE NumberOfEmployees > 1 AND (Title = 'x' OR Title = 'y')";
-    assert_eq!(run(filtered, 61, 0), Ok(()));
-    assert_eq!(run(filtered, 60, 0), too_much());
-    let sorted = "SELECT Id FROM Lead ORDER BY Title, Company";
-    assert_eq!(run(sorted, 100, 40), Ok(()));
-    assert_eq!(run(sorted, 100, 39), too_much());
-    let grouped = "SELECT COUNT(Id), MAX(Title) FROM Lead GROUP BY MySQL_Id__c";
-    assert_eq!(run(grouped, 100, 60), Ok(()));
-    assert_eq!(run(grouped, 100, 59), too_much());
-    let distinct = "SELECT COUNT_DISTINCT(NumberOfEmployees) FROM Lead";
-    assert_eq!(run(distinct, 100, 21), Ok(()));
-    assert_eq!(run(distinct, 100, 20), too_much());
+        .collect()
+}
+
+fn is_answered(org: &Org, query: &str, steps: u64, bytes: u64) -> bool {
+    let plan = prepare_query(org, query).unwrap();
+    let budget = Budget::new(steps, bytes);
+    match run_within(org, &mut org.leads(), plan, Visibility::Live, budget) {
+        Ok(_) => true,
+        Err(refusal) => {
+            assert_eq!(refusal.code, "QUERY_TIMEOUT", "{query}");
+            false
+        }
+    }
+}
+
+/// The smallest number with which it is.
+fn least(is_answered: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, 1 << 40);
+    while low < high {
+        let middle = (low + high) / 2;
+        if is_answered(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+fn least_steps(org: &Org, query: &str) -> u64 {
+    least(|steps| is_answered(org, query, steps, u64::MAX))
+}
+
+fn least_bytes(org: &Org, query: &str) -> u64 {
+    least(|bytes| is_answered(org, query, u64::MAX, bytes))
+}
+
+#[test]
+fn all_that_a_query_does_for_each_row_is_charged() {
+    let org = org_of(&many(20));
+    let all = least_steps(&org, "SELECT Id FROM Lead");
+    assert!((20..40).contains(&all), "{all}");
+    let like = least_steps(
+        &org,
+        &format!(
+            "SELECT Id FROM Lead WHERE Title LIKE '%{}b%'",
+            "a".repeat(50)
+        ),
+    );
+    assert!((20 * 50 * 50..20 * 50 * 110).contains(&like), "{like}");
+    let plain = least_steps(&org, "SELECT Id FROM Lead WHERE Title = 'x'");
+    for dearer in [
+        "SELECT Id FROM Lead WHERE Title = 'x' OR Title = 'y'",
+        "SELECT Id FROM Lead WHERE NumberOfEmployees IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26)",
+        "SELECT Id FROM Lead ORDER BY Title",
+        "SELECT COUNT(Id), MAX(Title) FROM Lead GROUP BY MySQL_Id__c",
+    ] {
+        assert!(least_steps(&org, dearer) > plain, "{dearer}");
+    }
+    let grouped = "SELECT COUNT(Id) FROM Lead GROUP BY MySQL_Id__c";
+    let having = format!("{grouped} HAVING MySQL_Id__c LIKE '%0%0%0%0%'");
+    assert!(least_steps(&org, &having) > least_steps(&org, grouped));
+}
+
+#[test]
+fn all_that_a_query_holds_is_charged() {
+    let org = org_of(&many(3_000));
+    assert_eq!(
+        least_bytes(&org, "SELECT COUNT() FROM Lead WHERE Title != 'x'"),
+        0
+    );
+    let sorted = "SELECT Id FROM Lead ORDER BY Title";
+    let bytes = least_bytes(&org, sorted);
+    assert!(bytes > 3_000 * 130, "{bytes}");
+    assert_eq!(
+        least_bytes(&org, &format!("{sorted}, Title DESC, title")),
+        bytes
+    );
+    assert!(least_bytes(&org, &format!("{sorted}, Company")) > bytes + 3_000 * 20);
+    assert!(least_bytes(&org, &format!("{sorted} LIMIT 10 OFFSET 10")) < bytes / 2);
+    let grouped = least_bytes(
+        &org,
+        "SELECT COUNT(Id) FROM Lead GROUP BY MySQL_Id__c LIMIT 9",
+    );
+    assert!(grouped > 3_000 * 100, "{grouped}");
+    let distinct = least_bytes(&org, "SELECT COUNT_DISTINCT(MySQL_Id__c) FROM Lead");
+    assert!(distinct > 3_000 * 40, "{distinct}");
+}
+
+#[test]
+fn the_first_rows_are_the_same_with_and_without_a_limit() {
+    let org = org_of(&many(3_000));
+    let query = "SELECT MySQL_Id__c FROM Lead ORDER BY NumberOfEmployees DESC";
+    let all = ask(&org, query, Visibility::Live);
+    let some = ask(
+        &org,
+        &format!("{query} LIMIT 70 OFFSET 5"),
+        Visibility::Live,
+    );
+    assert_eq!(some, all[5..75]);
+    assert_eq!(some[0], "k299");
+    let most = ask(&org, &format!("{query} LIMIT 1400"), Visibility::Live);
+    assert_eq!(most, all[..1_400]);
+}
+
+#[test]
+fn the_dearest_patterns_are_given_up_soon() {
+    let org = org_of(&many(2_000));
+    let pattern = format!("Title LIKE '%{}b%'", "a".repeat(50));
+    let query = format!(
+        "SELECT COUNT() FROM Lead WHERE {}",
+        vec![pattern; 40].join(" OR ")
+    );
+    let plan = prepare_query(&org, &query).unwrap();
+    let result = run_query(&org, &mut org.leads(), plan, Visibility::Live);
+    assert_eq!(result.map(|_| ()).unwrap_err().code, "QUERY_TIMEOUT");
 }
 
 #[test]

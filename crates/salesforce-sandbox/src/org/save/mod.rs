@@ -141,6 +141,7 @@ pub(super) fn save_all<'s>(
     undo: Option<&'s mut Undo>,
 ) -> Vec<Outcome> {
     refuse_repeated_keys(schema, &mut drafts);
+    refuse_repeated_ids(&mut drafts);
     let mut save = Save {
         store,
         schema,
@@ -346,6 +347,30 @@ fn refuse_repeated_keys(schema: &Schema, drafts: &mut [Draft<'_>]) {
             let message = format!("Duplicate external id specified: {shown}");
             let refusal = Refusal::record("DUPLICATE_VALUE", message, &[name]);
             draft.refuse(vec![refusal]);
+        }
+    }
+}
+
+/// All copies of an id that appears twice are refused, whatever the call does with its lead (facts 3.1 for keys;
+/// inference for ids).
+fn refuse_repeated_ids(drafts: &mut [Draft<'_>]) {
+    let place_of = |draft: &Draft<'_>| match draft.target {
+        Target::Place(place) => Some(place),
+        Target::Key { .. } | Target::New => None,
+    };
+    let mut places: Vec<u32> = drafts.iter().filter_map(place_of).collect();
+    places.sort_unstable();
+    let pairs = places.windows(2).filter(|pair| pair[0] == pair[1]);
+    let repeated: Vec<u32> = pairs.map(|pair| pair[0]).collect();
+    if repeated.is_empty() {
+        return;
+    }
+    for draft in drafts {
+        if let Some(place) = place_of(draft)
+            && repeated.binary_search(&place).is_ok()
+        {
+            let text = format!("Duplicate id specified: {}", id::lead(place));
+            draft.refuse(vec![Refusal::record("DUPLICATE_VALUE", text, &["Id"])]);
         }
     }
 }

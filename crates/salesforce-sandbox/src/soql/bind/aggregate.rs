@@ -213,7 +213,12 @@ impl<'c> Grouped<'_, '_, 'c> {
         for term in terms {
             let slot = self.slot(&term.term, "Ordered field")?;
             let (field, _) = self.field_of(slot);
-            self.grouping.order.push(sort_by(term, slot, field));
+            let sort = sort_by(term, slot, field);
+            let order = &mut self.grouping.order;
+            // As for rows: the second time makes no difference.
+            if order.iter().all(|known| known.subject != slot) {
+                order.push(sort);
+            }
         }
         Ok(())
     }

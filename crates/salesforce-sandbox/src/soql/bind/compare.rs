@@ -86,8 +86,10 @@ impl<S> Subject<S> {
             Operator::Greater => Comparison::Greater,
             Operator::GreaterOrEqual => Comparison::GreaterOrEqual,
         };
-        let sorted = !matches!(self.kind, T::Id | T::Reference | T::Boolean);
-        if !sorted && !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+        // Ids are in the order of their characters: readers page and split tables by them.
+        if self.kind == T::Boolean
+            && !matches!(comparison, Comparison::Equal | Comparison::NotEqual)
+        {
             return Err(self.invalid_operator());
         }
         Ok(Ask::Compare(comparison, self.operand(literal, today)?))

@@ -271,7 +271,15 @@ impl<'c> Binder<'_, 'c> {
             }
             Ok(sort_by(term, bound.path, Some(bound.field)))
         };
-        self.query.order_by.iter().map(sort).collect()
+        let mut sorts: Vec<Sort<Path>> = Vec::with_capacity(self.query.order_by.len());
+        for term in &self.query.order_by {
+            let sort = sort(term)?;
+            // Rows that agree in a field agree in it the second time (inference that it is accepted at all).
+            if sorts.iter().all(|known| known.subject != sort.subject) {
+                sorts.push(sort);
+            }
+        }
+        Ok(sorts)
     }
 }
 

@@ -79,7 +79,7 @@ fn answer(objects: &Objects, query: &str) {
             if let Output::Groups(grouping) = &plan.output {
                 let mut groups = Groups::default();
                 groups.add(grouping, &rows[0]);
-                groups.finish(&plan, grouping);
+                groups.finish(&plan, grouping, &plenty());
             }
         }
     }

@@ -289,11 +289,11 @@ fn check_groups(query: &str, expected: &[&str]) {
     };
     let mut groups = Groups::default();
     for row in leads(&objects) {
-        if plan.filter.holds(&|path| row.value(path)) {
+        if plan.filter.holds(&|path| row.value(path), &plenty()) {
             groups.add(grouping, &row);
         }
     }
-    let rows = groups.finish(&plan, grouping);
+    let rows = groups.finish(&plan, grouping, &plenty());
     let shown: Vec<String> = rows
         .iter()
         .map(|row| {

@@ -3,7 +3,7 @@
 import os
 
 import requests
-from org import URL, VERSION, control, equal, lead, logged_in, refused, session
+from org import URL, VERSION, arm, control, equal, lead, logged_in, refused, session
 from simple_salesforce import Salesforce, SalesforceExpiredSession
 
 sf = logged_in()
@@ -17,6 +17,11 @@ equal(sf.Lead.get_by_custom_id("MySQL_Id__c", "1")["OwnerId"], os.environ["RULE_
 # Idle for longer than the org allows.
 control("POST", "clock", {"advance_seconds": 7201})
 equal(sf.limits()["DailyApiRequests"]["Remaining"] > 0, True)
+
+# When a new session does not help either, it gives up after a few.
+arm(on="other", action={"kind": "session_expired"})
+refused(SalesforceExpiredSession, sf.limits)
+control("DELETE", "faults")
 
 # A session that was given, not earned, cannot be renewed. It is the org's own address that is used here.
 direct = requests.Session()

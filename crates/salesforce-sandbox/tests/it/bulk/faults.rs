@@ -231,3 +231,25 @@ fn an_upload_or_a_close_can_be_done_although_its_answer_is_lost() {
     assert!(lost.try_send().is_err());
     assert_eq!(org.sandbox.jobs().len(), 1);
 }
+
+#[test]
+fn an_aborted_job_uses_up_no_faults_on_records() {
+    let org = Org::demo();
+    let hold = Fault::new(Action::BulkHold { after_rows: 200 });
+    org.sandbox.faults().add(hold.times(1));
+    let refusal = Action::RecordError {
+        status_code: "UNABLE_TO_LOCK_ROW".into(),
+        message: String::new(),
+        fields: vec![],
+    };
+    // Not in the first chunk, but at the next draw.
+    let refusal = Fault::new(refusal).on(Endpoint::Bulk).keys(["100"]);
+    org.sandbox.faults().add(refusal.skip(1).times(1));
+    let aborted = org.start_job(&upsert(), numbered(0, 400));
+    assert!(org.sandbox.wait_for(PATIENCE, |s| s.held_requests == 1));
+    assert_eq!(org.set_state(&aborted, "Aborted").status, 200);
+    org.sandbox.faults().release(1);
+    assert!(org.sandbox.wait_for(PATIENCE, |s| s.held_requests == 0));
+    let next = org.run_job(&upsert(), numbered(100, 101));
+    assert_eq!(org.result_sizes(&next), (0, 1, 0));
+}

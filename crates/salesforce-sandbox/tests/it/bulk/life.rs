@@ -1,7 +1,7 @@
 //! The life cycle of ingest jobs, and what is not allowed in which state (facts 5.1, 5.2).
 use std::time::Duration;
 
-use salesforce_sandbox::{Action, Endpoint, Fault, JobState};
+use salesforce_sandbox::{Action, Endpoint, Fault, JobState, OrgConfig};
 use serde_json::{Value, json};
 
 use super::client::{INGEST, numbered, path, text, upsert, upsert_with};
@@ -338,7 +338,10 @@ fn an_open_job_is_dropped_after_a_day_and_an_ended_one_after_a_week() {
 
 #[test]
 fn job_and_data_may_come_in_one_multipart_request() {
-    let org = Org::demo();
+    let org = Org::with(OrgConfig {
+        bulk_storage_bytes: 60_000,
+        ..OrgConfig::default()
+    });
     let multipart = |content: &str| {
         let body = format!(
             "--BND\r\nContent-Type: application/json\r\nContent-Disposition: form-data; name=\"job\"\r\n\r\n{}\r\n\
@@ -366,7 +369,9 @@ fn job_and_data_may_come_in_one_multipart_request() {
         .body("multipart/form-data; boundary=BND", "--BND--")
         .send();
     check_error(&broken, 400, "INVALIDJOB", "The multipart body");
-    assert_eq!(org.sandbox.jobs().len(), 1);
+    let too_large = multipart(&"x".repeat(60_001));
+    check_error(&too_large, 400, "EXCEEDEDQUOTA", "The data of all jobs");
+    assert_eq!(org.sandbox.jobs().len(), 1, "refused ones leave no job");
 }
 
 #[test]

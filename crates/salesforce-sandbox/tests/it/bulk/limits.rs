@@ -93,10 +93,10 @@ fn an_upload_over_the_limit_is_refused_packed_or_not_and_the_job_stays_open() {
 
 #[test]
 fn room_for_new_uploads_is_made_by_forgetting_ended_jobs_and_never_living_ones() {
-    let rows = numbered(0, 10);
+    let rows = format!("{}{}", numbered(0, 10), "\n".repeat(20_000));
     let org = Org::with(OrgConfig {
-        // Two uploads and what is noted of their rows.
-        bulk_storage_bytes: rows.len() * 2 + 100,
+        // Two uploads, what is noted of their rows, and what a running job may note of errors.
+        bulk_storage_bytes: rows.len() * 2 + 6_000,
         ..OrgConfig::default()
     });
     let first = org.run_job(&upsert(), rows.clone());
@@ -112,6 +112,33 @@ fn room_for_new_uploads_is_made_by_forgetting_ended_jobs_and_never_living_ones()
     let refused = org.ask_upload(&last, rows).send();
     check_error(&refused, 400, "EXCEEDEDQUOTA", "The data of all jobs");
     org.info(&open);
+}
+
+#[test]
+fn a_job_whose_rows_need_more_memory_than_there_is_fails_before_the_first_one() {
+    // Two bytes a row: what is noted of them is larger than they are.
+    let mut csv = "LastName\n".to_owned();
+    csv.push_str(&"a\n".repeat(50_000));
+    let org = Org::with(OrgConfig {
+        bulk_storage_bytes: csv.len() * 3,
+        ..OrgConfig::default()
+    });
+    let insert = json!({ "object": "Lead", "operation": "insert" });
+    let id = org.run_job(&insert, csv);
+    let info = org.info(&id);
+    assert_eq!(info["state"], "Failed");
+    assert_eq!(
+        info["errorMessage"],
+        "ExceededQuota : The data of all jobs together are too large."
+    );
+    assert_eq!(info["numberRecordsProcessed"], 0);
+    assert_eq!(org.result_sizes(&id), (0, 0, 50_000));
+    // What is noted of a job that fits does not outgrow the bound.
+    let few = format!("LastName\n{}", "a\n".repeat(10_000));
+    let id = org.run_job(&insert, few);
+    assert_eq!(org.result_sizes(&id), (0, 10_000, 0));
+    let errors = org.result(&id, "failedResults").column("sf__Error");
+    assert!(errors[0].starts_with("REQUIRED_FIELD_MISSING:Required"));
 }
 
 fn packed(text: &str) -> Vec<u8> {

@@ -223,11 +223,11 @@ fn inserts_updates_and_deletes_go_by_id() {
     assert_eq!(lead_id, org.sandbox.leads()[0].id);
 
     let csv = format!(
-        "Id,FirstName\n{lead_id},Ada\n{},Bea\n,Cat\nnonsense,Dan\n00QHp00000000zz,Eve\n",
+        "Id,FirstName\n{},Bea\n,Cat\nnonsense,Dan\n00QHp00000000zz,Eve\n",
         &lead_id[..15]
     );
     let id = org.run_job(&job("update"), csv);
-    assert_eq!(org.result_sizes(&id), (2, 3, 0));
+    assert_eq!(org.result_sizes(&id), (1, 3, 0));
     let failed = org.result(&id, "failedResults");
     let error = |name: &str| failed.row("FirstName", name)["sf__Error"].clone();
     assert_eq!(
@@ -259,6 +259,35 @@ fn inserts_updates_and_deletes_go_by_id() {
             assert_eq!(failed.column("sf__Id"), [lead_id.as_str()]);
         }
     }
+}
+
+#[test]
+fn an_id_twice_fails_both_in_one_chunk_whatever_the_operation() {
+    let org = Org::with(OrgConfig {
+        allow_hard_delete: true,
+        ..OrgConfig::default()
+    });
+    org.upsert(&[lead("1"), lead("2")]);
+    let ids: Vec<String> = org.sandbox.leads().into_iter().map(|l| l.id).collect();
+    let (twice, once) = (ids[0].as_str(), ids[1].as_str());
+    let by_id = upsert_with(json!({ "externalIdFieldName": "Id" }));
+    let expected = format!("DUPLICATE_VALUE:Duplicate id specified: {twice}:Id --");
+    for body in [job("update"), by_id] {
+        let csv = format!("Id,Title\n{twice},a\n{once},b\n{},c\n", &twice[..15]);
+        let id = org.run_job(&body, csv);
+        assert_eq!(org.result_sizes(&id), (1, 2, 0));
+        let failed = org.result(&id, "failedResults");
+        assert_eq!(failed.column("sf__Error"), [expected.as_str(); 2]);
+        assert_eq!(failed.column("sf__Id"), [twice; 2]);
+        assert_eq!(org.leads_by_key()["1"].get("Title"), None);
+    }
+    for operation in ["delete", "hardDelete"] {
+        let id = org.run_job(&job(operation), format!("Id\n{twice}\n{twice}\n"));
+        assert_eq!(org.result_sizes(&id), (0, 2, 0), "{operation}");
+        let errors = org.result(&id, "failedResults").column("sf__Error");
+        assert_eq!(errors, [expected.as_str(); 2]);
+    }
+    assert_eq!(org.sandbox.stats().leads, 2);
 }
 
 #[test]
@@ -353,4 +382,11 @@ fn hard_deletes_are_done_where_they_are_allowed() {
     let answer = org.get(&format!("/services/data/v67.0/sobjects/Lead/{lead_id}"));
     check_error(&answer, 404, "NOT_FOUND", "");
     org.sandbox.administrator().undelete(&lead_id).unwrap_err();
+    // Only what is in the recycle bin is found among the deleted.
+    let all = "/services/data/v67.0/queryAll?q=SELECT+Id+FROM+Lead";
+    assert_eq!(org.get(all).json()["totalSize"], 0);
+    org.upsert(&[lead("1")]);
+    let lead_id = org.sandbox.leads()[0].id.clone();
+    org.run_job(&job("delete"), format!("Id\n{lead_id}\n"));
+    assert_eq!(org.get(all).json()["records"][0]["Id"], lead_id);
 }

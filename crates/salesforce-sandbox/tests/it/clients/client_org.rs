@@ -184,17 +184,17 @@ fn command(client: Client, script: &str) -> Command {
     let sandbox = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = installed();
     let scripts = sandbox.join("tests/clients");
-    let (interpreter, script) = match client {
-        Client::Jsforce => (
-            PathBuf::from("node"),
-            scripts.join("jsforce").join(format!("{script}.mjs")),
-        ),
-        Client::SimpleSalesforce => (
-            installed.join("venv/bin/python"),
-            scripts
-                .join("simple_salesforce")
-                .join(format!("{script}.py")),
-        ),
+    let (interpreter, arguments) = match client {
+        Client::Jsforce => {
+            let folder = scripts.join("jsforce");
+            let script = folder.join(format!("{script}.mjs"));
+            (PathBuf::from("node"), vec![folder.join("run.mjs"), script])
+        }
+        Client::SimpleSalesforce => {
+            let folder = scripts.join("simple_salesforce");
+            let python = installed.join("venv/bin/python");
+            (python, vec![folder.join(format!("{script}.py"))])
+        }
     };
     let mut command = Command::new(interpreter);
     command
@@ -203,7 +203,7 @@ fn command(client: Client, script: &str) -> Command {
         // Sources stay as they are checked out.
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("CLIENTS", installed)
-        .arg(script);
+        .args(arguments);
     command
 }
 

@@ -14,11 +14,11 @@ use crate::value::convert::Failure;
 const LIKELY_LENGTH: usize = 200;
 
 /// Parses a body that holds no records.
-pub(super) fn parse_plain<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+pub(crate) fn parse_plain<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     parse(body, &Failure::default(), PhantomData)
 }
 
-pub(super) fn parse<'a, S: DeserializeSeed<'a>>(
+pub(crate) fn parse<'a, S: DeserializeSeed<'a>>(
     body: &'a [u8],
     failure: &Failure,
     seed: S,
@@ -76,10 +76,10 @@ fn data_error(error: &serde_json::Error) -> String {
 
 /// A boolean as clients write it: `true`, `"true"` in any case, `1`; null is false.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Flag(pub(super) bool);
+pub(crate) struct Flag(pub(crate) bool);
 
 impl Flag {
-    pub(super) fn from_text(text: &str) -> Option<Flag> {
+    pub(crate) fn from_text(text: &str) -> Option<Flag> {
         match text.trim() {
             "1" => Some(Flag(true)),
             "0" | "" => Some(Flag(false)),
@@ -128,10 +128,10 @@ impl Visitor<'_> for FlagVisitor {
 
 /// A list of which at most one element more than `N` is kept, so that it can be told to be too long.
 #[derive(Debug)]
-pub(super) struct AtMost<T, const N: usize>(pub(super) Vec<T>);
+pub(crate) struct AtMost<T, const N: usize>(pub(crate) Vec<T>);
 
 impl<T, const N: usize> AtMost<T, N> {
-    pub(super) fn is_too_long(&self) -> bool {
+    pub(crate) fn is_too_long(&self) -> bool {
         self.0.len() > N
     }
 }
@@ -147,9 +147,9 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for AtMost<T, N>
 }
 
 /// A list whose elements are deserialized by clones of `element`, up to one more than `most`.
-pub(super) struct ListSeed<S> {
-    pub(super) most: usize,
-    pub(super) element: S,
+pub(crate) struct ListSeed<S> {
+    pub(crate) most: usize,
+    pub(crate) element: S,
 }
 
 impl<'de, S: DeserializeSeed<'de> + Clone> DeserializeSeed<'de> for ListSeed<S> {
