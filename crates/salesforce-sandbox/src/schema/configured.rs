@@ -1,6 +1,6 @@
 //! What the configuration may say of fields: names that an administrator could have given, types that he could have
 //! chosen, and no word about fields that do not exist.
-use super::{FieldType, Schema};
+use super::{FieldType, Schema, standard_fields};
 use crate::config::OrgConfig;
 
 /// Standard fields of Lead that an org has once a feature is switched on (facts 9.1).
@@ -22,9 +22,16 @@ const OPTIONAL: [&str; 12] = [
 /// Every mistake about fields, as sentences that name the key and say what to do.
 pub(crate) fn field_mistakes(config: &OrgConfig) -> Vec<String> {
     let mut found = Vec::new();
+    let standard = standard_fields();
     for (i, field) in config.fields.iter().enumerate() {
         let name = &field.name;
-        if !name.is_empty() && !OPTIONAL.contains(&name.as_str()) && !is_custom_name(name) {
+        // That a standard name is taken is told elsewhere.
+        let is_standard = standard.iter().any(|known| known.name == *name);
+        if !name.is_empty()
+            && !is_standard
+            && !OPTIONAL.contains(&name.as_str())
+            && !is_custom_name(name)
+        {
             found.push(format!(
                 "fields[{i}].name `{name}` is no API name: letters, digits and single underscores, a letter first, \
                  `__c` at the end; or an optional standard field: {}",

@@ -150,7 +150,8 @@ fn releasing_says_what_it_did_not_understand() {
     assert!(refused("step", json!({})).starts_with("missing field `on`"));
     assert!(refused("step", json!({ "on": 1 })).starts_with("on: must be true or false"));
     assert!(
-        refused("clock", json!({ "advance_seconds": -1 })).starts_with("advance_seconds: invalid")
+        refused("clock", json!({ "advance_seconds": -1 }))
+            .starts_with("advance_seconds: must be a whole number")
     );
 }
 
