@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A hundred years: further than any test needs, and no sum of times overflows.
-const MAX_ADVANCE_MICROS: u64 = 100 * 31_557_600 * 1_000_000;
+pub(crate) const MAX_ADVANCE_SECONDS: u64 = 100 * 31_557_600;
+const MAX_ADVANCE_MICROS: u64 = MAX_ADVANCE_SECONDS * 1_000_000;
 
 /// Reads monotonic time since its own creation, and wall-clock time; both run ahead by what they were advanced.
 #[derive(Debug)]
@@ -34,6 +35,13 @@ impl Clock {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
     }
 
+    /// Whole seconds that both clocks were moved forward.
+    pub(crate) fn advanced_seconds(&self) -> u64 {
+        self.advanced_micros
+            .load(Ordering::Acquire)
+            .div_ceil(1_000_000)
+    }
+
     /// Microseconds since the org was started.
     pub(crate) fn monotonic_micros(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_micros())
@@ -43,12 +51,16 @@ impl Clock {
 
     /// Microseconds since 1970-01-01 UTC.
     pub(crate) fn wall_micros(&self) -> i64 {
+        Clock::outside_wall_micros()
+            .saturating_add_unsigned(self.advanced_micros.load(Ordering::Acquire))
+    }
+
+    /// Microseconds since 1970-01-01 UTC for the world outside, whose clocks do not move with the org's.
+    pub(crate) fn outside_wall_micros() -> i64 {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        i64::try_from(since.as_micros())
-            .unwrap_or(i64::MAX)
-            .saturating_add_unsigned(self.advanced_micros.load(Ordering::Acquire))
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     }
 
     /// The instant `timeout` from now, for deadlines.

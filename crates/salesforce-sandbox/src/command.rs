@@ -26,7 +26,8 @@ What is there:
 
 Everything is kept in memory and gone afterwards. Without --config it is the demo org: client id
 `leadstream-demo`, client secret `leadstream-demo-secret`, user `integration@leadstream.example`,
-external id field `MySQL_Id__c` of Lead.
+external id field `MySQL_Id__c` of Lead. Its app has no key, so JWT logins need a --config with a
+public_key_pem. It takes 115,000 calls in 24 hours and refuses those beyond.
 
 It prints `salesforce sandbox listening on URL` as its first line once it answers, and runs until
 SIGTERM or SIGINT.";
@@ -34,7 +35,7 @@ SIGTERM or SIGINT.";
 /// What follows the options in the long help text.
 pub const AFTER_LONG_HELP: &str = "\
 Control endpoints, for whoever runs the sandbox; a web page at / of their address shows them:
-  GET /__sandbox                       lists all of them
+  GET /__sandbox                       the complete list of them
   GET /__sandbox/stats                 counters
   GET /__sandbox/leads                 contents
   GET /__sandbox/requests              the request log
@@ -58,6 +59,11 @@ Examples:
     curl http://127.0.0.1:8080/services/oauth2/token -d grant_type=client_credentials \\
       -d client_id=leadstream-demo -d client_secret=leadstream-demo-secret
 
+  The next request for records is answered with 503; a day passes:
+    curl http://127.0.0.1:8080/__sandbox/faults -H 'Content-Type: application/json' \\
+      -d '{\"on\": \"collections\", \"times\": 1, \"action\": {\"kind\": \"html\", \"status\": 503}}'
+    curl http://127.0.0.1:8080/__sandbox/clock -d '{\"advance_seconds\": 86400}'
+
 Exit code: 0 after a signal, 1 when it could not serve, 2 for mistakes in options, configuration or certificates.";
 
 /// Arguments of the sandbox command.
@@ -65,7 +71,10 @@ Exit code: 0 after a signal, 1 when it could not serve, 2 for mistakes in option
 pub struct SandboxArgs {
     #[command(flatten)]
     pub serving: ServingArgs,
-    /// The org's configuration (TOML: apps, fields, limits); the demo org when absent.
+    /// The org's configuration (TOML); the demo org when absent.
+    ///
+    /// Users, apps and their keys, fields, picklists, rules, limits, faults. The README describes every key under
+    /// "Configure it".
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -73,13 +82,13 @@ pub struct SandboxArgs {
 /// Where and how to serve.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServingArgs {
-    /// Address to listen on; port 0 takes a free port.
+    /// Address to listen on, such as 127.0.0.1:8080 or localhost:8080; port 0 takes a free port.
     ///
     /// HTTPS when a certificate is given and --listen-tls is not, otherwise plain HTTP.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
     /// Further address, for HTTPS; --listen then stays plain HTTP.
-    #[arg(long, value_name = "ADDRESS", requires = "certificate")]
+    #[arg(long, value_name = "ADDRESS", requires = "certificate", value_parser = address)]
     pub listen_tls: Option<SocketAddr>,
     /// Certificate for HTTPS, with the rest of its chain (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_key", group = "certificate")]
@@ -100,8 +109,19 @@ pub struct ServingArgs {
     /// Loopback address of its own for the control endpoints and their web page.
     ///
     /// Plain HTTP. The other addresses then do not answer them.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub control: Option<SocketAddr>,
+}
+
+/// `IP:PORT`, or `localhost:PORT` for 127.0.0.1.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    numeric
+        .parse()
+        .map_err(|_| "write it as IP:PORT, such as 127.0.0.1:8080, or as localhost:PORT".into())
 }
 
 impl ServingArgs {

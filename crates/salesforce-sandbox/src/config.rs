@@ -353,6 +353,7 @@ impl OrgConfig {
                 ));
             }
         }
+        found.extend(crate::schema::field_mistakes(self));
         self.check_limits(&mut found);
         for (i, fault) in self.faults.iter().enumerate() {
             let named = |mistake| format!("faults[{i}].{mistake}");

@@ -39,12 +39,27 @@ pub(crate) fn parse<'a, S: DeserializeSeed<'a>>(
                 message: format!("{} {place}", refusal.message),
                 ..refusal
             },
-            Some(refusal) => refusal,
+            // A text is read as a whole before its fields are looked at.
+            Some(refusal) => syntax_error(body).unwrap_or(refusal),
             None if error.is_eof() => Refusal::parser(format!("Unexpected end-of-input {place}")),
             None if error.is_data() => Refusal::parser(format!("{} {place}", data_error(&error))),
             None => Refusal::parser(format!("Unexpected character {place}")),
         }
     })
+}
+
+/// What makes a text no JSON, if anything does.
+fn syntax_error(body: &[u8]) -> Option<Refusal> {
+    let error = serde_json::from_slice::<IgnoredAny>(body).err()?;
+    let what = if error.is_eof() {
+        "Unexpected end-of-input"
+    } else {
+        "Unexpected character"
+    };
+    let (line, column) = (error.line(), error.column());
+    Some(Refusal::parser(format!(
+        "{what} at [line:{line}, column:{column}]"
+    )))
 }
 
 /// What is wrong with well-formed JSON; serde tells the name of an unknown field in its text alone.

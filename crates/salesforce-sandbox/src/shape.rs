@@ -11,7 +11,7 @@ pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<String>>
     if !found.is_empty() {
         return Err(found);
     }
-    T::deserialize(value).map_err(|error| vec![error.to_string()])
+    T::deserialize(value).map_err(|error| vec![plain(&error.to_string())])
 }
 
 /// What is wrong with each key by itself: a type's own deserialisation names no key when a value has the wrong type,
@@ -26,13 +26,63 @@ pub(crate) fn mistakes<T: DeserializeOwned>(
         let mut alone = fixed.clone();
         alone.insert(key.clone(), value.clone());
         let error = T::deserialize(Value::Object(alone)).err()?.to_string();
-        (!error.starts_with("missing field")).then(|| format!("{at}{key}: {error}"))
+        (!error.starts_with("missing field")).then(|| format!("{at}{key}: {}", plain(&error)))
     };
     object
         .iter()
         .filter(|(key, _)| !fixed.contains_key(*key))
         .filter_map(mistake)
         .collect()
+}
+
+/// What is wrong with a value, without the words of the language that this is written in.
+pub(crate) fn plain(error: &str) -> String {
+    let told = error
+        .strip_prefix("invalid type: ")
+        .or_else(|| error.strip_prefix("invalid value: "))
+        .and_then(|rest| rest.rsplit_once(", expected "));
+    match told {
+        Some((found, expected)) => {
+            format!("must be {}, not {}", wanted(expected), shown(found))
+        }
+        None => error.to_owned(),
+    }
+}
+
+fn wanted(expected: &str) -> String {
+    let text = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "i32" => "a whole number from -2147483648 to 2147483647",
+        "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" | "string" => "a text",
+        "a sequence" => "a list",
+        "variant identifier" | "string or map" => "one of the names that it knows",
+        "a map" => "an object",
+        other if other.starts_with("struct ") || other.starts_with("internally tagged enum") => {
+            "an object"
+        }
+        other => other,
+    };
+    text.to_owned()
+}
+
+fn shown(found: &str) -> String {
+    match found {
+        "sequence" => return "a list".into(),
+        "map" => return "an object".into(),
+        _ => {}
+    }
+    for kind in ["integer ", "floating point ", "boolean "] {
+        if let Some(value) = found.strip_prefix(kind) {
+            return value.trim_matches('`').to_owned();
+        }
+    }
+    found.strip_prefix("string ").unwrap_or(found).to_owned()
 }
 
 #[cfg(test)]
@@ -62,8 +112,8 @@ mod tests {
         assert_eq!(
             wrong(json!({ "left": "1", "right": 2, "up": 3 })),
             [
-                "left: invalid type: string \"1\", expected u64",
-                "right: invalid type: integer `2`, expected a boolean",
+                "left: must be a whole number, 0 or more, not \"1\"",
+                "right: must be true or false, not 2",
                 "up: unknown field `up`, expected `left` or `right`",
             ]
         );

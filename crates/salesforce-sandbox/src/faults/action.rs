@@ -36,10 +36,15 @@ pub enum Action {
         #[serde(default)]
         commit: bool,
     },
-    /// A refusal of the token endpoint.
+    /// A refusal of the token endpoint. Without a description it is the usual one of an error that has only one
+    /// (facts 1.6); an empty one, or null in JSON, is left out of the answer.
     TokenError {
         error: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "left_out_when_null",
+            skip_serializing_if = "Option::is_none"
+        )]
         description: Option<String>,
     },
     /// An HTML page as a gateway sends it; with `commit` the records are written first.
@@ -164,4 +169,12 @@ fn few_bytes() -> u32 {
 
 fn a_moment() -> u64 {
     100
+}
+
+/// An explicit null is the empty text; a key that is not there never gets here.
+fn left_out_when_null<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(Some(text.unwrap_or_default()))
 }

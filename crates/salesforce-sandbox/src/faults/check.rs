@@ -229,7 +229,7 @@ fn action_mistakes(action: &Map<String, Value>) -> Vec<String> {
     if found.is_empty()
         && let Err(error) = Action::deserialize(&Value::Object(action.clone()))
     {
-        found.push(format!("action: {error}"));
+        found.push(format!("action: {}", shape::plain(&error.to_string())));
     }
     found
 }
@@ -262,13 +262,13 @@ mod tests {
         );
         check_read(
             json!({ "action": { "kind": 3 } }),
-            &["action.kind: invalid type: integer `3`"],
+            &["action.kind: must be one of the names that it knows, not 3"],
         );
         check_read(
             json!({ "action": { "kind": "refuse", "status": "403", "mesage": "x" } }),
             &[
                 "action.mesage: unknown field `mesage`, expected one of `status`, `code`, `message`",
-                "action.status: invalid type: string \"403\", expected u16",
+                "action.status: must be a whole number from 0 to 65535, not \"403\"",
             ],
         );
         check_read(
@@ -280,7 +280,7 @@ mod tests {
             &[
                 "action.x: unknown field `x`",
                 "on: unknown variant `colections`, expected one of `all`, `token`, `login`",
-                "times: invalid value: integer `-1`, expected u64",
+                "times: must be a whole number, 0 or more, not -1",
                 "tims: unknown field `tims`, expected one of `on`, `method`",
             ],
         );

@@ -228,7 +228,12 @@ fn instead(action: &Action) -> Option<(Instead, bool)> {
         } => (json(*status, code.clone(), message.clone()), false),
         Action::Preset { preset, commit } => (known(*preset), *commit),
         Action::TokenError { error, description } => {
-            let (error, description) = (error.clone(), description.clone());
+            let description = match description {
+                Some(text) if text.is_empty() => None,
+                Some(text) => Some(text.clone()),
+                None => wording::of_token_error(error).map(str::to_owned),
+            };
+            let error = error.clone();
             (Instead::Token { error, description }, false)
         }
         Action::Html { status, commit } => (Instead::Html(*status), *commit),

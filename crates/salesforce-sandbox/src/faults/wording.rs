@@ -13,7 +13,7 @@ pub(super) fn usual(code: &str) -> (&'static str, &'static [&'static str]) {
              1234567890-12345 (1234567890)",
             &[],
         ),
-        "REQUEST_RUNNING_TOO_LONG" => (
+        "REQUEST_RUNNING_TOO_LONG" | "QUERY_TIMEOUT" => (
             "Your request was running for too long, and has been stopped.",
             &[],
         ),
@@ -27,7 +27,7 @@ pub(super) fn usual(code: &str) -> (&'static str, &'static [&'static str]) {
         | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => {
             ("insufficient access rights on object id", &[])
         }
-        "STORAGE_LIMIT_EXCEEDED" => ("storage limit exceeded", &[]),
+        "STORAGE_LIMIT_EXCEEDED" | "EXCEEDED_QUOTA" => ("storage limit exceeded", &[]),
         "REQUIRED_FIELD_MISSING" => ("Required fields are missing: [Company]", &["Company"]),
         "STRING_TOO_LONG" => (
             "First Name: data value too large: XXXXX (max length=40)",
@@ -59,7 +59,7 @@ pub(super) fn usual(code: &str) -> (&'static str, &'static [&'static str]) {
             &[],
         ),
         "DUPLICATE_EXTERNAL_ID" => (
-            "more than one record found for external id field: [{id}]",
+            "External Id: more than one record found for external id field: [{id}, 00QHp00000000ZzMAI]",
             &[],
         ),
         "MALFORMED_ID" => ("Owner ID: id value of incorrect type: 005", &["OwnerId"]),
@@ -83,6 +83,131 @@ pub(super) fn usual(code: &str) -> (&'static str, &'static [&'static str]) {
             "Record rolled back because not all records were valid and the request was using AllOrNone header",
             &[],
         ),
+        _ => less_usual(code),
+    }
+}
+
+/// What facts 7.1 has without a text, or without one of its own: the usual wording (inference).
+fn less_usual(code: &str) -> (&'static str, &'static [&'static str]) {
+    match code {
+        "SERVER_UNAVAILABLE" => ("Server Unavailable", &[]),
+        "REQUEST_LIMIT_EXCEEDED" => ("TotalRequests Limit exceeded.", &[]),
+        "INVALID_SESSION_ID" => ("Session expired or invalid", &[]),
+        "INVALID_AUTH_HEADER" => ("INVALID_HEADER_TYPE", &[]),
+        "API_DISABLED_FOR_ORG" => ("The REST API is not enabled for this Organization.", &[]),
+        "API_CURRENTLY_DISABLED" => (
+            "API is currently disabled because of a system problem.",
+            &[],
+        ),
+        "FUNCTIONALITY_NOT_ENABLED" | "FEATURENOTENABLED" => {
+            ("This feature is not enabled for this organization.", &[])
+        }
+        "ORG_LOCKED" => ("The organization is locked.", &[]),
+        "TRIAL_EXPIRED" => ("The trial of this organization has expired.", &[]),
+        "ENTITY_FAILED_IFLASTMODIFIED_ON_UPDATE" => {
+            ("Entity has been modified since it was read.", &[])
+        }
+        "TXN_SECURITY_NO_ACCESS" => (
+            "The operation you requested was blocked due to a transaction security policy.",
+            &[],
+        ),
+        "TXN_SECURITY_APEX_ERROR"
+        | "TXN_SECURITY_RUNTIME_ERROR"
+        | "TXN_SECURITY_METERING_ERROR" => (
+            "The transaction security policy could not be evaluated.",
+            &[],
+        ),
+        "LICENSE_LIMIT_EXCEEDED" => ("license limit exceeded", &[]),
+        "FIELD_FILTER_VALIDATION_EXCEPTION" => (
+            "Value does not exist or does not match filter criteria.",
+            &[],
+        ),
+        "NUMBER_OUTSIDE_VALID_RANGE" => (
+            "Employees: value outside of valid range on numeric field: 999999999",
+            &["NumberOfEmployees"],
+        ),
+        "JSON_PARSER_ERROR" => ("Unexpected character at [line:1, column:1]", &[]),
+        "TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET" => {
+            ("text data outside of the supported character set", &[])
+        }
+        "INVALID_FIELD" => ("No such column 'Foo__c' on sobject of type Lead", &[]),
+        "INVALID_TYPE" => ("sObject type 'Foo' is not supported.", &[]),
+        "NOT_FOUND" => ("The requested resource does not exist", &[]),
+        "INVALID_EXTERNAL_ID_FIELD_NAME" => (
+            "Field name provided, Foo__c does not match an External ID for Lead",
+            &[],
+        ),
+        "INVALID_ENTITY_FOR_UPSERT" => ("Upsert is not supported for this object.", &[]),
+        "INVALID_ID_FIELD" => ("invalid record id", &["Id"]),
+        "TRANSFER_REQUIRES_READ" => (
+            "The new owner must have read permission on this record.",
+            &["OwnerId"],
+        ),
+        "INVALID_ASSIGNMENT_RULE" => ("The assignment rule is invalid.", &[]),
+        "SELF_REFERENCE_FROM_TRIGGER" => ("The record is currently being saved by a trigger.", &[]),
+        "MIXED_DML_OPERATION" => (
+            "DML operation on setup object is not permitted after you have updated a non-setup object (or vice versa)",
+            &[],
+        ),
+        "ENTITY_IS_ARCHIVED" => ("entity is archived", &[]),
+        "PROCESSING_HALTED" => (
+            "The transaction was rolled back since another operation in it failed.",
+            &[],
+        ),
+        "MISSING_ARGUMENT" => ("External Id not specified", &[]),
+        "LIMIT_EXCEEDED" => ("limit exceeded", &[]),
+        "EXCEEDED_ID_LIMIT" => (
+            "record limit reached. cannot submit more than 200 records into this call",
+            &[],
+        ),
+        "EXCEEDED_MAX_SIZE_REQUEST" => ("The request exceeds the maximum size of 50 MB.", &[]),
         _ => ("The record could not be saved.", &[]),
+    }
+}
+
+/// The description of a token error that has only one (facts 1.6).
+pub(super) fn of_token_error(error: &str) -> Option<&'static str> {
+    Some(match error {
+        "invalid_app_access" => "user is not admin approved to access this app",
+        "invalid_client_id" => "client identifier invalid",
+        "invalid_client" => "invalid client credentials",
+        "unsupported_grant_type" => "grant type not supported",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::org::id;
+
+    #[test]
+    fn several_records_are_shown_with_a_label_and_two_ids() {
+        let (text, _) = usual("DUPLICATE_EXTERNAL_ID");
+        let ids = text.split(['[', ']']).nth(1).unwrap();
+        let (first, second) = ids.split_once(", ").unwrap();
+        assert!(text.starts_with("External Id: "));
+        assert_eq!(first, "{id}");
+        assert_eq!(id::eighteen(&second[..15]), second);
+    }
+
+    #[test]
+    fn every_code_that_rows_can_have_is_worded() {
+        for code in [
+            "SERVER_UNAVAILABLE",
+            "QUERY_TIMEOUT",
+            "INVALID_FIELD",
+            "MISSING_ARGUMENT",
+            "NUMBER_OUTSIDE_VALID_RANGE",
+            "INVALID_ID_FIELD",
+            "ENTITY_IS_ARCHIVED",
+            "TXN_SECURITY_NO_ACCESS",
+            "EXCEEDED_QUOTA",
+            "LIMIT_EXCEEDED",
+            "PROCESSING_HALTED",
+            "FIELD_FILTER_VALIDATION_EXCEPTION",
+        ] {
+            assert_ne!(usual(code), usual("NOBODY_KNOWS"), "{code}");
+        }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn understand<'r>(
 pub(super) fn check_count(records: Option<Vec<Record<'_>>>) -> Result<Vec<Record<'_>>, Refusal> {
     let Some(records) = records else {
         return Err(Refusal::parser(
-            "The request must hold a list `records` with at least one record.",
+            "The request must hold a list records with at least one record.",
         ));
     };
     if records.is_empty() {

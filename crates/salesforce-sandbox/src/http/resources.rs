@@ -98,6 +98,15 @@ pub(super) fn describe(org: &Org, request: &Request, version: u32, object: Objec
     })
 }
 
+/// `GET /jobs`: the kinds of bulk jobs.
+pub(super) fn jobs(request: &Request, version: u32) -> Reply {
+    only_get(request, || {
+        let base = format!("/services/data/v{version}.0/jobs");
+        let map = json!({ "ingest": format!("{base}/ingest"), "query": format!("{base}/query") });
+        Reply::json(200, &map)
+    })
+}
+
 /// `GET /recent`: nobody has looked at a record in the user interface.
 pub(super) fn recent(request: &Request) -> Reply {
     only_get(request, || Reply::json(200, &json!([])))

@@ -53,6 +53,14 @@ async fn admit(org: &Org, call: &mut Call, version: &str, rest: &[&str]) -> Repl
         Ok(guard) => guard,
         Err(refusal) => return Reply::error(403, &refusal),
     };
+    // No escape of UTF-8 text, or characters that no value holds: there is no such resource (inference).
+    let is_strange = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    if rest.iter().any(|segment| segment.contains(is_strange)) {
+        return Reply::error(404, &Refusal::not_found());
+    }
+    if let ["jobs"] = rest {
+        return resources::jobs(&call.request, number);
+    }
     if let ["jobs", rest @ ..] = rest {
         return jobs::answer(org, call, identity, number, rest).await;
     }
@@ -113,6 +121,8 @@ pub(super) fn understand<'r>(
         ["composite", "sobjects", rest @ ..] => {
             collections::understand(org, request, version, rest)
         }
+        // This org has no page layouts.
+        ["sobjects", _, "describe", _, ..] => not_found(),
         ["sobjects", object, row @ ..] => match ObjectKind::named(object) {
             Some(ObjectKind::Lead) => rows::understand(org, request, version, row),
             Some(other) => objects::understand(org, request, version, other, row),

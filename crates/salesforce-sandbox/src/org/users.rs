@@ -34,7 +34,7 @@ impl User {
         User {
             username: username.to_owned(),
             email: username.to_owned(),
-            name: "Integration User".into(),
+            name: name_of(username),
             profile: "System Administrator".into(),
             active: true,
             password: None,
@@ -149,8 +149,41 @@ impl Users {
     }
 }
 
+/// A first and a last name for who was given none: the words of the username before its domain.
+fn name_of(username: &str) -> String {
+    let local = username.split('@').next().unwrap_or_default();
+    let capitalised = |word: &str| {
+        let mut letters = word.chars();
+        let first: String = letters
+            .next()
+            .into_iter()
+            .flat_map(char::to_uppercase)
+            .collect();
+        first + letters.as_str()
+    };
+    let mut words: Vec<String> = local
+        .split(['.', '_', '-', '+'])
+        .filter(|word| !word.is_empty())
+        .map(capitalised)
+        .collect();
+    if words.len() < 2 {
+        words.push("User".into());
+    }
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn who_has_no_name_is_called_by_the_username() {
+        assert_eq!(super::name_of("ada.von_doe@acme.example"), "Ada Von Doe");
+        assert_eq!(
+            super::name_of("integration@acme.example"),
+            "Integration User"
+        );
+        assert_eq!(super::name_of("@"), "User");
+    }
+
     use super::*;
     use crate::config::{AppConfig, UserConfig};
 

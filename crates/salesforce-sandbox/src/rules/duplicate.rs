@@ -18,6 +18,7 @@ pub(crate) struct Duplicate {
     on_update: bool,
     message: String,
     matching_rule: String,
+    match_engine: String,
 }
 
 /// The fields in which two leads have to agree.
@@ -119,7 +120,7 @@ impl Duplicate {
             "matchResults": [{
                 "entityType": "Lead",
                 "errors": [],
-                "matchEngine": "ExactMatchEngine",
+                "matchEngine": self.match_engine,
                 "matchRecords": matches,
                 "rule": self.matching_rule,
                 "size": size,
@@ -157,15 +158,25 @@ pub(super) fn compile(
         }
         if rule.active {
             compiled.push(Duplicate {
-                name: rule.name.clone(),
+                name: named(&rule.name, "Duplicate", i),
                 key: MatchKey { fields },
                 action: rule.action,
                 on_create: rule.on_create,
                 on_update: rule.on_update,
                 message: rule.message.clone(),
-                matching_rule: rule.matching_rule.clone(),
+                matching_rule: named(&rule.matching_rule, "Matching", i),
+                match_engine: rule.match_engine.clone(),
             });
         }
     }
     compiled
+}
+
+/// A name, made up from the place in the list when none is given.
+fn named(name: &str, kind: &str, place: usize) -> String {
+    if name.is_empty() {
+        format!("Lead_{kind}_Rule_{}", place + 1)
+    } else {
+        name.to_owned()
+    }
 }

@@ -107,7 +107,18 @@ fn check_record_types(config: &OrgConfig, mistakes: &mut Vec<String>) {
 /// Notes an id that is none, or one of the wrong object.
 fn check_id(key: &str, id: &str, prefixes: &[&str], mistakes: &mut Vec<String>) {
     let fits = prefixes.iter().any(|prefix| id.starts_with(prefix));
-    if !fits || !crate::org::id::is_well_formed(id) {
+    // An id that is right but for its last three characters.
+    let right = id
+        .get(..15)
+        .filter(|fifteen| fits && id.len() == 18 && crate::org::id::is_well_formed(fifteen));
+    if let Some(fifteen) = right {
+        let right = crate::org::id::eighteen(fifteen);
+        if !right.eq_ignore_ascii_case(id) {
+            mistakes.push(format!(
+                "{key} `{id}` has a wrong checksum; with the right one it is {right}, 15 characters will do too"
+            ));
+        }
+    } else if !fits || !crate::org::id::is_well_formed(id) {
         let prefixes = prefixes.join(" or ");
         mistakes.push(format!("{key} `{id}` is no id that begins with {prefixes}"));
     }

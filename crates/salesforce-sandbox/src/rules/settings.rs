@@ -34,6 +34,7 @@ impl Default for ValidationRule {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DuplicateRule {
+    /// Made up from its place in the list when empty.
     pub name: String,
     pub active: bool,
     /// Compared without regard to case and to runs of blanks; a lead that lacks one of them has no duplicates.
@@ -44,21 +45,25 @@ pub struct DuplicateRule {
     /// Updates are looked at only if they change one of the fields.
     pub on_update: bool,
     pub message: String,
-    /// Name of the matching rule, as clients are told it.
+    /// Name of the matching rule, as clients are told it; made up from its place in the list when empty.
     pub matching_rule: String,
+    /// What clients are told to have compared the records; it changes nothing in how they are compared.
+    pub match_engine: String,
 }
 
 impl Default for DuplicateRule {
     fn default() -> Self {
         DuplicateRule {
-            name: "Standard_Lead_Duplicate_Rule".into(),
+            name: String::new(),
             active: true,
             match_fields: Vec::new(),
             action: DuplicateAction::default(),
             on_create: true,
             on_update: true,
             message: "Use one of these records?".into(),
-            matching_rule: "Standard_Lead_Match_Rule_v1_0".into(),
+            matching_rule: String::new(),
+            // As recorded (facts 7.3).
+            match_engine: "FuzzyMatchEngine".into(),
         }
     }
 }

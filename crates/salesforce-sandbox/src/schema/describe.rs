@@ -131,6 +131,7 @@ fn describe_field(field: &Field) -> Value {
         .collect();
     let mut object = json!({
         "aggregatable": field.aggregatable(),
+        "aiPredictionField": false,
         "autoNumber": false,
         "byteLength": field.length * 3,
         "calculated": false,

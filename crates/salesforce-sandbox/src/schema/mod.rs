@@ -4,6 +4,7 @@
 //!
 //! Invariants: field numbers are stable for the life of an org; only fields visible to the integration user are
 //! in a `Schema`, so that a hidden field is the same as one that does not exist.
+mod configured;
 mod describe;
 mod objects;
 mod standard;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use crate::config::{CustomField, OrgConfig};
 use crate::org::id;
 
+pub(crate) use configured::field_mistakes;
 pub(crate) use describe::{basic_information, describe, global_entry};
 pub(crate) use objects::{Catalog, ObjectKind, ReadOnlySchemas};
 pub(crate) use standard::standard_fields;
@@ -24,7 +26,7 @@ pub(crate) use standard::standard_fields;
 #[serde(rename_all = "lowercase")]
 pub enum FieldType {
     Id,
-    #[serde(rename = "string")]
+    #[serde(rename = "string", alias = "text")]
     Text,
     TextArea,
     Email,
@@ -289,7 +291,14 @@ impl Schema {
             .chain(config.fields.iter().map(Field::from_config))
             .filter(|field| !hidden(&field.name))
             .collect();
+        // Where names have more parts they are longer (facts 9.1).
+        let more_parts = fields
+            .iter()
+            .any(|field| matches!(field.name.as_str(), "MiddleName" | "Suffix"));
         for field in &mut fields {
+            if more_parts && field.name == "Name" {
+                field.length = 203;
+            }
             if read_only(&field.name) {
                 (field.createable, field.updateable) = (false, false);
             }

@@ -8,9 +8,14 @@ use super::{Value, calendar};
 use crate::org::{Refusal, id};
 use crate::schema::{Field, FieldType as T};
 
-/// Trims text and turns empty text into null.
+/// Trims text and turns empty text into null. NUL characters, which the platform's storage cannot hold, are left out
+/// (inference).
 pub(crate) fn normalise(value: Value<'_>) -> Value<'_> {
     match value {
+        Value::Text(text) if text.contains('\0') => {
+            let text = text.replace('\0', "");
+            normalise(Value::Text(Cow::Owned(text)))
+        }
         Value::Text(text) => {
             let trimmed = text.trim();
             if trimmed.is_empty() {
@@ -41,7 +46,7 @@ pub(crate) fn check(field: &Field, value: &Value<'_>) -> Result<(), Refusal> {
             field,
             number.abs().trunc(),
             field.precision.saturating_sub(field.scale),
-            &number.to_string(),
+            &shown(*number),
         ),
         // A checkbox has two states (seen: the message ends with the value, which is nothing).
         Value::Null if field.kind == T::Boolean => Err(Refusal::record(
@@ -169,11 +174,28 @@ fn picks(text: &str) -> impl Iterator<Item = &str> {
         .filter(|value| !value.is_empty())
 }
 
+/// Doubles tell apart all whole numbers of so many digits. Beyond that the greatest number that a field takes may be
+/// the same double as the least that it does not.
+const EXACT_DIGITS: u32 = 15;
+
 fn check_range(field: &Field, magnitude: f64, digits: u32, shown: &str) -> Result<(), Refusal> {
-    if magnitude < 10_f64.powi(digits.cast_signed()) {
+    let end = 10_f64.powi(digits.cast_signed());
+    if magnitude < end || (digits > EXACT_DIGITS && magnitude <= end) {
         return Ok(());
     }
     Err(outside_range(field, shown))
+}
+
+/// A number as messages show it: with an exponent where there are more digits than anybody reads (inference).
+fn shown(number: f64) -> String {
+    if number.abs() < 1e21 {
+        return number.to_string();
+    }
+    let text = format!("{number:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
+    }
 }
 
 /// A number that its field cannot hold.
@@ -244,6 +266,33 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_as_many_digits_as_its_field_takes_fits() {
+        let field = |name: &str| {
+            let fields = crate::schema::standard_fields();
+            fields.into_iter().find(|field| field.name == name).unwrap()
+        };
+        let revenue = field("AnnualRevenue");
+        let judged = |text: &str| check(&revenue, &Value::Number(text.parse().unwrap()));
+        assert_eq!(judged("999999999999999999"), Ok(()));
+        assert_eq!(judged("-999999999999999999"), Ok(()));
+        let refused = judged("1000000000000000256").unwrap_err();
+        assert_eq!(refused.code, "NUMBER_OUTSIDE_VALID_RANGE");
+        assert!(
+            refused.message.ends_with(": 1000000000000000300"),
+            "{}",
+            refused.message
+        );
+        let refused = judged("1e300").unwrap_err();
+        assert!(
+            refused.message.ends_with(": 1.0E300"),
+            "{}",
+            refused.message
+        );
+        let latitude = field("Latitude");
+        assert!(check(&latitude, &Value::Number(1000.0)).is_err());
+    }
+
+    #[test]
     fn text_is_trimmed_and_blank_text_is_null() {
         assert_eq!(
             normalise(Value::Text("  x ".into())),
@@ -254,5 +303,10 @@ mod tests {
             Value::Text("y".into())
         );
         assert_eq!(normalise(Value::Text("   ".into())), Value::Null);
+        assert_eq!(
+            normalise(Value::Text("a\0 \0".into())),
+            Value::Text("a".into())
+        );
+        assert_eq!(normalise(Value::Text("\0".into())), Value::Null);
     }
 }

@@ -197,3 +197,20 @@ fn the_seeds_of_configured_faults_are_told_on_stderr() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn an_address_may_be_localhost_and_nothing_else_in_words() {
+    let mut child = start(&["--listen", "localhost:0"]);
+    let mut line = String::new();
+    let stdout = child.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        line.starts_with("salesforce sandbox listening on http://127.0.0.1:"),
+        "{line}"
+    );
+    let (code, text) = complaint(&["--listen", "example.com:80"]);
+    assert_eq!(code, Some(2));
+    assert!(text.contains("IP:PORT"), "{text}");
+}

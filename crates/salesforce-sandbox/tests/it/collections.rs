@@ -435,9 +435,9 @@ fn values_that_do_not_fit_their_field_refuse_the_record() {
     );
     check(
         "AnnualRevenue",
-        json!(1e18),
+        json!(2e18),
         "NUMBER_OUTSIDE_VALID_RANGE",
-        &format!("Annual Revenue: {range}: 1000000000000000000"),
+        &format!("Annual Revenue: {range}: 2000000000000000000"),
     );
     check(
         "Score__c",

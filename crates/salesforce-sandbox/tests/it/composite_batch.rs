@@ -170,7 +170,7 @@ fn malformed_batches_are_refused_before_anything_is_done() {
         bad[name] = value;
         json!({ "batchRequests": [good(), bad] })
     };
-    let must = "The request must hold a list `batchRequests`";
+    let must = "The request must hold a list batchRequests";
     let url = "The url of a subrequest must start with a version from v34.0 to v67.0:";
     for (body, text) in [
         (json!({}), must),

@@ -291,7 +291,7 @@ fn malformed_graphs_are_refused_before_anything_is_done() {
     let org = Org::demo();
     let good = || graph("1", &[create("a")]);
     let id = |id: &str| json!({ "graphs": [good(), graph(id, &[create("a")])] });
-    let must = "The request must hold a list `graphs`";
+    let must = "The request must hold a list graphs";
     let ill_formed = "Provided graphId (";
     for (body, text) in [
         (json!({}), must),
@@ -302,7 +302,7 @@ fn malformed_graphs_are_refused_before_anything_is_done() {
         ),
         (
             json!({ "graphs": [{ "graphId": "1" }] }),
-            "The request must hold a list `compositeRequest`",
+            "The request must hold a list compositeRequest",
         ),
         (
             json!({ "graphs": [good()], "allOrNone": true }),

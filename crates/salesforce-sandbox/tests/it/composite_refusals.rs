@@ -105,7 +105,7 @@ fn what_the_text_of_a_call_is_wrong_in_refuses_it_before_anything_is_done() {
         bad.as_object_mut().unwrap().remove(name);
         json!({ "compositeRequest": [good(), bad] })
     };
-    let must = "The request must hold a list `compositeRequest`";
+    let must = "The request must hold a list compositeRequest";
     let method = "The method of a subrequest is none of DELETE, GET, PATCH, POST, PUT:";
     let url = "The url of a subrequest must start with /services/data/vXX.X/:";
     for (body, text) in [

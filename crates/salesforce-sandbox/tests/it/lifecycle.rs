@@ -90,7 +90,7 @@ fn all_mistakes_of_a_configuration_are_told_at_once() {
     else {
         panic!("it must be refused")
     };
-    assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
+    assert_eq!(mistakes.len(), 6, "{mistakes:#?}");
 }
 
 #[test]

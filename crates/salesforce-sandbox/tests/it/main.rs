@@ -31,6 +31,7 @@ mod objects;
 mod org_rules;
 mod page;
 mod passwords;
+mod plain_words;
 mod query;
 mod readme;
 mod rest;

@@ -124,6 +124,20 @@ fn now_seconds() -> u64 {
         .as_secs()
 }
 
+#[test]
+fn a_client_whose_clock_did_not_move_with_the_orgs_logs_in_all_the_same() {
+    let org = JwtOrg::start(false);
+    let day = json!({ "advance_seconds": 86_400 });
+    let moved = Ask::new(org.sandbox.address(), "POST", "/__sandbox/clock").json(&day);
+    assert_eq!(moved.send().status, 200);
+    let now = now_seconds();
+    for exp in [now, now + 180, now + 86_400 + 180] {
+        assert_eq!(org.log_in(&org.sign(&claims(json!(exp)))).status, 200);
+    }
+    let expired = org.log_in(&org.sign(&claims(json!(now - 3600))));
+    check_refused(&expired, "invalid_grant", "expired authorization code");
+}
+
 fn claims(exp: Value) -> Value {
     json!({ "iss": "leadstream-demo", "sub": "integration@leadstream.example", "aud": AUDIENCE, "exp": exp })
 }

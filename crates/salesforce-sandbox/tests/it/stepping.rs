@@ -139,16 +139,19 @@ fn releasing_says_what_it_did_not_understand() {
         assert_eq!(answer.status, 400, "{answer:?}");
         answer.json()[0]["message"].as_str().unwrap().to_owned()
     };
-    assert!(refused("release", json!({ "count": "1" })).starts_with("count: invalid type"));
+    assert!(
+        refused("release", json!({ "count": "1" })).starts_with("count: must be a whole number")
+    );
     assert!(
         refused("release", json!({ "order": "last" })).contains("expected `oldest` or `newest`")
     );
     assert!(refused("release", json!({ "ids": [1], "count": 1 })).starts_with("ids: stands alone"));
     assert!(refused("release", json!({ "cuont": 1 })).starts_with("cuont: unknown field"));
     assert!(refused("step", json!({})).starts_with("missing field `on`"));
-    assert!(refused("step", json!({ "on": 1 })).starts_with("on: invalid type"));
+    assert!(refused("step", json!({ "on": 1 })).starts_with("on: must be true or false"));
     assert!(
-        refused("clock", json!({ "advance_seconds": -1 })).starts_with("advance_seconds: invalid")
+        refused("clock", json!({ "advance_seconds": -1 }))
+            .starts_with("advance_seconds: must be a whole number")
     );
 }
 

@@ -222,7 +222,7 @@ fn filled<T, const N: usize>(
 ) -> Result<AtMost<T, N>, Refusal> {
     list.filter(|list| !list.0.is_empty()).ok_or_else(|| {
         malformed(format!(
-            "The request must hold a list `{name}` with at least one element."
+            "The request must hold a list {name} with at least one element."
         ))
     })
 }

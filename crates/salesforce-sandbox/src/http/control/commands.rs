@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{parameters, refused};
+use crate::clock::MAX_ADVANCE_SECONDS;
 use crate::faults::{Fault, FaultId, HeldId};
 use crate::http::call::Request;
 use crate::http::reply::Reply;
@@ -12,6 +13,9 @@ use crate::org::{Org, Refusal};
 
 /// Faults that may be armed over HTTP. Each is looked at for each request, so there must be an end to them.
 const MOST_FAULTS: usize = 1_000;
+
+/// More than any org may do in a day.
+const MOST_USED_UP: u64 = 1_000_000_000;
 
 /// `POST /faults`.
 pub(super) fn add_fault(org: &Org, request: &Request) -> Result<Reply, Reply> {
@@ -117,6 +121,13 @@ struct Advance {
 /// `POST /clock`.
 pub(super) fn advance(org: &Org, request: &Request) -> Result<Reply, Reply> {
     let Advance { advance_seconds } = parameters::body(request)?;
+    let left = MAX_ADVANCE_SECONDS.saturating_sub(org.clock.advanced_seconds());
+    if advance_seconds > left {
+        let text = format!(
+            "advance_seconds: must be 0 to {left}, not {advance_seconds}: the clock goes no further than 100 years"
+        );
+        return Err(refused(vec![text]));
+    }
     org.clock.advance(Duration::from_secs(advance_seconds));
     Ok(super::views::clock(org))
 }
@@ -136,6 +147,12 @@ pub(super) fn use_up(org: &Org, request: &Request) -> Result<Reply, Reply> {
         api_calls,
         bulk_batches,
     } = parameters::body(request)?;
+    for (key, count) in [("api_calls", api_calls), ("bulk_batches", bulk_batches)] {
+        if count > MOST_USED_UP {
+            let text = format!("{key}: must be 0 to {MOST_USED_UP}, not {count}");
+            return Err(refused(vec![text]));
+        }
+    }
     org.use_up(api_calls, bulk_batches);
     Ok(Reply::json(200, &org.usage()))
 }

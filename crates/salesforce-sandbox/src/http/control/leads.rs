@@ -31,14 +31,30 @@ pub(super) fn act(org: &Org, request: &Request, path: &[&str]) -> Option<Result<
         ("DELETE", [id, "approval"]) => administrator.set_approval(id, false),
         _ => return None,
     };
-    Some(answer(done))
+    let id = path.first().copied().unwrap_or_default();
+    Some(answer(done.map_err(|refused| worded(id, refused))))
 }
 
 fn change(administrator: &Administrator<'_>, request: &Request, id: &str) -> Result<Reply, Reply> {
     request.must_be_json()?;
     match parameters::json(request)? {
-        Value::Object(fields) => answer(administrator.change(id, &fields)),
+        Value::Object(fields) => answer(
+            administrator
+                .change(id, &fields)
+                .map_err(|refused| worded(id, refused)),
+        ),
         _ => Err(refused(vec!["the body is no object of fields".into()])),
+    }
+}
+
+/// What the API says of an unknown id reads oddly here.
+fn worded(id: &str, refused: Refused) -> Refused {
+    if refused.code != "NOT_FOUND" {
+        return refused;
+    }
+    Refused {
+        message: format!("there is no lead {id}"),
+        ..refused
     }
 }
 

@@ -8,6 +8,7 @@ use crate::bulk::JobSnapshot;
 use crate::http::call::Request;
 use crate::http::reply::Reply;
 use crate::org::{LeadSnapshot, Org, Overview, Refusal};
+use crate::value::calendar;
 use crate::watch::{RequestRecord, Selection, StatusFilter};
 
 /// Leads on one view of the page when it does not say how many.
@@ -66,7 +67,10 @@ pub(super) fn leads(org: &Org, request: &Request) -> Result<Reply, Reply> {
 pub(super) fn lead(org: &Org, id: &str) -> Result<Reply, Reply> {
     match org.lead(id) {
         Some(lead) => Ok(Reply::json(200, &lead)),
-        None => Err(Reply::error(404, &Refusal::not_found())),
+        None => Err(Reply::error(
+            404,
+            &Refusal::new("NOT_FOUND", format!("there is no lead {id}")),
+        )),
     }
 }
 
@@ -91,7 +95,11 @@ pub(super) fn clock(org: &Org) -> Reply {
     let (wall, monotonic) = (org.clock.wall_micros(), org.clock.monotonic_micros());
     Reply::json(
         200,
-        &json!({ "now_micros": wall, "running_micros": monotonic }),
+        &json!({
+            "now": calendar::format_datetime(wall.div_euclid(1000)),
+            "now_micros": wall,
+            "running_micros": monotonic,
+        }),
     )
 }
 

@@ -53,16 +53,16 @@ fn a_single_record_is_told_which_leads_it_duplicates() {
     let expected = json!([{
         "duplicateResut": {
             "allowSave": true,
-            "duplicateRule": "Standard_Lead_Duplicate_Rule",
+            "duplicateRule": "Lead_Duplicate_Rule_1",
             "duplicateRuleEntityType": "Lead",
             "errorMessage": "Use one of these records?",
             "matchResults": [{
-                "entityType": "Lead", "errors": [], "matchEngine": "ExactMatchEngine",
+                "entityType": "Lead", "errors": [], "matchEngine": "FuzzyMatchEngine",
                 "matchRecords": [{
                     "additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0,
                     "record": { "attributes": { "type": "Lead", "url": format!("{LEAD}/{id}") }, "Id": id },
                 }],
-                "rule": "Standard_Lead_Match_Rule_v1_0", "size": 1, "success": true,
+                "rule": "Lead_Matching_Rule_1", "size": 1, "success": true,
             }],
         },
         "errorCode": "DUPLICATES_DETECTED",

@@ -103,7 +103,6 @@ fn a_lead_can_be_changed_behind_a_clients_back() {
 #[test]
 fn what_is_not_there_cannot_be_touched() {
     let org = Org::demo();
-    let text = "Provided external ID field does not exist or is not accessible: ";
     for id in [
         "00QHp0000000042MAA",
         "00QHp0000000042",
@@ -121,7 +120,7 @@ fn what_is_not_there_cannot_be_touched() {
                 &control(&org, method, id, path, body),
                 404,
                 "NOT_FOUND",
-                text,
+                &format!("there is no lead {id}"),
             );
         }
     }
