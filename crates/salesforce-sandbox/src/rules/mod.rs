@@ -1,7 +1,7 @@
 //! What an administrator has set up for leads: who may own them, what is refused, what happens by itself.
 //!
 //! Invariants: everything here is checked when the org starts, so nothing of it can fail while records are written;
-//! it is pure: a rule looks at one lead through [`Sight`] and knows nothing of the store. When rules are asked, and in
+//! it is pure: a rule looks at one lead through `Sight` and knows nothing of the store. When rules are asked, and in
 //! which order, is decided where records are saved (`org::save`).
 mod addresses;
 mod assignment;
