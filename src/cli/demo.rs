@@ -186,7 +186,7 @@ fn introduce(stage: &Stage, arguments: &Arguments, printer: &Printer) {
         |path| path.display().to_string(),
     );
     printer.note(&format!(
-        "\n  MySQL       {}\n  Salesforce  {}/__sandbox/leads   (the sandbox: what arrived)\n  \
+        "\n  MySQL       {}\n  Salesforce  {}/   (the sandbox: a page that shows what arrived)\n  \
          leadstream  http://127.0.0.1:{}   (health, metrics, status)\n  log         {}\n\n  \
          In another terminal:\n    {program} status --state {state}\n    \
          {program} dead-letters list --state {state}   (who waits, and what to do)\n    \
