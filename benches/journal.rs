@@ -227,6 +227,7 @@ fn commit(batch: u64) -> Commit {
         }),
         api_calls: 1,
         at: Micros(now + 190_000),
+        ..Commit::default()
     }
 }
 

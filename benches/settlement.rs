@@ -19,7 +19,7 @@ use leadstream::core::batching::BatchLimits;
 use leadstream::core::change::{Chunk, StreamItem};
 use leadstream::core::outcome::{CallOutcome, RecordResult};
 use leadstream::core::pipeline::{Effect, Input, Pipeline, PipelineSettings, RouteSetup};
-use leadstream::core::position::{Advance, Checkpoint, GtidSet, Position};
+use leadstream::core::position::{Advance, Checkpoint, GtidSet, Gtids, Position};
 use leadstream::core::retry::Backoff;
 use leadstream::core::settlement::Ledger;
 use leadstream::core::time::{Now, Tick};
@@ -134,7 +134,7 @@ fn chunk(rows: &Rows, numbers: Range<u64>) -> Chunk {
 
 fn advance(number: u64) -> Advance {
     Advance {
-        gtids: format!("{UUID}:{number}").parse::<GtidSet>().unwrap(),
+        gtids: Gtids::MySql(format!("{UUID}:{number}").parse().unwrap()),
         end: format!("binlog.000001:{}", number * 600).parse().unwrap(),
     }
 }

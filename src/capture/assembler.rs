@@ -22,7 +22,7 @@ use super::statement::{self, Statement};
 use super::table_map::TableMaps;
 use crate::core::change::{StreamItem, Transaction};
 use crate::core::position::{
-    Advance, FilePosition, Gtid, GtidSet, GtidSource, Inside, Position, TransactionId,
+    Advance, FilePosition, Gtid, GtidSource, Gtids, Inside, Position, TransactionId,
 };
 use crate::core::time::Micros;
 
@@ -37,7 +37,7 @@ pub(super) struct Assembler {
     pub(super) clock: fn() -> Micros,
     pub(super) progress: Progress,
     envelope: Envelope,
-    merged: GtidSet,
+    merged: Gtids,
     merged_count: u32,
     merged_end: Option<FilePosition>,
 }
@@ -45,7 +45,6 @@ pub(super) struct Assembler {
 /// The transaction that is being read.
 pub(super) struct Open {
     pub(super) transaction: Arc<Transaction>,
-    gtid: Option<Gtid>,
     /// BEGIN was seen: it ends with COMMIT or XID, not with the next statement.
     begun: bool,
     pub(super) xa: bool,
@@ -73,7 +72,7 @@ impl Assembler {
             clock,
             progress,
             envelope: Envelope::new(at),
-            merged: GtidSet::default(),
+            merged: Gtids::None,
             merged_count: 0,
             merged_end: None,
         }
@@ -191,21 +190,20 @@ impl Assembler {
             .read_event()
             .map_err(|error| self.undecodable(event, error.to_string()))?;
         let has_gtid = header.event_type_raw() != kind::ANONYMOUS_GTID;
-        let (id, gtid) = match &self.progress.position {
-            Position::File(_) => (TransactionId::File(start), None),
+        let id = match &self.progress.position {
+            Position::File(_) => TransactionId::File(start),
             Position::Gtid(_) if has_gtid => {
                 let tag = gtid_event.tag().map(|tag| Arc::from(&**tag));
                 let source = GtidSource {
                     uuid: gtid_event.sid(),
                     tag,
                 };
-                let gtid = Gtid {
+                TransactionId::Gtid(Gtid {
                     source,
                     number: gtid_event.gno(),
-                };
-                (TransactionId::Gtid(gtid.clone()), Some(gtid))
+                })
             }
-            Position::Gtid(_) => {
+            Position::Gtid(_) | Position::MariaDb(_) => {
                 return Err(Error::GtidModeChanged {
                     found: "anonymous transactions".to_owned(),
                 });
@@ -236,7 +234,6 @@ impl Assembler {
                 id,
                 committed_at: Micros(micros),
             }),
-            gtid,
             begun: false,
             xa: false,
             covered,
@@ -332,8 +329,8 @@ impl Assembler {
         }
         self.progress.forget_inside(&open.transaction.id);
         if open.has_routed_rows {
-            let mut gtids = GtidSet::default();
-            open.gtid.iter().for_each(|gtid| gtids.insert(gtid));
+            let mut gtids = Gtids::None;
+            gtids.insert(&open.transaction.id);
             self.push_advance(Advance {
                 gtids,
                 end: self.envelope.at.clone(),
@@ -343,7 +340,7 @@ impl Assembler {
             }
             return Ok(());
         }
-        open.gtid.iter().for_each(|gtid| self.merged.insert(gtid));
+        self.merged.insert(&open.transaction.id);
         self.merged_count += 1;
         self.merged_end = Some(self.envelope.at.clone());
         if self.merged_count >= MERGED_MAX {

@@ -36,10 +36,11 @@ pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::replay;
 pub use session::resolve_start;
 pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
-pub use supervisor::run;
+pub use supervisor::{Parts, run};
 
 use crate::core::change::Chunk;
 use crate::core::position::FilePosition;
+use crate::core::snapshot::Snapshot;
 
 #[derive(Debug)]
 pub enum CaptureEvent {
@@ -57,10 +58,33 @@ pub enum CaptureEvent {
         attempt: u32,
         delay_ms: u64,
     },
+    /// Of the snapshot that runs beside the stream.
+    Snapshot(SnapshotNews),
     /// Stopped for good until a person acts; whoever takes it logs it. The last event.
     Stopped {
         error: Error,
     },
+}
+
+/// What is to be done about snapshots; its chunks come through the stream, as items.
+#[derive(Debug)]
+pub enum SnapshotOrder {
+    /// Begin, or go on behind its last finished chunk.
+    Run(Snapshot),
+    /// Its last chunk is finished and durable: the next one may enter the stream.
+    ChunkDurable,
+    Cancel,
+}
+
+/// What a snapshot's reader has to say, beside its rows.
+#[derive(Debug)]
+pub enum SnapshotNews {
+    /// How many rows a table holds, by the server's statistics.
+    Estimated { table: usize, rows: u64 },
+    /// It pauses by itself; `None` = it goes on.
+    Waiting { reason: Option<String> },
+    /// It ends here; only a person can help.
+    Failed { error: Error },
 }
 
 /// The candidate most like `wanted`, if one is near enough to be what was meant.

@@ -29,20 +29,13 @@ impl From<Checkpoint> for Progress {
 
 impl Progress {
     pub(super) fn advance(&mut self, advance: &Advance) {
-        match &mut self.position {
-            Position::Gtid(set) => set.extend(&advance.gtids),
-            Position::File(end) => *end = advance.end.clone(),
-        }
+        self.position.advance(advance);
         self.end = advance.end.clone();
     }
 
     /// Whether all of this transaction is behind us.
     pub(super) fn covers(&self, id: &TransactionId) -> bool {
-        match (&self.position, id) {
-            (Position::Gtid(set), TransactionId::Gtid(gtid)) => set.contains(gtid),
-            (Position::File(end), TransactionId::File(start)) => start.is_before(end),
-            _ => false,
-        }
+        self.position.covers(id)
     }
 
     pub(super) fn inside(&self, id: &TransactionId) -> Option<&Inside> {

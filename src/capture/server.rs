@@ -204,6 +204,9 @@ impl Server {
                 }
                 wait_for_replica(conn, settings, set).await
             }
+            Position::MariaDb(_) => Err(Error::GtidModeChanged {
+                found: self.get("gtid_mode").to_owned(),
+            }),
             Position::File(position) => {
                 if self.uuid() != progress.server_uuid {
                     return Err(Error::OtherServer {

@@ -157,6 +157,7 @@ async fn request(
             request.with_gtid().with_gtid_set(sids(set)?),
             progress.end.clone(),
         ),
+        Position::MariaDb(_) => (request, progress.end.clone()),
         // The protocol has 32 bits for the position: beyond, the file is read from its start, and
         // what is behind us passes by.
         Position::File(end) => {

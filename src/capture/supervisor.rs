@@ -13,30 +13,43 @@ use super::error::Error;
 use super::progress::Progress;
 use super::session::{self, Abandoned, Context, Shared};
 use super::settings::{RoutedTable, SourceSettings};
-use super::{CaptureEvent, describe};
+use super::{CaptureEvent, SnapshotOrder, describe};
 use crate::core::position::Checkpoint;
+use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
+/// What capture is given at its start.
+pub struct Parts {
+    pub settings: SourceSettings,
+    pub tables: Vec<RoutedTable>,
+    /// Where the stream goes on; a first start gets one from
+    /// [`resolve_start`](super::resolve_start).
+    pub checkpoint: Checkpoint,
+    /// What routed tables looked like when they were last read, as the journal has it.
+    pub schemas: Vec<TableSchema>,
+    /// Bounds the rows in flight: a permit is a byte, each chunk takes `chunk.bytes` of them (at
+    /// most `window_bytes`), and whoever settles the chunk gives them back with `add_permits`.
+    pub window: Arc<Semaphore>,
+    pub window_bytes: u32,
+    pub events: mpsc::Sender<CaptureEvent>,
+    pub orders: mpsc::Receiver<SnapshotOrder>,
+    pub clock: fn() -> Micros,
+}
+
 /// Runs until `shutdown` turns true, the receiver of `events` is gone, or only a person can help
-/// ([`CaptureEvent::Stopped`]). Goes on at `checkpoint`; a first start gets one from
-/// [`resolve_start`](super::resolve_start).
-///
-/// `window` bounds the rows in flight: a permit is a byte, each chunk takes `chunk.bytes` of them
-/// (at most `window_bytes`), and whoever settles the chunk gives them back with `add_permits`.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one caller, which has each of them at hand"
-)]
-pub async fn run(
-    settings: SourceSettings,
-    tables: Vec<RoutedTable>,
-    checkpoint: Checkpoint,
-    window: Arc<Semaphore>,
-    window_bytes: u32,
-    events: mpsc::Sender<CaptureEvent>,
-    mut shutdown: watch::Receiver<bool>,
-    clock: fn() -> Micros,
-) {
+/// ([`CaptureEvent::Stopped`]).
+pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
+    let Parts {
+        settings,
+        tables,
+        checkpoint,
+        schemas: _,
+        window,
+        window_bytes,
+        events,
+        orders: _orders,
+        clock,
+    } = parts;
     let server_id = settings
         .server_id
         .unwrap_or_else(|| made_up_server_id(&settings));

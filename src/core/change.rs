@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::position::{Advance, TransactionId};
 use super::schema::TableName;
+use super::snapshot::ChunkEnd;
 use super::time::Micros;
 use super::value::Value;
 
@@ -70,6 +71,8 @@ pub enum StreamItem {
     /// The end of one transaction, or of several without routed rows: all of them are behind us
     /// once everything before this item is.
     Advance(Advance),
+    /// The end of a snapshot's chunk: finished once everything before this item is settled.
+    ChunkEnd(ChunkEnd),
 }
 
 /// A piece of the stream; transactions may span pieces.

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::change::{ChangeId, Operation, RouteId};
 use super::outcome::{ErrorClass, RecordError};
 use super::position::{Checkpoint, TransactionId};
+use super::schema::TableSchema;
+use super::snapshot::Snapshot;
 use super::time::Micros;
 
 /// What is made durable together: all of it, or nothing.
@@ -20,6 +22,10 @@ pub struct Commit {
     pub entries: Vec<Entry>,
     /// Where a restart goes on; `None` leaves the last one standing.
     pub checkpoint: Option<Checkpoint>,
+    /// The snapshot as it stands now, when it moved; `None` leaves the last one standing.
+    pub snapshot: Option<Snapshot>,
+    /// What these tables look like from now on; each takes the place of an older one of its name.
+    pub schemas: Vec<TableSchema>,
     /// Calls that Salesforce counted since the last commit.
     pub api_calls: u64,
     pub at: Micros,
@@ -296,6 +302,10 @@ pub struct ParkedRecord {
 pub struct Recovered {
     /// `None` on a first start.
     pub checkpoint: Option<Checkpoint>,
+    /// The last snapshot, running or not.
+    pub snapshot: Option<Snapshot>,
+    /// What the routed tables looked like when they were last read.
+    pub schemas: Vec<TableSchema>,
     /// By route name; routes that the config no longer has included.
     pub totals: BTreeMap<String, Totals>,
     /// Settled or parked, but not covered by the checkpoint: read again, not counted again.

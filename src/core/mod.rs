@@ -18,5 +18,6 @@ pub mod retry;
 pub mod schema;
 pub mod secret;
 pub mod settlement;
+pub mod snapshot;
 pub mod time;
 pub mod value;

@@ -1,7 +1,9 @@
 //! What a MySQL table looks like, as far as mapping needs to know.
 
+use serde::{Deserialize, Serialize};
+
 /// A table, by schema and name. Prints as `schema.table`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableName {
     pub schema: String,
     pub table: String,
@@ -14,7 +16,7 @@ impl std::fmt::Display for TableName {
 }
 
 /// A table's columns in their order on the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {
     pub name: TableName,
     pub columns: Vec<Column>,
@@ -30,7 +32,7 @@ impl TableSchema {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     pub name: String,
     pub kind: ColumnKind,
@@ -39,7 +41,8 @@ pub struct Column {
 }
 
 /// Families of column types, by what a value of theirs can be turned into.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
     /// Width in bytes: 1, 2, 3, 4 or 8.
     Integer {

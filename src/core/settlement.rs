@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::change::{ChangeId, Transaction};
-use super::position::{Advance, Checkpoint, Inside, Position};
+use super::position::{Advance, Checkpoint, Inside};
 use super::schema::TableName;
 use super::time::Micros;
 
@@ -132,12 +132,7 @@ impl Ledger {
                 }
             }
             Item::Advance(advance) => {
-                match &mut self.checkpoint.position {
-                    Position::Gtid(set) => set.extend(&advance.gtids),
-                    Position::File(position) => *position = advance.end.clone(),
-                }
-                self.checkpoint.end = advance.end;
-                self.checkpoint.inside = None;
+                self.checkpoint.advance(advance);
             }
         }
         self.moved = true;

@@ -16,7 +16,7 @@ use tokio::task::{Id, JoinSet};
 use super::shutdown::{self, Signal};
 use super::status::{Published, Stage};
 use super::{Error, clock};
-use crate::capture::CaptureEvent;
+use crate::capture::{CaptureEvent, SnapshotOrder};
 use crate::core::entry::{Commit, Entry, ParkedRecord, ParkedSpan, ServiceEvent};
 use crate::core::mapping::Plan;
 use crate::core::outcome::{CallId, CallOutcome, Disposition, ErrorClass, RequestFailure};
@@ -39,6 +39,7 @@ pub(super) struct Parts {
     pub routes: Vec<RouteTarget>,
     pub window: Arc<Semaphore>,
     pub capture: mpsc::Receiver<CaptureEvent>,
+    pub snapshot_orders: mpsc::Sender<SnapshotOrder>,
     pub capture_stop: shutdown::Trigger,
     pub signal: Signal,
     pub shutdown_grace_ms: u64,
@@ -333,6 +334,7 @@ impl Driver {
                 let trouble = source_trouble(page, error, remedy, attempt, delay_ms);
                 self.note_reconnect(trouble);
             }
+            Some(CaptureEvent::Snapshot(_)) => {}
             Some(CaptureEvent::Stopped { error }) => {
                 self.capture_over = true;
                 self.note_capture_stopped(&error);

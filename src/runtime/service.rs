@@ -45,6 +45,8 @@ pub struct Service {
 /// Pieces of the stream between capture and the driver. Rows are bounded by the window, in bytes;
 /// this bounds the pieces that carry no rows.
 const CHUNKS_QUEUED: usize = 64;
+/// Orders for the snapshot's reader: one chunk is under way at a time.
+const ORDERS_QUEUED: usize = 4;
 
 impl Service {
     /// Takes the state folder's lock and recovers.
@@ -250,8 +252,8 @@ impl Prepare<'_> {
                 detail: checkpoint.position.to_string(),
             }],
             checkpoint: Some(checkpoint.clone()),
-            api_calls: 0,
             at: clock::wall(),
+            ..Commit::default()
         };
         let (sender, receiver) = oneshot::channel();
         let done = move |result| {
@@ -357,16 +359,19 @@ async fn stream(
     let (events, capture) = mpsc::channel(CHUNKS_QUEUED);
     let window_bytes = config.source.window_bytes;
     let window = Arc::new(Semaphore::new(window_bytes as usize));
-    let reader = tokio::spawn(capture::run(
-        wiring::source_settings(config),
-        wiring::tables_by_plan(config, &plans),
-        checkpoint.clone(),
-        Arc::clone(&window),
+    let (snapshot_orders, orders) = mpsc::channel(ORDERS_QUEUED);
+    let reader = capture::Parts {
+        settings: wiring::source_settings(config),
+        tables: wiring::tables_by_plan(config, &plans),
+        checkpoint: checkpoint.clone(),
+        schemas: recovered.schemas.clone(),
+        window: Arc::clone(&window),
         window_bytes,
         events,
-        capture_signal,
-        clock::wall,
-    ));
+        orders,
+        clock: clock::wall,
+    };
+    let reader = tokio::spawn(capture::run(reader, capture_signal));
     let setups = wiring::route_setups(config, &plans);
     let seed = clock::wall().0.unsigned_abs() ^ u64::from(std::process::id());
     let settings = wiring::pipeline_settings(config, seed);
@@ -388,6 +393,7 @@ async fn stream(
         routes,
         window,
         capture,
+        snapshot_orders,
         capture_stop,
         signal,
         shutdown_grace_ms: config.operator.shutdown_grace_ms,

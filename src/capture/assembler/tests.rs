@@ -6,7 +6,7 @@ use super::*;
 use crate::capture::replay::replay;
 use crate::capture::settings::{RoutedTable, TableRoute};
 use crate::core::change::RouteId;
-use crate::core::position::{Checkpoint, Inside};
+use crate::core::position::{Checkpoint, GtidSet, Inside};
 use crate::core::schema::TableName;
 use crate::core::value::{Date, DateTime, Value};
 
@@ -74,6 +74,8 @@ fn lines(items: &[StreamItem]) -> Vec<String> {
     let number = |id: &TransactionId| match id {
         TransactionId::Gtid(gtid) => gtid.number.to_string(),
         TransactionId::File(_) => "f".to_owned(),
+        TransactionId::MariaDb(gtid) => gtid.sequence.to_string(),
+        TransactionId::Snapshot(row) => row.key.to_string(),
     };
     let line = |item: &StreamItem| match item {
         StreamItem::Row(change) => {
@@ -101,10 +103,14 @@ fn lines(items: &[StreamItem]) -> Vec<String> {
             )
         }
         StreamItem::Advance(advance) => {
-            let text = advance.gtids.to_string();
+            let text = match &advance.gtids {
+                Gtids::MySql(set) => set.to_string(),
+                Gtids::None | Gtids::MariaDb(_) => String::new(),
+            };
             let (_, numbers) = text.split_once(':').unwrap_or_default();
             format!("advance {numbers}")
         }
+        StreamItem::ChunkEnd(end) => format!("chunk of table {} ends", end.table),
     };
     items.iter().map(line).collect()
 }

@@ -309,6 +309,8 @@ impl Pipeline {
         let commit = Commit {
             entries,
             checkpoint: self.ledger.take_checkpoint(),
+            snapshot: None,
+            schemas: Vec::new(),
             api_calls: std::mem::take(&mut self.api_calls),
             at: now.wall,
         };

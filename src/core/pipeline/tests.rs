@@ -10,7 +10,7 @@ use crate::core::mapping::tests::simple_plan;
 use crate::core::outcome::{
     Disposition, ErrorClass, RecordError, RecordResult, Rejection, RequestFailure,
 };
-use crate::core::position::{Advance, FilePosition, Gtid, GtidSet, Position, TransactionId};
+use crate::core::position::{Advance, FilePosition, Gtid, GtidSet, Gtids, Position, TransactionId};
 use crate::core::schema::TableName;
 use crate::core::value::Value;
 
@@ -224,7 +224,10 @@ impl World {
                     file: "binlog.000001".into(),
                     offset: number * 10,
                 };
-                stream.push(StreamItem::Advance(Advance { gtids, end }));
+                stream.push(StreamItem::Advance(Advance {
+                    gtids: Gtids::MySql(gtids),
+                    end,
+                }));
             }
         }
         let setup = |name: &str| RouteSetup {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::change::RouteId;
-use crate::core::position::{FilePosition, Gtid, GtidSet, TransactionId};
+use crate::core::position::{FilePosition, Gtid, GtidSet, Gtids, Position, TransactionId};
 
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
@@ -43,7 +43,7 @@ fn end_of(transaction: u64) -> Advance {
     let mut gtids = GtidSet::default();
     gtids.insert(&gtid(transaction));
     Advance {
-        gtids,
+        gtids: Gtids::MySql(gtids),
         end: FilePosition {
             file: "binlog.000001".into(),
             offset: transaction * 100,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::change::RouteId;
 use crate::core::entry::StoredChangeId;
-use crate::core::position::{Checkpoint, Position, TransactionId};
+use crate::core::position::{Checkpoint, TransactionId};
 use crate::core::schema::TableName;
 
 /// Pruning walks over everything, so it waits until there is this much more than after the last.
@@ -203,12 +203,7 @@ fn coverage(checkpoint: Option<&Checkpoint>, transaction: &TransactionId, table:
             None => Coverage::Nothing,
         };
     }
-    let behind = match (&checkpoint.position, transaction) {
-        (Position::Gtid(set), TransactionId::Gtid(gtid)) => set.contains(gtid),
-        (Position::File(end), TransactionId::File(start)) => start.is_before(end),
-        _ => false,
-    };
-    if behind {
+    if checkpoint.position.covers(transaction) {
         Coverage::All
     } else {
         Coverage::Nothing

@@ -10,6 +10,8 @@ use super::header::{Header, NextNumbers, VERSION};
 use crate::core::change::RouteId;
 use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, Totals};
 use crate::core::position::Checkpoint;
+use crate::core::schema::TableSchema;
+use crate::core::snapshot::Snapshot;
 use crate::core::time::Micros;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -25,6 +27,8 @@ pub(super) struct JournalState {
     pub last_at: Micros,
     pub next: NextNumbers,
     pub checkpoint: Option<Checkpoint>,
+    pub snapshot: Option<Snapshot>,
+    schemas: Vec<TableSchema>,
     /// Names by [`RouteId`]: those of the config first, then those only the journal knows.
     pub routes: Vec<String>,
     totals: Vec<Totals>,
@@ -57,6 +61,8 @@ impl JournalState {
                 batch: 1,
             },
             checkpoint: None,
+            snapshot: None,
+            schemas: Vec::new(),
             routes: routes.to_vec(),
             totals: vec![Totals::default(); routes.len()],
             ahead: SettledAhead::default(),
@@ -75,6 +81,8 @@ impl JournalState {
         state.last_at = header.last_at;
         state.next = header.next;
         state.checkpoint = header.checkpoint;
+        state.snapshot = header.snapshot.into_iter().next_back();
+        state.schemas = header.schemas;
         for (route, totals) in header.totals {
             let route = state.route_id(&route);
             state.totals[usize::from(route.0)] = totals;
@@ -121,8 +129,8 @@ impl JournalState {
                 .map(|(hour, calls)| (*hour, *calls))
                 .collect(),
             jobs: Vec::new(),
-            snapshot: Vec::new(),
-            schemas: Vec::new(),
+            snapshot: self.snapshot.clone().into_iter().collect(),
+            schemas: self.schemas.clone(),
         }
     }
 
@@ -150,6 +158,13 @@ impl JournalState {
         let moved = commit.checkpoint.is_some();
         if moved {
             self.checkpoint.clone_from(&commit.checkpoint);
+        }
+        if commit.snapshot.is_some() {
+            self.snapshot.clone_from(&commit.snapshot);
+        }
+        for schema in &commit.schemas {
+            self.schemas.retain(|known| known.name != schema.name);
+            self.schemas.push(schema.clone());
         }
         for span in spans {
             self.next.parked = self.next.parked.max(span.first + u64::from(span.count));
@@ -240,6 +255,8 @@ impl JournalState {
         self.ahead.prune(self.checkpoint.as_ref());
         Recovered {
             checkpoint: self.checkpoint.clone(),
+            snapshot: self.snapshot.clone(),
+            schemas: self.schemas.clone(),
             totals: self.named_totals(),
             settled_ahead: self.ahead.ids(&self.routes),
             parked: self.spans(),

@@ -112,6 +112,14 @@ impl Encoder {
             // Its parts are texts and numbers, and a vector takes them all.
             let _ = serde_json::to_writer(&mut *out, checkpoint);
         }
+        if let Some(snapshot) = &commit.snapshot {
+            push_name(out, "snapshot");
+            let _ = serde_json::to_writer(&mut *out, snapshot);
+        }
+        if !commit.schemas.is_empty() {
+            push_name(out, "schemas");
+            let _ = serde_json::to_writer(&mut *out, &commit.schemas);
+        }
     }
 
     /// Appends an entry's line, and its personal line behind it.

@@ -10,6 +10,8 @@ use super::ahead::AheadRows;
 use super::chain::{Chain, seal, split_seal};
 use crate::core::entry::{ParkedSpan, Totals};
 use crate::core::position::Checkpoint;
+use crate::core::schema::TableSchema;
+use crate::core::snapshot::Snapshot;
 use crate::core::time::Micros;
 use crate::state::error::Error;
 
@@ -44,13 +46,15 @@ pub(super) struct Header {
     pub parked_settled: Vec<(u64, u64)>,
     /// Hours since 1970 with the calls in them.
     pub api_calls: Vec<(i64, u64)>,
-    /// Bulk jobs, snapshot progress and table schemas; empty in version 1.
+    /// Bulk jobs; empty in version 1.
     #[serde(default)]
     pub jobs: Vec<Box<RawValue>>,
+    /// The last snapshot, running or not; nothing when there was none.
     #[serde(default)]
-    pub snapshot: Vec<Box<RawValue>>,
+    pub snapshot: Vec<Snapshot>,
+    /// What routed tables looked like when they were last read.
     #[serde(default)]
-    pub schemas: Vec<Box<RawValue>>,
+    pub schemas: Vec<TableSchema>,
 }
 
 /// The numbers that are given out next.

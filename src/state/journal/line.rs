@@ -12,7 +12,8 @@ use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
 use crate::core::entry::{Attempt, Commit, Entry, Image, ServiceEvent, SkipRule, Subject};
 use crate::core::outcome::{ErrorClass, RecordError};
 use crate::core::position::{Checkpoint, TransactionId};
-use crate::core::schema::TableName;
+use crate::core::schema::{TableName, TableSchema};
+use crate::core::snapshot::Snapshot;
 use crate::core::time::Micros;
 
 /// A text, borrowed where it can be. (serde borrows a bare `Cow`, but not one in an `Option`.)
@@ -135,6 +136,10 @@ pub(in crate::state) struct CommitLine {
     pub calls: u64,
     #[serde(default)]
     pub checkpoint: Option<Checkpoint>,
+    #[serde(default)]
+    pub snapshot: Option<Snapshot>,
+    #[serde(default)]
+    pub schemas: Vec<TableSchema>,
 }
 
 impl CommitLine {
@@ -142,6 +147,8 @@ impl CommitLine {
         Commit {
             entries,
             checkpoint: self.checkpoint,
+            snapshot: self.snapshot,
+            schemas: self.schemas,
             api_calls: self.calls,
             at: Micros(self.at),
         }

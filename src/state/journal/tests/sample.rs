@@ -167,5 +167,6 @@ pub fn commit(entries: Vec<Entry>, at: i64) -> Commit {
         checkpoint: None,
         api_calls: 1,
         at: Micros(NOON + at),
+        ..Commit::default()
     }
 }

@@ -3,12 +3,16 @@
 //! A [`Checkpoint`] says which changes are behind us, and only that. It never orders GTIDs of
 //! different sources, because the server does not either.
 
+mod mariadb;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use mariadb::{MariaDbGtid, MariaDbPosition};
 
 use super::change::ChangeId;
 
@@ -41,24 +45,46 @@ pub struct FilePosition {
 }
 
 /// What names a transaction: its GTID, or where it starts in the binlog of a server without GTIDs.
+/// A row of a snapshot belongs to no transaction and is named by its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TransactionId {
     Gtid(Gtid),
+    MariaDb(MariaDbGtid),
     File(FilePosition),
+    Snapshot(SnapshotRow),
+}
+
+/// A row as a snapshot found it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SnapshotRow {
+    /// The snapshot's number.
+    pub snapshot: u64,
+    /// The primary key's values as text, joined by commas.
+    pub key: Arc<str>,
 }
 
 /// Where to go on reading: everything in it is behind us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Position {
     Gtid(GtidSet),
+    MariaDb(MariaDbPosition),
     File(FilePosition),
+}
+
+/// The GTIDs of transactions that were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Gtids {
+    /// Of a server without GTIDs.
+    #[default]
+    None,
+    MySql(GtidSet),
+    MariaDb(MariaDbPosition),
 }
 
 /// Progress of the stream by one transaction, or by several without routed rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advance {
-    /// Empty on a server without GTIDs.
-    pub gtids: GtidSet,
+    pub gtids: Gtids,
     /// Just behind the transaction's last event.
     pub end: FilePosition,
 }
@@ -107,12 +133,40 @@ impl Checkpoint {
                 .get(&id.table.to_string())
                 .is_some_and(|rows| id.row < *rows);
         }
-        match (&self.position, transaction) {
+        self.position.covers(transaction)
+    }
+
+    /// Moves on by what the stream has passed.
+    pub fn advance(&mut self, advance: Advance) {
+        self.position.advance(&advance);
+        self.end = advance.end;
+        self.inside = None;
+    }
+}
+
+impl Position {
+    /// Whether all of this transaction is behind us. A snapshot's rows never are: its own progress
+    /// says how far it is.
+    #[must_use]
+    pub fn covers(&self, transaction: &TransactionId) -> bool {
+        match (self, transaction) {
             (Position::Gtid(set), TransactionId::Gtid(gtid)) => set.contains(gtid),
+            (Position::MariaDb(position), TransactionId::MariaDb(gtid)) => position.contains(gtid),
             // File names carry a rising number of fixed width, so they compare as text; the width
             // grows past 999999, where the longer name is the later one.
             (Position::File(end), TransactionId::File(start)) => start.is_before(end),
             _ => false,
+        }
+    }
+
+    /// Moves on by what the stream has passed.
+    pub fn advance(&mut self, advance: &Advance) {
+        match (self, &advance.gtids) {
+            (Position::Gtid(set), Gtids::MySql(gtids)) => set.extend(gtids),
+            (Position::MariaDb(position), Gtids::MariaDb(gtids)) => position.extend(gtids),
+            (Position::File(position), _) => position.clone_from(&advance.end),
+            // Capture refuses a stream whose kind is not that of the position it goes on at.
+            (Position::Gtid(_) | Position::MariaDb(_), _) => {}
         }
     }
 }
@@ -122,6 +176,27 @@ impl FilePosition {
     #[must_use]
     pub fn is_before(&self, other: &FilePosition) -> bool {
         (self.file.len(), &self.file, self.offset) < (other.file.len(), &other.file, other.offset)
+    }
+}
+
+impl Gtids {
+    /// Adds a transaction's GTID, if it has one.
+    pub fn insert(&mut self, transaction: &TransactionId) {
+        match (&mut *self, transaction) {
+            (Gtids::MySql(set), TransactionId::Gtid(gtid)) => set.insert(gtid),
+            (Gtids::MariaDb(position), TransactionId::MariaDb(gtid)) => position.insert(*gtid),
+            (_, TransactionId::Gtid(gtid)) => {
+                let mut set = GtidSet::default();
+                set.insert(gtid);
+                *self = Gtids::MySql(set);
+            }
+            (_, TransactionId::MariaDb(gtid)) => {
+                let mut position = MariaDbPosition::default();
+                position.insert(*gtid);
+                *self = Gtids::MariaDb(position);
+            }
+            (_, TransactionId::File(_) | TransactionId::Snapshot(_)) => {}
+        }
     }
 }
 
@@ -250,7 +325,9 @@ impl fmt::Display for TransactionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TransactionId::Gtid(gtid) => gtid.fmt(f),
+            TransactionId::MariaDb(gtid) => gtid.fmt(f),
             TransactionId::File(position) => write!(f, "file:{position}"),
+            TransactionId::Snapshot(row) => write!(f, "snapshot:{}:{}", row.snapshot, row.key),
         }
     }
 }
@@ -259,6 +336,7 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Position::Gtid(set) => set.fmt(f),
+            Position::MariaDb(position) => write!(f, "mariadb:{position}"),
             Position::File(position) => write!(f, "file:{position}"),
         }
     }
@@ -371,9 +449,25 @@ impl FromStr for TransactionId {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        match text.strip_prefix("file:") {
-            Some(position) => Ok(TransactionId::File(position.parse()?)),
-            None => Ok(TransactionId::Gtid(text.parse()?)),
+        if let Some(position) = text.strip_prefix("file:") {
+            return Ok(TransactionId::File(position.parse()?));
+        }
+        if let Some(row) = text.strip_prefix("snapshot:") {
+            let error = || ParseError {
+                what: "a snapshot's row",
+                text: text.to_owned(),
+            };
+            let (snapshot, key) = row.split_once(':').ok_or_else(error)?;
+            return Ok(TransactionId::Snapshot(SnapshotRow {
+                snapshot: snapshot.parse().map_err(|_| error())?,
+                key: key.into(),
+            }));
+        }
+        // MySQL's have a colon before the number, MariaDB's none at all.
+        if text.contains(':') {
+            Ok(TransactionId::Gtid(text.parse()?))
+        } else {
+            Ok(TransactionId::MariaDb(text.parse()?))
         }
     }
 }
@@ -382,8 +476,11 @@ impl FromStr for Position {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        match text.strip_prefix("file:") {
-            Some(position) => Ok(Position::File(position.parse()?)),
+        if let Some(position) = text.strip_prefix("file:") {
+            return Ok(Position::File(position.parse()?));
+        }
+        match text.strip_prefix("mariadb:") {
+            Some(position) => Ok(Position::MariaDb(position.parse()?)),
             None => Ok(Position::Gtid(text.parse()?)),
         }
     }

@@ -1,0 +1,134 @@
+//! Snapshots: existing rows, read in primary-key chunks beside the stream.
+//!
+//! A chunk enters the stream at the place where the stream has passed what the chunk has seen, and
+//! is finished when all of its rows are settled or parked. A restart goes on behind the last
+//! finished chunk: its rows are read again, and those that were settled are not counted again,
+//! because a snapshot's row is named by snapshot and primary key.
+
+use serde::{Deserialize, Serialize};
+
+use super::schema::TableName;
+use super::time::Micros;
+
+/// One snapshot, with its progress; at most one runs at a time. Durable with each finished chunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// From 1, never used twice in a state folder.
+    pub number: u64,
+    pub reason: SnapshotReason,
+    pub started_at: Micros,
+    /// When it reached its end, whichever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Micros>,
+    pub state: SnapshotState,
+    /// One after the other, in this order.
+    pub tables: Vec<TableSnapshot>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotReason {
+    /// `leadstream snapshot start`.
+    Requested,
+    /// `source.start = "snapshot"`.
+    FirstStart,
+    /// `source.on_history_lost = "snapshot"`.
+    HistoryLost,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum SnapshotState {
+    Running,
+    Finished,
+    Cancelled,
+    /// Only a person can help; the texts are free of values.
+    Failed {
+        page: String,
+        text: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSnapshot {
+    pub table: TableName,
+    /// Names of the routes that its rows go to.
+    pub routes: Vec<String>,
+    /// SQL, as it stands behind WHERE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// Behind the last row of the last finished chunk; `None` before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<KeyBound>,
+    pub chunks: u64,
+    /// Rows that were handed to the routes in finished chunks.
+    pub rows: u64,
+    /// Rows of finished chunks that the stream had changed meanwhile: they came by the stream.
+    pub overtaken: u64,
+    /// By the server's statistics, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_rows: Option<u64>,
+    pub finished: bool,
+}
+
+/// A place between two rows of a table: behind the row with these primary-key values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyBound(pub Vec<KeyPart>);
+
+/// A primary-key column's value, in the form in which it is given back to the server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPart {
+    Int(i64),
+    UInt(u64),
+    /// Character types; also decimals and temporal types, as the server prints them.
+    Text(String),
+    /// Binary types, in hex.
+    Bytes(String),
+}
+
+/// Stands behind the last row of a chunk in the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkEnd {
+    pub snapshot: u64,
+    /// Index in [`Snapshot::tables`].
+    pub table: usize,
+    /// Behind the chunk's last row; `None` when the table holds no further row.
+    pub after: Option<KeyBound>,
+    pub rows: u64,
+    pub overtaken: u64,
+    /// The table's last chunk.
+    pub last: bool,
+}
+
+impl Snapshot {
+    /// The table that is being read.
+    #[must_use]
+    pub fn current(&self) -> Option<(usize, &TableSnapshot)> {
+        if self.state != SnapshotState::Running {
+            return None;
+        }
+        self.tables
+            .iter()
+            .enumerate()
+            .find(|(_, table)| !table.finished)
+    }
+
+    /// Enters a finished chunk; ends the snapshot with its last table.
+    pub fn finish_chunk(&mut self, end: &ChunkEnd, now: Micros) {
+        let Some(table) = self.tables.get_mut(end.table) else {
+            return;
+        };
+        table.chunks += 1;
+        table.rows += end.rows;
+        table.overtaken += end.overtaken;
+        if end.after.is_some() {
+            table.after.clone_from(&end.after);
+        }
+        table.finished |= end.last;
+        if self.state == SnapshotState::Running && self.tables.iter().all(|table| table.finished) {
+            self.state = SnapshotState::Finished;
+            self.ended_at = Some(now);
+        }
+    }
+}
