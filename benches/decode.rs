@@ -19,6 +19,7 @@ const ROWS: u64 = 400;
 
 fn table(columns: &[&str]) -> RoutedTable {
     let route = TableRoute {
+        name: "leads".to_owned(),
         route: RouteId(0),
         insert: true,
         update: false,

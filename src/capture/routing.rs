@@ -156,6 +156,7 @@ mod tests {
     fn route(id: u16, insert: bool, columns: &[&str]) -> TableRoute {
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
         TableRoute {
+            name: format!("route{id}"),
             route: RouteId(id),
             insert,
             update: false,

@@ -59,6 +59,8 @@ pub struct RoutedTable {
 #[derive(Clone, Debug)]
 pub struct TableRoute {
     pub route: RouteId,
+    /// As in the config.
+    pub name: String,
     pub insert: bool,
     pub update: bool,
     pub delete: bool,

@@ -152,6 +152,7 @@ fn routed_tables(
     let mut tables: Vec<RoutedTable> = Vec::new();
     for (index, route) in config.routes.iter().enumerate() {
         let table_route = TableRoute {
+            name: route.name.clone(),
             route: route_id(index),
             insert: route.operations.insert,
             update: route.operations.update,

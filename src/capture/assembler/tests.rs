@@ -19,6 +19,7 @@ const UNNAMED: &[u8] = include_bytes!("../../../tests/fixtures/unnamed.binlog");
 
 fn route(id: u16, operations: &str, columns: &[&str]) -> TableRoute {
     TableRoute {
+        name: format!("route{id}"),
         route: RouteId(id),
         insert: operations.contains('i'),
         update: operations.contains('u'),
