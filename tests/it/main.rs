@@ -14,4 +14,5 @@ mod harness;
 mod outage;
 mod rehearsal;
 mod startup;
+mod statements;
 mod tidy;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use leadstream::core::position::Position;
 use leadstream::rehearsal::leads::{Form, Lead, People};
 use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
 use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
@@ -42,7 +43,13 @@ pub struct World {
     service: Option<ServiceProcess>,
     runtime: tokio::runtime::Runtime,
     inserted: u64,
+    /// What was committed, for the oracle: key, last name and e-mail of each row.
+    committed: &'static str,
 }
+
+/// Of tables whose rows stay as they were inserted.
+const ROWS_OF_LEADS: &str =
+    "SELECT CONCAT_WS('\u{1f}', id, IFNULL(last_name, ''), email) FROM crm.leads";
 
 impl World {
     /// A world with the demo's table and org; leadstream is not started.
@@ -66,6 +73,7 @@ impl World {
             service: None,
             runtime: tokio::runtime::Runtime::new().unwrap(),
             inserted: 0,
+            committed: ROWS_OF_LEADS,
         };
         write_config(world.folder.path()).unwrap();
         world.with_form(async |_| Ok(()));
@@ -77,6 +85,12 @@ impl World {
         let name = format!("LEADSTREAM_{}", key.to_uppercase().replace('.', "__"));
         self.settings.retain(|(known, _)| *known != name);
         self.settings.push((name, value.to_owned()));
+    }
+
+    /// Tells the oracle where committed rows are noted, when the table itself does not show them:
+    /// key, last name and e-mail, joined by U+001F.
+    pub fn count_by(&mut self, committed: &'static str) {
+        self.committed = committed;
     }
 
     /// Takes one of the world's own variables away.
@@ -249,6 +263,18 @@ impl World {
                     .routes
                     .iter()
                     .all(|r| r.in_flight == 0 && r.totals.parked == 0)
+        })
+    }
+
+    /// Waits until everything that the server has executed is read and has its outcome.
+    #[track_caller]
+    pub fn wait_caught_up(&mut self) -> Status {
+        let sql = "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')";
+        let texts = self.with_form(async |form| form.texts(sql).await);
+        let executed: Position = texts[0].parse().expect("a GTID set");
+        self.wait_for_status("everything to be read", move |status| {
+            let read = status.checkpoint.as_ref().map(|at| &at.position);
+            read == Some(&executed) && status.routes.iter().all(|route| route.in_flight == 0)
         })
     }
 
