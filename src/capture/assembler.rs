@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mysql_async::BrokenEvent;
 use mysql_async::binlog::EventFlags;
 use mysql_async::binlog::events::{
     Event, GtidEvent, QueryEvent, RotateEvent, TransactionPayloadEvent,
@@ -80,6 +81,45 @@ impl Assembler {
 
     pub(super) fn at(&self) -> &FilePosition {
         &self.envelope.at
+    }
+
+    /// Whether events of a compressed transaction are still to come.
+    pub(super) fn is_in_payload(&self) -> bool {
+        self.envelope.is_in_payload()
+    }
+
+    pub(super) fn payload_broken(&self, reason: String) -> Error {
+        Error::Payload {
+            position: self.envelope.at.clone(),
+            reason,
+        }
+    }
+
+    /// Why the driver could not split the stream here.
+    pub(super) fn unreadable(&self, error: std::io::Error) -> Error {
+        let position = self.envelope.at.clone();
+        if error.kind() == std::io::ErrorKind::FileTooLarge {
+            return Error::PayloadSize {
+                position,
+                bytes: mysql_async::EVENT_BYTES_MAX,
+            };
+        }
+        let broken = error
+            .get_ref()
+            .and_then(|cause| cause.downcast_ref::<BrokenEvent>());
+        match broken {
+            Some(broken) if broken.event_type != kind::TRANSACTION_PAYLOAD => Error::Event {
+                event: broken.event_type,
+                position,
+                reason: broken.reason.clone(),
+            },
+            Some(broken) => self.payload_broken(broken.reason.clone()),
+            // All of a compressed transaction is in memory: the network has no part in this.
+            None if self.is_in_payload() => self.payload_broken(error.to_string()),
+            None => Error::StreamBroken {
+                source: Box::new(error),
+            },
+        }
     }
 
     /// Whether anything but merged advances waits to be handed on.
@@ -312,7 +352,7 @@ impl Assembler {
             0 => payload.payload_size(),
             bytes => bytes,
         };
-        self.envelope.expect_payload(bytes)?;
+        self.envelope.expect_payload(bytes);
         if let Some(open) = &mut self.open {
             open.begun = true;
         }

@@ -124,9 +124,12 @@ pub enum Error {
         table: TableName,
         position: FilePosition,
     },
-    #[error("the compressed transaction at {position} cannot be unpacked")]
-    Payload { position: FilePosition },
-    #[error("the compressed transaction at {position} unpacks to {bytes} bytes, too many")]
+    #[error("the compressed transaction at {position} cannot be unpacked: {reason}")]
+    Payload {
+        position: FilePosition,
+        reason: String,
+    },
+    #[error("an event of the compressed transaction at {position} is larger than {bytes} bytes")]
     PayloadSize { position: FilePosition, bytes: u64 },
     #[error("event type {event} at {position} cannot be decoded: {reason}")]
     Event {

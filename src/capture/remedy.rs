@@ -120,7 +120,7 @@ impl Error {
                 format!("read from another replica if this one's file is damaged; else {SKIP}")
             }
             Error::PayloadSize { .. } => {
-                format!("write smaller transactions or SET PERSIST binlog_transaction_compression = OFF; {SKIP}")
+                format!("read from another replica if this one's file is damaged; else write the row in smaller parts; {SKIP}")
             }
             Error::Event { .. } => format!("update leadstream; if that does not help, {SKIP}"),
             Error::Value { table, column, .. } => format!(

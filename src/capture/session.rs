@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, Sid};
+use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, IoError, Sid};
 use mysql_common::packets::Tag;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Sleep, sleep, timeout};
@@ -294,6 +294,9 @@ impl Session {
         };
         match read {
             Some(Ok(event)) => Next::Event(event),
+            Some(Err(mysql_async::Error::Io(IoError::Io(error)))) => {
+                Next::Failed(self.assembler.unreadable(error))
+            }
             Some(Err(error)) => Next::Failed(stream_error(settings, self.context.server_id, error)),
             None => Next::Failed(Error::Disconnected),
         }
