@@ -124,6 +124,14 @@ pub enum Error {
         table: TableName,
         position: FilePosition,
     },
+    #[error(
+        "undecided xa transactions hold more than {bytes} bytes; the last was of {table} at {position}"
+    )]
+    XaTooLarge {
+        table: TableName,
+        position: FilePosition,
+        bytes: u32,
+    },
     #[error("the compressed transaction at {position} cannot be unpacked: {reason}")]
     Payload {
         position: FilePosition,
@@ -218,6 +226,7 @@ impl Error {
             Error::NamesMissing { .. } => "LS1050",
             Error::TransactionBroken { .. } => "LS1051",
             Error::ImageIncomplete { .. } => "LS1052",
+            Error::XaTooLarge { .. } => "LS1056",
             Error::RetentionShort { .. } => "LS1060",
             Error::GtidModeOff { .. } => "LS1061",
             Error::ChecksumOff { .. } => "LS1062",
@@ -265,6 +274,7 @@ impl Error {
             | Error::PartialUpdate { .. }
             | Error::StatementLogged { .. }
             | Error::XaRows { .. }
+            | Error::XaTooLarge { .. }
             | Error::Payload { .. }
             | Error::PayloadSize { .. }
             | Error::Event { .. }
