@@ -7,9 +7,6 @@ use mysql_async::binlog::events::Event;
 use super::error::Error;
 use crate::core::position::FilePosition;
 
-/// A compressed transaction is unpacked in one piece by the driver; more than this is refused.
-const PAYLOAD_BYTES_MAX: u64 = 1 << 30;
-
 /// Event types by their number on the wire (`binlog_event.h`).
 pub(super) mod kind {
     pub(in crate::capture) const STOP: u8 = 3;
@@ -64,20 +61,19 @@ impl Envelope {
         Ok(())
     }
 
-    /// The events of a compressed transaction of that size follow.
-    pub(super) fn expect_payload(&mut self, bytes: u64) -> Result<(), Error> {
-        if bytes > PAYLOAD_BYTES_MAX {
-            return Err(Error::PayloadSize {
-                position: self.at.clone(),
-                bytes,
-            });
-        }
+    /// The events of a compressed transaction of that size follow. The size itself needs no bound:
+    /// they are unpacked one by one.
+    pub(super) fn expect_payload(&mut self, bytes: u64) {
         self.payload_left = bytes;
-        Ok(())
+    }
+
+    /// Whether events of a compressed transaction are still to come.
+    pub(super) fn is_in_payload(&self) -> bool {
+        self.payload_left > 0
     }
 
     /// Whether this event came out of a compressed transaction. What must follow one is its
-    /// events, all of them: an undecodable payload yields none, without an error of the driver's.
+    /// events, all of them.
     fn enter_payload(&mut self, event: &Event) -> Result<bool, Error> {
         if self.payload_left == 0 {
             return Ok(false);
@@ -104,6 +100,7 @@ impl Envelope {
             _ => {
                 return Err(Error::Payload {
                     position: self.at.clone(),
+                    reason: "its events are not all there".to_owned(),
                 });
             }
         }

@@ -124,9 +124,20 @@ pub enum Error {
         table: TableName,
         position: FilePosition,
     },
-    #[error("the compressed transaction at {position} cannot be unpacked")]
-    Payload { position: FilePosition },
-    #[error("the compressed transaction at {position} unpacks to {bytes} bytes, too many")]
+    #[error(
+        "undecided xa transactions hold more than {bytes} bytes; the last was of {table} at {position}"
+    )]
+    XaTooLarge {
+        table: TableName,
+        position: FilePosition,
+        bytes: u32,
+    },
+    #[error("the compressed transaction at {position} cannot be unpacked: {reason}")]
+    Payload {
+        position: FilePosition,
+        reason: String,
+    },
+    #[error("an event of the compressed transaction at {position} is larger than {bytes} bytes")]
     PayloadSize { position: FilePosition, bytes: u64 },
     #[error("event type {event} at {position} cannot be decoded: {reason}")]
     Event {
@@ -215,6 +226,7 @@ impl Error {
             Error::NamesMissing { .. } => "LS1050",
             Error::TransactionBroken { .. } => "LS1051",
             Error::ImageIncomplete { .. } => "LS1052",
+            Error::XaTooLarge { .. } => "LS1056",
             Error::RetentionShort { .. } => "LS1060",
             Error::GtidModeOff { .. } => "LS1061",
             Error::ChecksumOff { .. } => "LS1062",
@@ -262,6 +274,7 @@ impl Error {
             | Error::PartialUpdate { .. }
             | Error::StatementLogged { .. }
             | Error::XaRows { .. }
+            | Error::XaTooLarge { .. }
             | Error::Payload { .. }
             | Error::PayloadSize { .. }
             | Error::Event { .. }

@@ -30,6 +30,7 @@ mod statement;
 mod supervisor;
 mod table_map;
 mod temporal;
+mod xa;
 
 pub use error::{Error, Source};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};

@@ -114,13 +114,18 @@ impl Error {
                 "SET PERSIST binlog_format = ROW, and find the session that changed it; then {SKIP}"
             ),
             Error::XaRows { .. } => {
-                format!("XA transactions on routed tables are not supported yet; {SKIP}")
+                format!("XA transactions on routed tables are not supported on this server; {SKIP}")
             }
+            Error::XaTooLarge { bytes, .. } => format!(
+                "raise source.prepared_bytes (to {} or more) and start again; XA COMMIT or XA ROLLBACK \
+                 what XA RECOVER lists as prepared and was forgotten",
+                u64::from(*bytes) * 2
+            ),
             Error::Payload { .. } => {
                 format!("read from another replica if this one's file is damaged; else {SKIP}")
             }
             Error::PayloadSize { .. } => {
-                format!("write smaller transactions or SET PERSIST binlog_transaction_compression = OFF; {SKIP}")
+                format!("read from another replica if this one's file is damaged; else write the row in smaller parts; {SKIP}")
             }
             Error::Event { .. } => format!("update leadstream; if that does not help, {SKIP}"),
             Error::Value { table, column, .. } => format!(

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, Sid};
+use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, IoError, Sid};
 use mysql_common::packets::Tag;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Sleep, sleep, timeout};
@@ -25,6 +25,7 @@ use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
 use super::settings::{RoutedTable, SourceSettings};
+use super::xa::Undecided;
 use crate::core::change::Chunk;
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
 use crate::core::time::Micros;
@@ -107,7 +108,8 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
-    let assembler = Assembler::new(routing, progress, at, context.clock);
+    let mut assembler = Assembler::new(routing, progress, at, context.clock);
+    assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     Ok((stream, assembler, server.version))
 }
 
@@ -152,7 +154,7 @@ async fn request(
     progress: &Progress,
 ) -> Result<(BinlogStream, FilePosition), Error> {
     let request = BinlogStreamRequest::new(context.server_id);
-    let (request, at) = match &progress.position {
+    let (request, at) = match progress.held.as_ref().unwrap_or(&progress.position) {
         Position::Gtid(set) => (
             request.with_gtid().with_gtid_set(sids(set)?),
             progress.end.clone(),
@@ -294,6 +296,9 @@ impl Session {
         };
         match read {
             Some(Ok(event)) => Next::Event(event),
+            Some(Err(mysql_async::Error::Io(IoError::Io(error)))) => {
+                Next::Failed(self.assembler.unreadable(error))
+            }
             Some(Err(error)) => Next::Failed(stream_error(settings, self.context.server_id, error)),
             None => Next::Failed(Error::Disconnected),
         }

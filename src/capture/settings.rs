@@ -22,6 +22,8 @@ pub struct SourceSettings {
     pub backoff_cap_ms: u64,
     /// Where to begin without a checkpoint.
     pub start: Start,
+    /// What XA transactions that are prepared and undecided may hold together.
+    pub prepared_bytes: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

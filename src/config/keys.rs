@@ -175,6 +175,8 @@ const SCALAR: &str = "a text, a number, true or false";
 ///
 /// - `source.window_bytes`: `pace.max_in_flight` calls of `batch.max_bytes` each; keeps the whole
 ///   process under 64 MiB, and 8 MiB was no faster.
+/// - `source.prepared_bytes`: XA transactions are few and small where they are used as intended;
+///   together with the rest the process stays under 128 MiB.
 /// - `salesforce.request_timeout`: Salesforce ends a request itself after 10 minutes, but answers
 ///   nearly all within 2; giving up earlier than 120 s would turn slow answers into unknown ones.
 /// - `salesforce.api_version`: the one we are tested with; upserts of sObject Collections came with
@@ -202,6 +204,7 @@ pub const KEYS: &[Key] = &[
     key("source.heartbeat", Duration { min: 100, max: MINUTE }, Default("\"5s\""), "how often an idle server shows that it is alive; several missed ones mean a new connection"),
     key("source.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to MySQL may take"),
     key("source.window_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"4MiB\""), "captured rows held in memory before capture waits"),
+    key("source.prepared_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"16MiB\""), "rows of prepared XA transactions held in memory until they are committed; more stops capture"),
     key("salesforce", Table, Required, "the org that is written to"),
     key("salesforce.login_url", Text("https://host; http only for a loopback host"), Required, "where to log in: https://login.salesforce.com, https://test.salesforce.com or the org's own domain"),
     key("salesforce.api_version", Text("a version from 46.0 on, such as 67.0"), Default("\"67.0\""), "version of the REST API"),

@@ -68,6 +68,8 @@ pub struct Source {
     pub connect_timeout_ms: u64,
     /// Bytes of captured rows held in memory before capture waits.
     pub window_bytes: u32,
+    /// Bytes of prepared XA transactions held in memory until they are decided.
+    pub prepared_bytes: u32,
 }
 
 /// The org that is written to.

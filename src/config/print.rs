@@ -164,6 +164,7 @@ fn print_source(page: &mut Page, source: &Source) {
     page.number("source", "heartbeat", source.heartbeat_ms);
     page.number("source", "connect_timeout", source.connect_timeout_ms);
     page.number("source", "window_bytes", source.window_bytes.into());
+    page.number("source", "prepared_bytes", source.prepared_bytes.into());
 }
 
 fn print_salesforce(page: &mut Page, salesforce: &Salesforce) {

@@ -42,6 +42,7 @@ pub(super) fn check_source<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Opt
     let heartbeat_ms = reader.number(&table, "heartbeat");
     let connect_timeout_ms = reader.number(&table, "connect_timeout");
     let window_bytes = reader.number(&table, "window_bytes");
+    let prepared_bytes = reader.number(&table, "prepared_bytes");
     let MysqlUrl { user, host, port } = url?;
     Some(Source {
         host,
@@ -54,6 +55,7 @@ pub(super) fn check_source<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Opt
         heartbeat_ms: heartbeat_ms?,
         connect_timeout_ms: connect_timeout_ms?,
         window_bytes: window_bytes?,
+        prepared_bytes: prepared_bytes?,
     })
 }
 

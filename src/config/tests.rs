@@ -118,6 +118,7 @@ fn defaults_stand_where_nothing_is_given() {
     assert_eq!(config.source.heartbeat_ms, 5_000);
     assert_eq!(config.source.connect_timeout_ms, 10_000);
     assert_eq!(config.source.window_bytes, 4 << 20);
+    assert_eq!(config.source.prepared_bytes, 16 << 20);
     assert_eq!(config.salesforce.login_url, "https://login.salesforce.com");
     assert_eq!(config.salesforce.api_version, "67.0");
     assert_eq!(config.salesforce.request_timeout_ms, 150_000);

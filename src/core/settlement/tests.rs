@@ -123,3 +123,48 @@ proptest! {
         prop_assert_eq!(&ledger.checkpoint().position, &Position::Gtid(all));
     }
 }
+
+#[test]
+fn a_held_checkpoint_waits_and_then_is_where_the_stream_has_come_to() {
+    let place = |offset: u64| FilePosition {
+        file: "binlog.000001".into(),
+        offset,
+    };
+    let end = |offset: u64| Advance {
+        gtids: Gtids::None,
+        end: place(offset),
+    };
+    let row = |offset: u64, row: u64| {
+        let mut id = change(1, row);
+        id.transaction = Arc::new(Transaction {
+            id: TransactionId::File(place(offset)),
+            committed_at: Micros(0),
+        });
+        id
+    };
+    let mut checkpoint = start();
+    checkpoint.position = Position::File(place(4));
+    let mut ledger = Ledger::new(checkpoint);
+
+    let before = ledger.open(&row(4, 0), 1, true);
+    ledger.advance(end(100));
+    ledger.hold(Some(Position::File(place(100))));
+    ledger.advance(end(200));
+    let behind = ledger.open(&row(200, 0), 1, true);
+    ledger.settle(behind);
+    assert_eq!(ledger.checkpoint().end, place(4), "nothing is passed yet");
+    ledger.settle(before);
+    assert_eq!(ledger.checkpoint().position, Position::File(place(100)));
+    assert_eq!(ledger.checkpoint().inside, None, "rows behind do not show");
+    ledger.advance(end(300));
+
+    // Another one was prepared at 250; the first is decided.
+    ledger.hold(Some(Position::File(place(250))));
+    assert_eq!(ledger.checkpoint().position, Position::File(place(250)));
+    ledger.advance(end(400));
+    assert_eq!(ledger.checkpoint().end, place(250));
+    ledger.hold(None);
+    assert_eq!(ledger.checkpoint().position, Position::File(place(400)));
+    ledger.advance(end(500));
+    assert_eq!(ledger.checkpoint().end, place(500));
+}
