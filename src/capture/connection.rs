@@ -107,7 +107,11 @@ fn options(settings: &SourceSettings, address: Option<IpAddr>) -> Result<Opts, E
         .compression(compression)
         .connect_attribute("program_name", "leadstream")
         // The driver would ask for TLS on a socket and then not do it.
-        .ssl_opts(if is_socket { None } else { tls::options(&settings.tls) });
+        .ssl_opts(if is_socket {
+            None
+        } else {
+            tls::options(&settings.tls)
+        });
     Ok(builder.into())
 }
 

@@ -119,7 +119,7 @@ impl Observer<'_> {
         }
         self.conn = Some(conn);
         // Behind one name there may be two servers.
-        if heard.server_uuid.as_deref() != Some(answer.server.uuid()) {
+        if heard.server_uuid != answer.server.uuid() {
             return (Retention::Unknown, None, false);
         }
         let sight = Sight {
@@ -130,7 +130,7 @@ impl Observer<'_> {
         };
         let is_stuck = self.watchdog.look(&sight);
         let behind = match timeout(limit, self.behind(&heard, &answer.end)).await {
-            Ok(Ok(behind)) => Some(behind),
+            Ok(Ok(behind)) => behind,
             Ok(Err(_)) | Err(_) => {
                 self.conn = None;
                 None
@@ -151,16 +151,16 @@ impl Observer<'_> {
     }
 
     /// Bytes between the last event that came and the end of the binlog.
-    async fn behind(&mut self, heard: &Heard, end: &FilePosition) -> Result<u64, Error> {
-        let Some(reached) = heard.reached.as_ref().filter(|reached| reached.is_before(end)) else {
-            return Ok(0);
+    async fn behind(&mut self, heard: &Heard, end: &FilePosition) -> Result<Option<u64>, Error> {
+        let (Some(reached), Some(conn)) = (&heard.reached, &mut self.conn) else {
+            return Ok(None);
         };
-        if reached.file == end.file {
-            return Ok(end.offset - reached.offset);
+        if !reached.is_before(end) {
+            return Ok(Some(0));
         }
-        let Some(conn) = &mut self.conn else {
-            return Ok(0);
-        };
+        if reached.file == end.file {
+            return Ok(Some(end.offset - reached.offset));
+        }
         let mut bytes = end.offset;
         for (file, size) in files(conn, &self.context.settings).await? {
             let begin = FilePosition {
@@ -173,7 +173,7 @@ impl Observer<'_> {
                 bytes += size;
             }
         }
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 }
 
@@ -194,11 +194,13 @@ impl Answer {
     }
 }
 
-/// Whether the server has executed what was not read; `None` when positions have no names.
+/// Whether the server has executed what was not read.
 fn lacks(ours: &Position, executed: &GtidSet) -> Option<bool> {
     match ours {
         Position::Gtid(ours) => Some(!ours.contains_set(executed)),
-        Position::MariaDb(_) | Position::File(_) => None,
+        // Nothing is skipped: places tell all.
+        Position::File(_) => Some(true),
+        Position::MariaDb(_) => None,
     }
 }
 

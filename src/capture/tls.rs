@@ -27,10 +27,12 @@ pub(super) fn options(tls: &Tls) -> Option<SslOpts> {
             .with_disable_built_in_roots(true),
         None => options,
     };
-    let client = tls
-        .client
-        .as_ref()
-        .map(|client| ClientIdentity::new(client.cert_file.clone().into(), client.key_file.clone().into()));
+    let client = tls.client.as_ref().map(|client| {
+        ClientIdentity::new(
+            client.cert_file.clone().into(),
+            client.key_file.clone().into(),
+        )
+    });
     Some(options.with_client_identity(client))
 }
 

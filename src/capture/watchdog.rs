@@ -17,14 +17,16 @@ pub(super) struct Pulse(Mutex<Heard>);
 pub(super) struct Heard {
     /// Events so far, heartbeats apart.
     pub(super) beats: u64,
-    /// Where the last of them ends; `None` before the first of a connection.
+    /// Where the last of them ends; `None` before the first from this server.
     pub(super) reached: Option<FilePosition>,
     /// Whether `reached` is the end of an event, not where the server said that it would begin.
     pub(super) is_exact: bool,
     /// When the last event was written, by the server's clock: seconds since 1970.
     pub(super) written_at: Option<u32>,
-    /// Of the server that is read; empty while none is.
-    pub(super) server_uuid: Option<String>,
+    /// Of the server that is read, or was last.
+    pub(super) server_uuid: String,
+    /// The dump was asked for.
+    pub(super) streams: bool,
     /// The reader waits for room: what it does not read now is not held back by the server.
     pub(super) waits_for_room: bool,
 }
@@ -53,15 +55,19 @@ impl Pulse {
     /// A stream stands.
     pub(super) fn begin(&self, server_uuid: &str) {
         let mut heard = self.lock();
-        heard.server_uuid = Some(server_uuid.to_owned());
-        heard.reached = None;
-        heard.is_exact = false;
+        // Places in one server's binlog mean nothing in another's.
+        if heard.server_uuid != server_uuid {
+            server_uuid.clone_into(&mut heard.server_uuid);
+            heard.reached = None;
+            heard.is_exact = false;
+        }
+        heard.streams = true;
         heard.waits_for_room = false;
     }
 
     /// It stands no more.
     pub(super) fn end(&self) {
-        self.lock().server_uuid = None;
+        self.lock().streams = false;
     }
 
     pub(super) fn wait_for_room(&self, waits: bool) {
@@ -94,7 +100,8 @@ pub(super) struct Sight<'a> {
     /// Taken before `end` was asked for: what came in between only makes the reader look better.
     pub(super) heard: &'a Heard,
     pub(super) end: &'a FilePosition,
-    /// Whether the server has transactions that we lack, where that can be told by their names.
+    /// Whether the server has transactions that we lack; `None` when it cannot be told, because it
+    /// skips what we have.
     pub(super) lacks: Option<bool>,
 }
 
@@ -129,7 +136,7 @@ impl Watchdog {
         if has_moved && heard.is_exact {
             self.is_stalled = false;
         }
-        let streams = heard.server_uuid.is_some() && !heard.waits_for_room;
+        let streams = heard.streams && !heard.waits_for_room;
         if has_moved || !streams {
             self.behind_since_ms = None;
             return false;
@@ -151,11 +158,11 @@ impl Watchdog {
 
 fn is_behind(sight: &Sight<'_>) -> bool {
     let Some(reached) = &sight.heard.reached else {
-        return false;
+        // A stream begins with an event, however quiet the server is.
+        return true;
     };
     let lacks = match sight.lacks {
         Some(lacks) => lacks,
-        // By positions alone: what the server skips at the beginning of a stream is not missing.
         None => sight.heard.is_exact,
     };
     lacks && reached.is_before(sight.end)
@@ -177,7 +184,7 @@ mod tests {
             beats,
             reached: Some(at(offset)),
             is_exact: true,
-            server_uuid: Some("a".to_owned()),
+            streams: true,
             ..Heard::default()
         }
     }
@@ -216,7 +223,7 @@ mod tests {
         };
         assert_eq!(alarms(full, |n| 200 + n), none, "window full");
         let away = |_| Heard {
-            server_uuid: None,
+            streams: false,
             ..heard(5, 100)
         };
         assert_eq!(alarms(away, |n| 200 + n), none, "not connected");
@@ -225,6 +232,11 @@ mod tests {
             ..heard(5, 4)
         };
         assert_eq!(alarms(begun, |_| 200), none, "skipped at the beginning");
+        let nothing = |_| Heard {
+            reached: None,
+            ..heard(5, 4)
+        };
+        assert_eq!(alarms(nothing, |_| 200), [7, 14, 21, 28], "no beginning");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::mistake::REDACTED;
 use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
-    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, PayloadPolicy, Route,
-    Salesforce, Scalar, Source, Start, TlsMode,
+    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, PayloadPolicy,
+    Route, Salesforce, Scalar, Source, Start, TlsMode,
 };
 
 impl Config {

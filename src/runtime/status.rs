@@ -151,9 +151,9 @@ impl Status {
                 Some(format!("capture: {text}"))
             }
             // The stream may stand again; only an event proves that it works.
-            Stage::Running if self.source.stalled => Some(
-                "capture: the server's binlog grows, but no event comes (LS1034)".to_owned(),
-            ),
+            Stage::Running if self.source.stalled => {
+                Some("capture: the server's binlog grows, but no event comes (LS1034)".to_owned())
+            }
             Stage::Running => None,
         }
     }
