@@ -16,22 +16,23 @@
 #[allow(dead_code, reason = "shared with a bench that asks for more")]
 mod machine;
 
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use leadstream::capture::{self, CaptureEvent};
+use leadstream::capture::{self, CaptureEvent, Observation};
 use leadstream::config::{self, Config};
 use leadstream::core::change::StreamItem;
 use leadstream::rehearsal::{MysqlOptions, MysqlServer};
 use leadstream::runtime::{clock, shutdown, wiring};
 use mysql_async::binlog::EventType;
-use mysql_async::binlog::events::WriteRowsEvent;
+use mysql_async::binlog::events::{TableMapEvent, WriteRowsEvent};
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Opts};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 const ROWS: u64 = 1_000_000;
 /// Rows of one transaction.
@@ -170,15 +171,19 @@ async fn carry(url: &str, rows: u64) -> u64 {
 
 async fn decode_by_mysql_common(url: &str, rows: u64) -> u64 {
     let mut stream = stream(url, 72).await;
+    let mut maps = HashMap::new();
     let mut seen = 0;
     while seen < rows {
         let event = stream.next().await.unwrap().unwrap();
+        if event.header().event_type() == Ok(EventType::TABLE_MAP_EVENT) {
+            let map: TableMapEvent<'_> = event.read_event().unwrap();
+            maps.insert(map.table_id(), map.into_owned());
+        }
         if event.header().event_type() != Ok(EventType::WRITE_ROWS_EVENT) {
             continue;
         }
         let event: WriteRowsEvent<'_> = event.read_event().unwrap();
-        let map = stream.get_tme(event.table_id()).unwrap();
-        for row in event.rows(map) {
+        for row in event.rows(&maps[&event.table_id()]) {
             black_box(row.unwrap());
             seen += 1;
         }
@@ -194,6 +199,7 @@ async fn capture_all(config: &Config, rows: u64) -> u64 {
     let (events, mut captured) = mpsc::channel(64);
     let (_orders, orders) = mpsc::channel(1);
     let (_stop, stopped) = shutdown::channel();
+    let (observed, _observations) = watch::channel(Observation::default());
     let parts = capture::Parts {
         settings,
         tables: wiring::tables_by_config(config),
@@ -203,6 +209,7 @@ async fn capture_all(config: &Config, rows: u64) -> u64 {
         window_bytes: WINDOW_BYTES,
         events,
         orders,
+        observed,
         clock: clock::wall,
     };
     let reader = tokio::spawn(capture::run(parts, stopped));

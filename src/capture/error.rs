@@ -14,26 +14,22 @@ pub type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub enum Error {
     #[error("cannot resolve the host name {host:?}")]
     ResolveHost { host: String, source: Source },
-    #[error("cannot connect to {host}:{port}")]
-    Connect {
-        host: String,
-        port: u16,
-        source: Source,
-    },
-    #[error("no answer from {host}:{port} within {waited_ms} ms")]
-    ConnectTimeout {
-        host: String,
-        port: u16,
-        waited_ms: u64,
-    },
+    #[error("cannot connect to {place}")]
+    Connect { place: String, source: Source },
+    #[error("no answer from {place} within {waited_ms} ms")]
+    ConnectTimeout { place: String, waited_ms: u64 },
     #[error("mysql refused the login of user {user:?}")]
     AccessDenied { user: String, source: Source },
-    #[error("cannot encrypt the connection to {host}:{port}")]
-    Tls {
+    #[error("cannot encrypt the connection to {place}")]
+    Tls { place: String, source: Source },
+    #[error("the server's certificate is refused: {fault}")]
+    Certificate {
+        /// The name that was asked for.
         host: String,
-        port: u16,
-        source: Source,
+        fault: CertificateFault,
     },
+    #[error("the login of user {user:?} goes by {plugin}, which is not supported")]
+    AuthPlugin { user: String, plugin: String },
     #[error("user {user:?} lacks a privilege needed to {what}")]
     Privilege {
         user: String,
@@ -100,6 +96,8 @@ pub enum Error {
     Silent { waited_ms: u64 },
     #[error("the stream broke")]
     StreamBroken { source: Source },
+    #[error("the server's binlog grew, but no event has come for {waited_ms} ms")]
+    Stalled { waited_ms: u64 },
     #[error("reading the stream panicked ({times} times at this position)")]
     Panicked { message: String, times: u32 },
 
@@ -174,6 +172,23 @@ pub enum Error {
     ChecksumOff { found: String },
     #[error("the connection is encrypted, but the server's certificate is not verified")]
     TlsUnverified,
+    #[error("the connection to {place} is not encrypted")]
+    ClearText { place: String },
+}
+
+/// Why a server's certificate was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateFault {
+    #[error("it is not of an authority that is trusted")]
+    UnknownAuthority,
+    #[error("it does not name this host")]
+    OtherName,
+    #[error("it has expired")]
+    Expired,
+    #[error("it is not valid yet")]
+    NotYetValid,
+    #[error("{0}")]
+    Other(String),
 }
 
 fn at(position: &Option<FilePosition>) -> String {
@@ -193,6 +208,7 @@ impl Error {
             Error::ConnectTimeout { .. } => "LS1003",
             Error::AccessDenied { .. } => "LS1004",
             Error::Tls { .. } => "LS1005",
+            Error::AuthPlugin { .. } => "LS1006",
             Error::Privilege { .. } => "LS1007",
             Error::Query { .. } => "LS1008",
             Error::ServerVersion { .. } => "LS1009",
@@ -213,6 +229,8 @@ impl Error {
             Error::Silent { .. } => "LS1031",
             Error::StreamBroken { .. } => "LS1032",
             Error::Panicked { .. } => "LS1033",
+            Error::Stalled { .. } => "LS1034",
+            Error::Certificate { .. } => "LS1035",
             Error::Checksum { .. } => "LS1040",
             Error::UnknownEvent { .. } => "LS1041",
             Error::Incident { .. } => "LS1042",
@@ -231,6 +249,7 @@ impl Error {
             Error::GtidModeOff { .. } => "LS1061",
             Error::ChecksumOff { .. } => "LS1062",
             Error::TlsUnverified => "LS1063",
+            Error::ClearText { .. } => "LS1067",
         }
     }
 
@@ -244,6 +263,11 @@ impl Error {
             // A rotated password reaches the server and us at different moments.
             | Error::AccessDenied { .. }
             | Error::Tls { .. }
+            // A renewed certificate, and an account that is mended, are seen at the next try.
+            | Error::Certificate { .. }
+            | Error::AuthPlugin { .. }
+            | Error::Stalled { .. }
+            | Error::ClearText { .. }
             | Error::Privilege { .. }
             | Error::Query { .. }
             | Error::ServerIdTaken { .. }

@@ -15,6 +15,7 @@ mod decode;
 mod envelope;
 mod error;
 mod json;
+mod observer;
 mod pieces;
 mod preflight;
 mod progress;
@@ -30,14 +31,19 @@ mod statement;
 mod supervisor;
 mod table_map;
 mod temporal;
+mod tls;
+mod watchdog;
 mod xa;
 
 pub use error::{Error, Source};
+pub use observer::{Observation, Retention};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::replay;
 pub use session::resolve_start;
-pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
-pub use supervisor::{Parts, run};
+pub use settings::{
+    ClientCertificate, Compression, RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode,
+};
+pub use supervisor::{Parts, derived_server_id, run};
 
 use crate::core::change::Chunk;
 use crate::core::position::FilePosition;

@@ -1,6 +1,6 @@
 //! What to do about each [`Error`], with the SQL to run where there is some.
 
-use super::error::Error;
+use super::error::{CertificateFault, Error};
 
 /// Past what cannot be read there is no command yet; a fresh start is safe, because records that are
 /// sent again update the same leads.
@@ -19,20 +19,30 @@ impl Error {
             Error::ResolveHost { host, .. } => {
                 format!("check the host in source.url and the name service: {host:?} is not known")
             }
-            Error::Connect { host, port, .. } => format!(
-                "check that MySQL listens on {host}:{port} (bind_address) and that no firewall is in between"
+            Error::Connect { place, .. } if place.starts_with('/') => format!(
+                "check that MySQL runs, that its socket is {place} (SELECT @@socket), and that this \
+                 user may open it"
             ),
-            Error::ConnectTimeout { host, port, .. } => {
-                format!("check that packets to {host}:{port} are not dropped by a firewall")
+            Error::Connect { place, .. } => format!(
+                "check that MySQL listens on {place} (bind_address) and that no firewall is in between"
+            ),
+            Error::ConnectTimeout { place, .. } => {
+                format!("check that packets to {place} are not dropped by a firewall")
             }
             Error::AccessDenied { user, .. } => format!(
-                "check the password (source.password_file or LEADSTREAM_SOURCE__PASSWORD) and that \
-                 the account may log in from this host: \
-                 SELECT user, host, plugin FROM mysql.user WHERE user = '{user}'"
+                "check the password (source.password_file or LEADSTREAM_SOURCE__PASSWORD), that \
+                 the account may log in from this host, and whether it demands encryption \
+                 (source.tls.mode) or a client certificate (source.tls.cert_file): \
+                 SELECT user, host, plugin, ssl_type FROM mysql.user WHERE user = '{user}'"
             ),
             Error::Tls { .. } => "check tls.mode and tls.ca_file against the server's certificate; \
                  `SHOW VARIABLES LIKE 'ssl_%'` shows what the server uses"
                 .to_owned(),
+            Error::Certificate { host, fault } => certificate_remedy(host, fault),
+            Error::AuthPlugin { user, .. } => format!(
+                "ALTER USER '{user}'@'%' IDENTIFIED WITH caching_sha2_password BY '…' (MariaDB: \
+                 IDENTIFIED VIA mysql_native_password USING PASSWORD('…'))"
+            ),
             Error::Privilege { grants, .. } => format!("run as an administrator: {grants}"),
             Error::Query { .. } => "look at the cause; it is tried again until it works".to_owned(),
             Error::ServerVersion { .. } => {
@@ -94,6 +104,11 @@ impl Error {
                  the server and the network"
                     .to_owned()
             }
+            Error::Stalled { .. } => {
+                "nothing, if it passes: the stream is opened anew until events come; else look for \
+                 what lies between (a proxy, a firewall) and for the dump thread in SHOW PROCESSLIST"
+                    .to_owned()
+            }
             Error::Panicked { .. } => {
                 "keep the server's binlog file and report it: an event has a form that is not known"
                     .to_owned()
@@ -148,8 +163,43 @@ impl Error {
             }
             Error::ChecksumOff { .. } => "SET PERSIST binlog_checksum = CRC32".to_owned(),
             Error::TlsUnverified => {
-                "use tls.mode = \"verify_identity\" with tls.ca_file".to_owned()
+                "use tls.mode = \"verify_identity\" with tls.ca_file (or \"verify_ca\", when the \
+                 certificate does not name the host)"
+                    .to_owned()
             }
+            Error::ClearText { .. } => {
+                "use tls.mode = \"verify_identity\": without encryption rows can be read on the way, \
+                 and whoever poses as the server is given the password (a full login of \
+                 caching_sha2_password takes the server's key on trust)"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+fn certificate_remedy(host: &str, fault: &CertificateFault) -> String {
+    match fault {
+        CertificateFault::UnknownAuthority => {
+            "name the PEM file of the authority that signed it with source.tls.ca_file (MySQL's own \
+             is ca.pem in its data directory); if that is done already, somebody else may be answering"
+                .to_owned()
+        }
+        CertificateFault::OtherName => format!(
+            "give the server a certificate whose subject alternative name is {host:?}, or connect by a \
+             name that it has, or set source.tls.mode = \"verify_ca\" (MySQL's self-made certificates \
+             carry no name)"
+        ),
+        CertificateFault::Expired => {
+            "renew the server's certificate, then ALTER INSTANCE RELOAD TLS; check this machine's clock"
+                .to_owned()
+        }
+        CertificateFault::NotYetValid => {
+            "check the clocks of this machine and of the one that made the certificate".to_owned()
+        }
+        CertificateFault::Other(_) => {
+            "give the server a certificate that is good: X.509 version 3, RSA of 2048 bits or more, \
+             or elliptic"
+                .to_owned()
         }
     }
 }

@@ -84,6 +84,15 @@ impl Server {
         self.get("gtid_mode").eq_ignore_ascii_case("ON")
     }
 
+    /// How long binlogs are kept; `None`: until a person deletes them.
+    pub(super) fn retention_seconds(&self) -> Option<u64> {
+        let purges = !self
+            .get("binlog_expire_logs_auto_purge")
+            .eq_ignore_ascii_case("OFF");
+        let seconds = self.get("binlog_expire_logs_seconds").parse().ok();
+        seconds.filter(|seconds| purges && *seconds > 0)
+    }
+
     pub(super) fn folds_table_names(&self) -> bool {
         !matches!(self.get("lower_case_table_names"), "" | "0")
     }
@@ -133,7 +142,7 @@ impl Server {
     }
 
     /// The end of the binlog with the GTIDs before it, of one moment.
-    async fn now(
+    pub(super) async fn now(
         &self,
         conn: &mut Conn,
         settings: &SourceSettings,

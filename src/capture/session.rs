@@ -14,7 +14,7 @@ use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, IoError, Sid};
 use mysql_common::packets::Tag;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::CaptureEvent;
@@ -25,6 +25,7 @@ use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
 use super::settings::{RoutedTable, SourceSettings};
+use super::watchdog::{Header, Pulse};
 use super::xa::Undecided;
 use crate::core::change::Chunk;
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
@@ -54,6 +55,10 @@ pub(super) struct Shared {
     progress: Mutex<Progress>,
     /// Whether the stream has brought anything since this was last asked.
     pub(super) has_streamed: AtomicBool,
+    /// What the watchdog goes by.
+    pub(super) pulse: Pulse,
+    /// Counts the watchdog's alarms.
+    pub(super) stalls: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -61,6 +66,8 @@ impl Shared {
         Self {
             progress: Mutex::new(progress),
             has_streamed: AtomicBool::new(false),
+            pulse: Pulse::default(),
+            stalls: watch::Sender::new(0),
         }
     }
 
@@ -110,6 +117,7 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
     let mut assembler = Assembler::new(routing, progress, at, context.clock);
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
+    context.shared.pulse.begin(server.uuid());
     Ok((stream, assembler, server.version))
 }
 
@@ -240,7 +248,14 @@ impl Session {
                 }
             };
             let accepted = self.assembler.accept(&event);
+            let header = event.header();
+            let header = Header {
+                kind: header.event_type_raw(),
+                log_pos: header.log_pos(),
+                timestamp: header.timestamp(),
+            };
             drop(event);
+            self.context.shared.pulse.beat(header, self.assembler.at());
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
                 self.assembler.flush();
@@ -312,6 +327,7 @@ impl Session {
             let bytes = u32::try_from(piece.bytes)
                 .unwrap_or(u32::MAX)
                 .min(context.window_bytes);
+            context.shared.pulse.wait_for_room(true);
             let permits = context
                 .window
                 .acquire_many(bytes)
@@ -327,6 +343,7 @@ impl Session {
                 .await
                 .map_err(|_| Abandoned)?;
             permits.forget();
+            context.shared.pulse.wait_for_room(false);
             context.shared.note(piece.progress);
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! Keeps the stream alive: one session after the other, with backoff in between, until shutdown
 //! or until only a person can help.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinError;
 
 use super::error::Error;
+use super::observer::{self, Observation};
 use super::progress::Progress;
 use super::session::{self, Abandoned, Context, Shared};
 use super::settings::{RoutedTable, SourceSettings};
@@ -33,6 +33,8 @@ pub struct Parts {
     pub window_bytes: u32,
     pub events: mpsc::Sender<CaptureEvent>,
     pub orders: mpsc::Receiver<SnapshotOrder>,
+    /// How the stream stands to the server.
+    pub observed: watch::Sender<Observation>,
     pub clock: fn() -> Micros,
 }
 
@@ -48,11 +50,12 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         window_bytes,
         events,
         orders: _orders,
+        observed,
         clock,
     } = parts;
     let server_id = settings
         .server_id
-        .unwrap_or_else(|| made_up_server_id(&settings));
+        .unwrap_or_else(|| derived_server_id(&settings, ""));
     let shared = Shared::new(Progress::from(checkpoint));
     let context = Arc::new(Context {
         settings,
@@ -64,6 +67,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         clock,
         shared,
     });
+    let observer = observer::run(Arc::clone(&context), observed);
     let supervisor = Supervisor {
         context,
         attempt: 0,
@@ -74,6 +78,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         // Also ends when the sender is gone: then nobody can ask for a shutdown any more.
         _ = shutdown.wait_for(|stop| *stop) => {}
         () = supervisor.run() => {}
+        () = observer => {}
     }
 }
 
@@ -87,11 +92,21 @@ struct Supervisor {
 impl Supervisor {
     async fn run(mut self) {
         loop {
+            let mut stalls = self.context.shared.stalls.subscribe();
             let session = tokio::spawn(session::run(Arc::clone(&self.context)));
             // Dropping the guard (shutdown) ends the session with it.
             let guard = AbortOnDrop(session.abort_handle());
-            let ended = session.await;
+            let ended = tokio::select! {
+                biased;
+                ended = session => ended,
+                // The sender lives in the context, so that this is an alarm. A session that hangs is
+                // not waited for.
+                _ = stalls.changed() => Ok(Ok(Error::Stalled {
+                    waited_ms: self.context.settings.stall_timeout_ms,
+                })),
+            };
             drop(guard);
+            self.context.shared.pulse.end();
             let error = match ended {
                 Ok(Ok(error)) => error,
                 Ok(Err(Abandoned)) => return,
@@ -193,15 +208,16 @@ fn delay_ms(base: u64, cap: u64, attempt: u32, jitter: f64) -> u64 {
     doubled - (doubled as f64 / 2.0 * jitter) as u64
 }
 
-/// In the upper half of the range, where people seldom number their servers.
-fn made_up_server_id(settings: &SourceSettings) -> u32 {
-    // RandomState is seeded anew in every process.
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write(settings.host.as_bytes());
-    hasher.write_u16(settings.port);
-    hasher.write_u32(std::process::id());
-    hasher.write_u64(rand::random());
-    0x8000_0000 | (hasher.finish() as u32 & 0x7FFF_FFFE)
+/// An id that is always the same for one source and one state folder (`store_id`), so that a restart
+/// takes its own dump over instead of leaving it behind, and another's for any other. In the upper
+/// half of the range, where people seldom number their servers.
+#[must_use]
+pub fn derived_server_id(settings: &SourceSettings, store_id: &str) -> u32 {
+    let place = format!("{}\n{}\n{store_id}", settings.place(), settings.user);
+    let mut first = [0; 4];
+    first.copy_from_slice(&blake3::hash(place.as_bytes()).as_bytes()[..4]);
+    // The highest id of all is left out.
+    0x8000_0000 | (u32::from_le_bytes(first) & 0x7FFF_FFFE)
 }
 
 #[cfg(test)]

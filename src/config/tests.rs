@@ -110,7 +110,8 @@ fn defaults_stand_where_nothing_is_given() {
         config.source.tls,
         Tls {
             mode: TlsMode::VerifyIdentity,
-            ca_file: None
+            ca_file: None,
+            client: None,
         }
     );
     assert_eq!(config.source.server_id, None);
@@ -859,7 +860,9 @@ fn what_is_printed_reads_back_as_the_same() {
         "batch.max_bytes=70000",
         "source.url=mysql://a%40b@[::1]",
         "source.server_id=9",
-        "source.tls={ mode = 'verify_identity', ca_file = 'ca.pem' }",
+        "source.tls={ mode = 'verify_ca', ca_file = 'ca.pem', cert_file = 'ca.pem', key_file = 'key.pem' }",
+        "source.compression=zlib",
+        "source.stall_timeout=7s",
         "log.level=info,leadstream=debug",
     ];
     let config = sound(&text, &[], &set);

@@ -47,6 +47,10 @@ pub struct Metrics {
     pub capture_connected: IntGauge,
     pub capture_reconnects: IntCounter,
     pub capture_stopped: IntGauge,
+    pub capture_stalled: IntGauge,
+    pub capture_stalls: IntCounter,
+    pub retention_left: Gauge,
+    pub behind_bytes: Gauge,
     pub checkpoint_age: Gauge,
     pub checkpoint_time: Gauge,
     pub commits: IntCounter,
@@ -196,6 +200,26 @@ impl Metrics {
                 "leadstream_capture_stopped",
                 "1 when capture stopped for good and waits for a person",
             )?,
+            capture_stalled: gauge(
+                r,
+                "leadstream_capture_stalled",
+                "1 while the server's binlog grows and no event comes",
+            )?,
+            capture_stalls: counter(
+                r,
+                "leadstream_capture_stalls_total",
+                "Times the stream was opened anew because no event came while the binlog grew",
+            )?,
+            retention_left: float_gauge(
+                r,
+                "leadstream_source_retention_left_seconds",
+                "How long the server still keeps what has not been read; +Inf: for ever, NaN: not known",
+            )?,
+            behind_bytes: float_gauge(
+                r,
+                "leadstream_source_behind_bytes",
+                "Bytes of the server's binlog that have not been read; NaN: not known",
+            )?,
             checkpoint_age: float_gauge(
                 r,
                 "leadstream_checkpoint_age_seconds",
@@ -245,6 +269,8 @@ impl Metrics {
             registry: registry.clone(),
         };
         metrics.build_info.with_label_values(&[version]).set(1.0);
+        metrics.retention_left.set(f64::NAN);
+        metrics.behind_bytes.set(f64::NAN);
         Ok(metrics)
     }
 

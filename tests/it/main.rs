@@ -7,12 +7,15 @@
     reason = "a test may fail by panicking, speak on the terminal, read the clock and its environment"
 )]
 
+mod alerts;
 mod cli;
+mod connection;
 mod crash;
 mod failpoints;
 mod harness;
 mod outage;
 mod rehearsal;
+mod stall;
 mod startup;
 mod statements;
 mod tidy;

@@ -4,6 +4,7 @@
 mod answer;
 mod journal;
 mod oracle;
+mod proxy;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -18,6 +19,7 @@ use salesforce_sandbox::{OrgConfig, Sandbox};
 
 pub use answer::Answer;
 pub use oracle::Judgement;
+pub use proxy::Proxy;
 
 /// Nothing in a test takes longer, on the slowest machine that builds beside it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -288,6 +290,17 @@ impl World {
             let mut form = Form::open(&url).await.expect("MySQL answers");
             work(&mut form).await.expect("MySQL does as it is told")
         })
+    }
+
+    /// Runs statements as root.
+    pub fn execute(&mut self, statements: &[&str]) {
+        let statements: Vec<String> = statements.iter().map(|&text| text.to_owned()).collect();
+        self.with_form(async move |form| {
+            for statement in statements {
+                form.execute(&statement).await?;
+            }
+            Ok(())
+        });
     }
 
     /// Inserts leads of the world's people, `at_once` in a transaction.
