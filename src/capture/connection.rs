@@ -6,6 +6,7 @@ use std::time::Duration;
 use mysql_async::{Conn, IoError, Opts, OptsBuilder, SslOpts};
 
 use super::error::{Error, Source};
+use super::history;
 use super::settings::{SourceSettings, TlsMode};
 
 /// A dump may send packets larger than the server's own `max_allowed_packet`; this is the
@@ -197,18 +198,8 @@ pub(super) fn stream_error(
             server_id,
             source: server.into(),
         }
-    } else if text.contains("purged") {
-        Error::HistoryLost {
-            missing: server.message.clone(),
-        }
-    } else if text.contains("could not find first log file") {
-        Error::FileGone {
-            file: server.message.clone(),
-        }
-    } else if text.contains("has more gtids than") {
-        Error::GtidsAhead {
-            ahead: server.message.clone(),
-        }
+    } else if let Some(refused) = history::refusal(&server) {
+        refused
     } else {
         Error::DumpRefused {
             source: server.into(),

@@ -21,6 +21,7 @@ use super::CaptureEvent;
 use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
 use super::error::Error;
+use super::history::Condemned;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
@@ -53,6 +54,7 @@ pub(super) struct Shared {
     progress: Mutex<Progress>,
     /// Whether the stream has brought anything since this was last asked.
     pub(super) has_streamed: AtomicBool,
+    pub(super) condemned: Condemned,
 }
 
 impl Shared {
@@ -60,6 +62,7 @@ impl Shared {
         Self {
             progress: Mutex::new(progress),
             has_streamed: AtomicBool::new(false),
+            condemned: Condemned::default(),
         }
     }
 
@@ -70,7 +73,7 @@ impl Shared {
             .clone()
     }
 
-    fn note(&self, progress: Progress) {
+    pub(super) fn note(&self, progress: Progress) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 }
@@ -103,16 +106,24 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
     let progress = context.shared.progress();
-    server.check_history(&mut conn, settings, &progress).await?;
+    let condemned = &context.shared.condemned;
+    condemned.refuse(&server)?;
+    in_time(
+        settings,
+        server.check_history(&mut conn, settings, &progress),
+    )
+    .await
+    .inspect_err(|error| condemned.note(&server, error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
-    let assembler = Assembler::new(routing, progress, at, context.clock);
+    let mut assembler = Assembler::new(routing, progress, at, context.clock);
+    assembler.read_from(server.uuid());
     Ok((stream, assembler, server.version))
 }
 
 /// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     settings: &SourceSettings,
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {

@@ -22,6 +22,16 @@ pub struct SourceSettings {
     pub backoff_cap_ms: u64,
     /// Where to begin without a checkpoint.
     pub start: Start,
+    pub on_history_lost: OnHistoryLost,
+}
+
+/// What happens when the server no longer has what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHistoryLost {
+    /// Wait, visibly, until it has it again or a person has decided.
+    Pause,
+    /// Go on at the present end, and read the routed tables anew.
+    Snapshot,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -198,7 +198,7 @@ pub const KEYS: &[Key] = &[
     key("source.tls.ca_file", Path("the path of a readable PEM file"), Optional, "authorities that may sign the server's certificate; without it the public ones"),
     key("source.server_id", Integer { min: 1, max: 4_294_967_295 }, Optional, "our id among the server's replicas, unique there; without it one is derived"),
     key("source.start", Choice(&["now", "earliest"]), Default("\"now\""), "where the very first start begins: at new changes, or at the oldest binlog that the server still has"),
-    later("source.on_history_lost", "what happens when the binlog no longer has our position"),
+    key("source.on_history_lost", Choice(&["pause", "snapshot"]), Default("\"pause\""), "when the server no longer has what comes next: pause: wait, visibly, until it has it again; snapshot: go on at its present end and read the routed tables anew"),
     key("source.heartbeat", Duration { min: 100, max: MINUTE }, Default("\"5s\""), "how often an idle server shows that it is alive; several missed ones mean a new connection"),
     key("source.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to MySQL may take"),
     key("source.window_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"4MiB\""), "captured rows held in memory before capture waits"),

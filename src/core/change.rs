@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::position::{Advance, TransactionId};
+use super::position::{Advance, Checkpoint, TransactionId};
 use super::schema::TableName;
 use super::snapshot::ChunkEnd;
 use super::time::Micros;
@@ -71,6 +71,9 @@ pub enum StreamItem {
     /// The end of one transaction, or of several without routed rows: all of them are behind us
     /// once everything before this item is.
     Advance(Advance),
+    /// The stream goes on here, at a place that does not follow from the one before: history was
+    /// lost, or another server with the same history took over. Its `inside` is not looked at.
+    Restart(Checkpoint),
     /// The end of a snapshot's chunk: finished once everything before this item is settled.
     ChunkEnd(ChunkEnd),
 }

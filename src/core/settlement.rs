@@ -40,6 +40,7 @@ enum Item {
         settled: bool,
     },
     Advance(Advance),
+    Restart(Checkpoint),
 }
 
 impl Ledger {
@@ -69,6 +70,12 @@ impl Ledger {
     /// Notes that everything before is the whole of its transactions.
     pub fn advance(&mut self, advance: Advance) {
         self.slots.push_back(Item::Advance(advance));
+        self.pass_settled();
+    }
+
+    /// Notes that the stream goes on at this checkpoint.
+    pub fn restart(&mut self, checkpoint: Checkpoint) {
+        self.slots.push_back(Item::Restart(checkpoint));
         self.pass_settled();
     }
 
@@ -134,6 +141,16 @@ impl Ledger {
             Item::Advance(advance) => {
                 self.checkpoint.advance(advance);
             }
+            Item::Restart(checkpoint) => {
+                // What is partly behind us stays so, unless all of it is now.
+                let inside = self.checkpoint.inside.take();
+                let inside =
+                    inside.filter(|inside| !checkpoint.position.covers(&inside.transaction));
+                self.checkpoint = Checkpoint {
+                    inside,
+                    ..checkpoint
+                };
+            }
         }
         self.moved = true;
     }
@@ -162,7 +179,7 @@ impl Ledger {
                 settled: false,
                 ..
             } => Some(transaction.committed_at),
-            Item::Rows { .. } | Item::Advance(_) => None,
+            Item::Rows { .. } | Item::Advance(_) | Item::Restart(_) => None,
         })
     }
 

@@ -30,6 +30,7 @@ pub fn source_settings(config: &Config) -> SourceSettings {
         backoff_base_ms: config.retry.base_ms,
         backoff_cap_ms: config.retry.cap_ms,
         start: source.start,
+        on_history_lost: source.on_history_lost,
     }
 }
 

@@ -111,6 +111,7 @@ fn lines(items: &[StreamItem]) -> Vec<String> {
             let (_, numbers) = text.split_once(':').unwrap_or_default();
             format!("advance {numbers}")
         }
+        StreamItem::Restart(checkpoint) => format!("restart at {}", checkpoint.end),
         StreamItem::ChunkEnd(end) => format!("chunk of table {} ends", end.table),
     };
     items.iter().map(line).collect()

@@ -31,6 +31,7 @@ impl Pipeline {
                 }
                 StreamItem::Skipped(skipped) => self.take_skipped(skipped),
                 StreamItem::Advance(advance) => self.ledger.advance(advance),
+                StreamItem::Restart(checkpoint) => self.ledger.restart(checkpoint),
                 StreamItem::ChunkEnd(_) => {}
             }
         }
