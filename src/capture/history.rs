@@ -120,13 +120,15 @@ pub(super) async fn check_gtids(
         return Err(lagging(conn, settings, server, &ahead).await?);
     }
     check_end(conn, settings, server, progress).await?;
+    // Before what is purged: such a replica counts all that it replicates as that.
+    check_replica_logs(conn, settings, server).await?;
     let missing = server.gtid_set("gtid_purged")?.without(ours);
     if !missing.is_empty() {
         return Err(Error::HistoryLost {
             missing: shown(&missing),
         });
     }
-    check_replica_logs(conn, settings, server).await
+    Ok(())
 }
 
 /// A replica that logs nothing of what it replicates has all GTIDs, and no rows.

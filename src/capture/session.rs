@@ -169,20 +169,12 @@ async fn request(
             progress.end.clone(),
         ),
         Position::MariaDb(_) => (request, progress.end.clone()),
-        // The protocol has 32 bits for the position: beyond, the file is read from its start, and
-        // what is behind us passes by.
         Position::File(end) => {
-            let offset = if u32::try_from(end.offset).is_ok() {
-                end.offset
-            } else {
-                4
-            };
-            let at = FilePosition {
-                file: Arc::clone(&end.file),
-                offset,
-            };
+            let at = dump_start(end);
             (
-                request.with_filename(end.file.as_bytes()).with_pos(offset),
+                request
+                    .with_filename(end.file.as_bytes())
+                    .with_pos(at.offset),
                 at,
             )
         }
@@ -192,6 +184,19 @@ async fn request(
         .await
         .map_err(|error| stream_error(&context.settings, context.server_id, error))?;
     Ok((stream, at))
+}
+
+/// The protocol has 32 bits for the position: beyond, the file is read from its start, and what is
+/// behind us passes by.
+fn dump_start(end: &FilePosition) -> FilePosition {
+    let offset = match u32::try_from(end.offset) {
+        Ok(_) => end.offset,
+        Err(_) => 4,
+    };
+    FilePosition {
+        file: Arc::clone(&end.file),
+        offset,
+    }
 }
 
 fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
@@ -353,5 +358,22 @@ impl Session {
             file,
         };
         self.context.events.send(event).await.map_err(|_| Abandoned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_beyond_4_gib_is_reached_from_the_start_of_its_file() {
+        let start = |offset| {
+            let file = "binlog.000007".into();
+            dump_start(&FilePosition { file, offset }).offset
+        };
+        assert_eq!(start(157), 157);
+        assert_eq!(start((1 << 32) - 1), (1 << 32) - 1);
+        assert_eq!(start(1 << 32), 4);
+        assert_eq!(start(5 << 32), 4);
     }
 }

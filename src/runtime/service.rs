@@ -412,7 +412,9 @@ fn needs_a_person(error: &capture::Error) -> bool {
     error.is_permanent()
         || matches!(
             error,
-            capture::Error::AccessDenied { .. } | capture::Error::Privilege { .. }
+            capture::Error::AccessDenied { .. }
+                | capture::Error::Privilege { .. }
+                | capture::Error::ReplicaUnlogged
         )
 }
 

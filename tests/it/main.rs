@@ -9,9 +9,11 @@
 
 mod cli;
 mod crash;
+mod failover;
 mod failpoints;
 mod harness;
 mod outage;
+mod positions;
 mod rehearsal;
 mod startup;
 mod tidy;

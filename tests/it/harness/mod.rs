@@ -2,8 +2,10 @@
 //! can be asked, stopped and killed; and an oracle that compares what all three hold.
 
 mod answer;
+mod cluster;
 mod journal;
 mod oracle;
+mod switchboard;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -16,6 +18,7 @@ use leadstream::runtime::status::Status;
 use salesforce_sandbox::{OrgConfig, Sandbox};
 
 pub use answer::Answer;
+pub use cluster::Cluster;
 pub use oracle::Judgement;
 
 /// Nothing in a test takes longer, on the slowest machine that builds beside it.
@@ -262,6 +265,17 @@ impl World {
             let mut form = Form::open(&url).await.expect("MySQL answers");
             work(&mut form).await.expect("MySQL does as it is told")
         })
+    }
+
+    /// Rows that a test inserted by itself.
+    pub fn expect_also(&mut self, rows: u64) {
+        self.inserted += rows;
+    }
+
+    /// Waits for what servers are told to do.
+    pub fn wait_for<T>(&self, work: impl Future<Output = Result<T, mysql_async::Error>>) -> T {
+        let done = self.runtime.block_on(work);
+        done.expect("MySQL does as it is told")
     }
 
     /// Inserts leads of the world's people, `at_once` in a transaction.
