@@ -16,6 +16,7 @@ use mysql_async::binlog::events::{
 
 use super::envelope::{Envelope, kind};
 use super::error::Error;
+use super::history;
 use super::pieces::{Piece, Pieces};
 use super::progress::Progress;
 use super::routing::Routing;
@@ -43,6 +44,8 @@ pub(super) struct Assembler {
     merged: Gtids,
     merged_count: u32,
     merged_end: Option<FilePosition>,
+    /// Another server than before; told as soon as it says where in its binlog it begins.
+    taken_over: bool,
 }
 
 /// The transaction that is being read.
@@ -81,6 +84,15 @@ impl Assembler {
             merged: Gtids::None,
             merged_count: 0,
             merged_end: None,
+            taken_over: false,
+        }
+    }
+
+    /// Says which server this is: checkpoints from here on are places in its binlog.
+    pub(super) fn read_from(&mut self, server_uuid: &str) {
+        if self.progress.server_uuid != server_uuid {
+            server_uuid.clone_into(&mut self.progress.server_uuid);
+            self.taken_over = true;
         }
     }
 
@@ -213,6 +225,7 @@ impl Assembler {
         }
         self.envelope.at.offset = rotate.position();
         self.maps.clear();
+        self.follow_rotation();
         Ok(())
     }
 
@@ -223,6 +236,23 @@ impl Assembler {
             self.keep(event, &name)?;
         }
         Ok(())
+    }
+
+    /// A new file moves the end on although nothing happened in it: the old one may be purged.
+    fn follow_rotation(&mut self) {
+        let at = &self.envelope.at;
+        if std::mem::take(&mut self.taken_over) {
+            self.progress.end = at.clone();
+            self.pieces.push(history::taken_over(&self.progress));
+            return;
+        }
+        // At its start a stream may lie in an older file, and then it passes what is behind us.
+        let end = self.merged_end.as_ref().unwrap_or(&self.progress.end);
+        let is_later = (end.file.len(), &end.file) < (at.file.len(), &at.file);
+        if is_later && self.open.is_none() {
+            self.merged_end = Some(at.clone());
+            self.merged_count += 1;
+        }
     }
 
     fn begin(&mut self, event: &Event) -> Result<(), Error> {

@@ -7,6 +7,7 @@ use mysql_async::{Conn, DriverError, Opts, OptsBuilder};
 use tokio::task::JoinSet;
 
 use super::error::{Error, Source};
+use super::history;
 use super::settings::{Compression, SourceSettings};
 use super::tls;
 
@@ -227,18 +228,8 @@ pub(super) fn stream_error(
             server_id,
             source: server.into(),
         }
-    } else if text.contains("purged") {
-        Error::HistoryLost {
-            missing: server.message.clone(),
-        }
-    } else if text.contains("could not find first log file") {
-        Error::FileGone {
-            file: server.message.clone(),
-        }
-    } else if text.contains("has more gtids than") {
-        Error::GtidsAhead {
-            ahead: server.message.clone(),
-        }
+    } else if let Some(refused) = history::refusal(&server) {
+        refused
     } else {
         Error::DumpRefused {
             source: server.into(),

@@ -75,8 +75,17 @@ pub enum Error {
 
     #[error("the server purged transactions that were not read yet")]
     HistoryLost { missing: String },
-    #[error("the server lacks transactions that were read already")]
-    GtidsAhead { ahead: String },
+    #[error("the server lacks {} that were read already", transactions_text(*.transactions))]
+    GtidsAhead { transactions: u64, ahead: String },
+    #[error("the server gives out numbers again of {} that were read already", transactions_text(*.transactions))]
+    NumbersReused { transactions: u64, ahead: String },
+    #[error(
+        "the server lacks {} that were read already, and no replication brings them",
+        transactions_text(*.transactions)
+    )]
+    ReplicaCutOff { transactions: u64, ahead: String },
+    #[error("the server is a replica and does not log what it replicates")]
+    ReplicaUnlogged,
     #[error("the file position belongs to server {expected}, this is server {found}")]
     OtherServer { expected: String, found: String },
     #[error("binlog file {file} is no longer on the server")]
@@ -191,6 +200,14 @@ pub enum CertificateFault {
     Other(String),
 }
 
+fn transactions_text(count: u64) -> String {
+    match count {
+        0 => "transactions".to_owned(),
+        1 => "1 transaction".to_owned(),
+        count => format!("{count} transactions"),
+    }
+}
+
 fn at(position: &Option<FilePosition>) -> String {
     position
         .as_ref()
@@ -224,7 +241,9 @@ impl Error {
             Error::GtidModeChanged { .. } => "LS1024",
             Error::ServerIdTaken { .. } => "LS1025",
             Error::DumpRefused { .. } => "LS1026",
+            Error::NumbersReused { .. } => "LS1027",
             Error::FileShort { .. } => "LS1028",
+            Error::ReplicaCutOff { .. } => "LS1029",
             Error::Disconnected => "LS1030",
             Error::Silent { .. } => "LS1031",
             Error::StreamBroken { .. } => "LS1032",
@@ -250,6 +269,7 @@ impl Error {
             Error::ChecksumOff { .. } => "LS1062",
             Error::TlsUnverified => "LS1063",
             Error::ClearText { .. } => "LS1067",
+            Error::ReplicaUnlogged => "LS1064",
         }
     }
 
@@ -270,6 +290,14 @@ impl Error {
             | Error::ClearText { .. }
             | Error::Privilege { .. }
             | Error::Query { .. }
+            // These are waited for, visibly: `history` says for whom.
+            | Error::HistoryLost { .. }
+            | Error::GtidsAhead { .. }
+            | Error::NumbersReused { .. }
+            | Error::ReplicaCutOff { .. }
+            | Error::ReplicaUnlogged
+            | Error::FileGone { .. }
+            | Error::GtidModeChanged { .. }
             | Error::ServerIdTaken { .. }
             | Error::DumpRefused { .. }
             | Error::Disconnected
@@ -286,12 +314,8 @@ impl Error {
             | Error::ColumnMissing { .. }
             | Error::ColumnType { .. }
             | Error::Charset { .. }
-            | Error::HistoryLost { .. }
-            | Error::GtidsAhead { .. }
             | Error::OtherServer { .. }
-            | Error::FileGone { .. }
             | Error::FileShort { .. }
-            | Error::GtidModeChanged { .. }
             | Error::Checksum { .. }
             | Error::UnknownEvent { .. }
             | Error::Incident { .. }

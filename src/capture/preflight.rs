@@ -12,6 +12,7 @@ use super::charset;
 use super::closest;
 use super::connection::{connect, missing_privilege, query_error};
 use super::error::Error;
+use super::history::check_replica_logs;
 use super::schema;
 use super::server::{Server, files};
 use super::settings::{RoutedTable, SourceSettings, TlsMode};
@@ -99,6 +100,11 @@ async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightRep
             report.add("version", CheckResult::Passed(server.version.clone()));
             check_settings(&server, tables, &mut report);
             check_retention(&server, &mut report);
+            let logs = check_replica_logs(&mut conn, settings, &server).await;
+            report.add_result(
+                "replica",
+                logs.map(|()| "what it executes is logged".to_owned()),
+            );
             check_privileges(&mut conn, settings, &mut report).await;
             for table in tables {
                 check_table(&mut conn, settings, table, &mut report).await;

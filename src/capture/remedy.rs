@@ -11,6 +11,10 @@ const SKIP: &str = "once it is clear what the transaction changed, FLUSH BINARY 
 const START_OVER: &str = "move the state folder away (keep it: it is the audit trail) and start with \
                           source.start = \"earliest\": records that are sent again update the same leads";
 
+/// Goes on without what is lost; needs no command.
+const SNAPSHOT: &str = "set source.on_history_lost = \"snapshot\" and restart leadstream: it goes on \
+                        at the server's present end and reads the routed tables anew";
+
 impl Error {
     /// What a person should do, in one or two sentences.
     #[must_use]
@@ -72,25 +76,42 @@ impl Error {
                 table.schema, table.table
             ),
             Error::HistoryLost { missing } => format!(
-                "keep binlogs longer (binlog_expire_logs_seconds), {START_OVER}; missing: {missing}"
+                "let source.url lead to a server that still has them (it goes on by itself), or \
+                 {SNAPSHOT}; and keep binlogs longer (binlog_expire_logs_seconds); missing: {missing}"
             ),
-            Error::GtidsAhead { ahead } => format!(
-                "the server went back in time (restored, or a replica that lost transactions was \
-                 promoted); compare both, then {START_OVER}; ahead: {ahead}"
+            Error::GtidsAhead { ahead, .. } => format!(
+                "nothing, if the replica catches up: it is waited for; SHOW REPLICA STATUS on it says \
+                 how far it is; missing there: {ahead}"
             ),
+            Error::NumbersReused { ahead, .. } => format!(
+                "the server was reset or restored, or lost transactions in a crash; let source.url \
+                 lead to a server that has them and restart leadstream, or compare what was lost, \
+                 then {START_OVER}; missing: {ahead}"
+            ),
+            Error::ReplicaCutOff { ahead, .. } => format!(
+                "start the server's replication, or let source.url lead to a server that has them; if \
+                 no server has them any more, compare what was lost, then {START_OVER}; missing: \
+                 {ahead}"
+            ),
+            Error::ReplicaUnlogged => {
+                "read from its source, or start the replica with log_replica_updates = ON (the default \
+                 since 8.0)"
+                    .to_owned()
+            }
             Error::OtherServer { .. } => format!(
                 "connect to the server that the checkpoint was taken on, or {START_OVER}"
             ),
             Error::FileGone { .. } => {
-                format!("keep binlogs longer (binlog_expire_logs_seconds), {START_OVER}")
+                format!("{SNAPSHOT}; and keep binlogs longer (binlog_expire_logs_seconds)")
             }
             Error::FileShort { .. } => format!(
                 "the server lost the end of its binlog in a crash (sync_binlog is not 1?); compare \
                  what it lost, then {START_OVER}"
             ),
-            Error::GtidModeChanged { .. } => {
-                format!("SET PERSIST gtid_mode = ON (by way of ON_PERMISSIVE), or {START_OVER}")
-            }
+            Error::GtidModeChanged { .. } => format!(
+                "if nothing was written since, SET PERSIST gtid_mode back step by step and it goes on \
+                 by itself; else {SNAPSHOT}"
+            ),
             Error::ServerIdTaken { server_id, .. } => format!(
                 "give every replica its own id: change source.server_id ({server_id} is used twice), \
                  or stop the second leadstream; `SHOW REPLICAS` lists them"

@@ -21,6 +21,7 @@ use super::CaptureEvent;
 use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
 use super::error::Error;
+use super::history::Condemned;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
@@ -59,6 +60,7 @@ pub(super) struct Shared {
     pub(super) pulse: Pulse,
     /// Counts the watchdog's alarms.
     pub(super) stalls: watch::Sender<u64>,
+    pub(super) condemned: Condemned,
 }
 
 impl Shared {
@@ -68,6 +70,7 @@ impl Shared {
             has_streamed: AtomicBool::new(false),
             pulse: Pulse::default(),
             stalls: watch::Sender::new(0),
+            condemned: Condemned::default(),
         }
     }
 
@@ -78,7 +81,7 @@ impl Shared {
             .clone()
     }
 
-    fn note(&self, progress: Progress) {
+    pub(super) fn note(&self, progress: Progress) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 }
@@ -111,18 +114,26 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
     let progress = context.shared.progress();
-    server.check_history(&mut conn, settings, &progress).await?;
+    let condemned = &context.shared.condemned;
+    condemned.refuse(&server)?;
+    in_time(
+        settings,
+        server.check_history(&mut conn, settings, &progress),
+    )
+    .await
+    .inspect_err(|error| condemned.note(&server, error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
     let mut assembler = Assembler::new(routing, progress, at, context.clock);
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     context.shared.pulse.begin(server.uuid());
+    assembler.read_from(server.uuid());
     Ok((stream, assembler, server.version))
 }
 
 /// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     settings: &SourceSettings,
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -168,20 +179,12 @@ async fn request(
             progress.end.clone(),
         ),
         Position::MariaDb(_) => (request, progress.end.clone()),
-        // The protocol has 32 bits for the position: beyond, the file is read from its start, and
-        // what is behind us passes by.
         Position::File(end) => {
-            let offset = if u32::try_from(end.offset).is_ok() {
-                end.offset
-            } else {
-                4
-            };
-            let at = FilePosition {
-                file: Arc::clone(&end.file),
-                offset,
-            };
+            let at = dump_start(end);
             (
-                request.with_filename(end.file.as_bytes()).with_pos(offset),
+                request
+                    .with_filename(end.file.as_bytes())
+                    .with_pos(at.offset),
                 at,
             )
         }
@@ -191,6 +194,19 @@ async fn request(
         .await
         .map_err(|error| stream_error(&context.settings, context.server_id, error))?;
     Ok((stream, at))
+}
+
+/// The protocol has 32 bits for the position: beyond, the file is read from its start, and what is
+/// behind us passes by.
+fn dump_start(end: &FilePosition) -> FilePosition {
+    let offset = match u32::try_from(end.offset) {
+        Ok(_) => end.offset,
+        Err(_) => 4,
+    };
+    FilePosition {
+        file: Arc::clone(&end.file),
+        offset,
+    }
 }
 
 fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
@@ -364,5 +380,22 @@ impl Session {
             file,
         };
         self.context.events.send(event).await.map_err(|_| Abandoned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_beyond_4_gib_is_reached_from_the_start_of_its_file() {
+        let start = |offset| {
+            let file = "binlog.000007".into();
+            dump_start(&FilePosition { file, offset }).offset
+        };
+        assert_eq!(start(157), 157);
+        assert_eq!(start((1 << 32) - 1), (1 << 32) - 1);
+        assert_eq!(start(1 << 32), 4);
+        assert_eq!(start(5 << 32), 4);
     }
 }

@@ -32,6 +32,7 @@ pub struct SourceSettings {
     pub start: Start,
     /// What XA transactions that are prepared and undecided may hold together.
     pub prepared_bytes: u32,
+    pub on_history_lost: OnHistoryLost,
 }
 
 impl SourceSettings {
@@ -54,6 +55,15 @@ impl SourceSettings {
                 .is_ok_and(|address| address.is_loopback());
         self.socket.is_none() && !is_loopback
     }
+}
+
+/// What happens when the server no longer has what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHistoryLost {
+    /// Wait, visibly, until it has it again or a person has decided.
+    Pause,
+    /// Go on at the present end, and read the routed tables anew.
+    Snapshot,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,14 +9,18 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinError;
 
 use super::error::Error;
+use super::history::{self, Wait};
 use super::observer::{self, Observation};
 use super::progress::Progress;
 use super::session::{self, Abandoned, Context, Shared};
 use super::settings::{RoutedTable, SourceSettings};
-use super::{CaptureEvent, SnapshotOrder, describe};
+use super::{CaptureEvent, SnapshotOrder, Waiting, describe};
 use crate::core::position::Checkpoint;
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
+
+/// A wait that goes on says so this often.
+const WAITS_LOGGED_EVERY_MS: u64 = 60_000;
 
 /// What capture is given at its start.
 pub struct Parts {
@@ -72,6 +76,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         context,
         attempt: 0,
         panics: Panics::default(),
+        waits: Waits::default(),
     };
     tokio::select! {
         biased;
@@ -87,6 +92,7 @@ struct Supervisor {
     /// Connections in a row that brought nothing.
     attempt: u32,
     panics: Panics,
+    waits: Waits,
 }
 
 impl Supervisor {
@@ -114,47 +120,108 @@ impl Supervisor {
                     .panics
                     .note(error, Some(self.context.shared.progress())),
             };
-            if error.is_permanent() {
-                // Nobody listening is as good as told.
-                let _ = self
-                    .context
-                    .events
-                    .send(CaptureEvent::Stopped { error })
-                    .await;
-                return;
-            }
-            let has_streamed = self
-                .context
-                .shared
-                .has_streamed
-                .swap(false, Ordering::Relaxed);
             // Two replicas of one id each connect well, and throw the other one out.
-            if has_streamed && !matches!(error, Error::ServerIdTaken { .. }) {
+            if self.has_streamed() && !matches!(error, Error::ServerIdTaken { .. }) {
                 self.attempt = 0;
             }
-            self.attempt = self.attempt.saturating_add(1);
-            let settings = &self.context.settings;
-            let delay_ms = delay_ms(
-                settings.backoff_base_ms,
-                settings.backoff_cap_ms,
-                self.attempt,
-                rand::random(),
-            );
-            let text = describe(&error);
-            let (page, remedy, attempt) = (error.page(), error.remedy(), self.attempt);
-            tracing::warn!(page, attempt, delay_ms, remedy, "reconnecting: {text}");
-            let event = CaptureEvent::Reconnecting {
-                error: text,
-                page,
-                remedy,
-                attempt,
-                delay_ms,
+            let goes_on = if history::begins_anew(&self.context.settings, &error) {
+                self.begin_anew(error).await
+            } else {
+                self.take(error).await
             };
-            if self.context.events.send(event).await.is_err() {
+            if goes_on.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Whether the last session brought anything.
+    fn has_streamed(&self) -> bool {
+        let has_streamed = &self.context.shared.has_streamed;
+        has_streamed.swap(false, Ordering::Relaxed)
+    }
+
+    async fn begin_anew(&mut self, lost: Error) -> Result<(), Abandoned> {
+        if let Some(error) = history::begin_anew(&self.context, &lost).await? {
+            return self.take(error).await;
+        }
+        // A place that is lost again at once must not become a storm.
+        if self.attempt > 0 {
+            let delay_ms = self.delay_ms(None);
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
+        self.attempt = self.attempt.saturating_add(1);
+        Ok(())
+    }
+
+    /// Tells why the stream is down, and pauses before the next try.
+    async fn take(&mut self, error: Error) -> Result<(), Abandoned> {
+        let events = &self.context.events;
+        if error.is_permanent() {
+            // Nobody listening is as good as told.
+            let _ = events.send(CaptureEvent::Stopped { error }).await;
+            return Err(Abandoned);
+        }
+        self.attempt = self.attempt.saturating_add(1);
+        let wait = error.wait();
+        let delay_ms = self.delay_ms(wait);
+        let text = describe(&error);
+        let (page, remedy, attempt) = (error.page(), error.remedy(), self.attempt);
+        let event = match wait {
+            None => {
+                tracing::warn!(page, attempt, delay_ms, remedy, "reconnecting: {text}");
+                self.waits = Waits::default();
+                CaptureEvent::Reconnecting {
+                    error: text,
+                    page,
+                    remedy,
+                    attempt,
+                    delay_ms,
+                }
+            }
+            Some(wait) => {
+                let transactions_missing = error.transactions_missing();
+                if self.waits.are_to_be_logged(page, delay_ms) {
+                    tracing::warn!(page, transactions_missing, remedy, "waiting: {text}");
+                }
+                CaptureEvent::Waiting(Waiting {
+                    error: text,
+                    page,
+                    remedy,
+                    attempt,
+                    delay_ms,
+                    needs_person: wait == Wait::ForPerson,
+                    transactions_missing,
+                })
+            }
+        };
+        events.send(event).await.map_err(|_| Abandoned)?;
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        Ok(())
+    }
+
+    fn delay_ms(&self, wait: Option<Wait>) -> u64 {
+        let settings = &self.context.settings;
+        let cap_ms = wait.map_or(u64::MAX, Wait::pause_ms_max);
+        let cap_ms = settings.backoff_cap_ms.min(cap_ms);
+        let base_ms = settings.backoff_base_ms;
+        delay_ms(base_ms, cap_ms, self.attempt, rand::random())
+    }
+}
+
+/// When a wait is logged: at its beginning, and once a minute.
+#[derive(Default)]
+struct Waits {
+    page: Option<&'static str>,
+    silent_ms: u64,
+}
+
+impl Waits {
+    fn are_to_be_logged(&mut self, page: &'static str, delay_ms: u64) -> bool {
+        let logs = self.page != Some(page) || self.silent_ms >= WAITS_LOGGED_EVERY_MS;
+        self.silent_ms = if logs { 0 } else { self.silent_ms } + delay_ms;
+        self.page = Some(page);
+        logs
     }
 }
 
@@ -235,6 +302,14 @@ mod tests {
             permanent.push(panics.note(error, None).is_permanent());
         }
         assert_eq!(permanent, [false, false, true]);
+    }
+
+    #[test]
+    fn a_wait_is_logged_at_its_beginning_and_once_a_minute() {
+        let mut waits = Waits::default();
+        let logged = (0..120).filter(|_| waits.are_to_be_logged("LS1021", 1_000));
+        assert_eq!(logged.count(), 2);
+        assert!(waits.are_to_be_logged("LS1029", 1_000));
     }
 
     #[test]

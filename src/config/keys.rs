@@ -203,7 +203,7 @@ pub const KEYS: &[Key] = &[
     key("source.compression", Choice(&["none", "zlib"]), Default("\"none\""), "what the connection compresses; for slow lines, it costs CPU on both sides"),
     key("source.server_id", Integer { min: 1, max: 4_294_967_295 }, Optional, "our id among the server's replicas, unique there; without it one is derived from url and state folder, always the same"),
     key("source.start", Choice(&["now", "earliest"]), Default("\"now\""), "where the very first start begins: at new changes, or at the oldest binlog that the server still has"),
-    later("source.on_history_lost", "what happens when the binlog no longer has our position"),
+    key("source.on_history_lost", Choice(&["pause", "snapshot"]), Default("\"pause\""), "when the server no longer has what comes next: pause: wait, visibly, until it has it again; snapshot: go on at its present end and read the routed tables anew"),
     key("source.heartbeat", Duration { min: 100, max: MINUTE }, Default("\"5s\""), "how often an idle server shows that it is alive; several missed ones mean a new connection"),
     key("source.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to MySQL may take"),
     key("source.observe_interval", Duration { min: 100, max: 10 * MINUTE }, Default("\"10s\""), "how often the server is asked on a connection of its own how far its binlog is"),

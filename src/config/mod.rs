@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use crate::core::schema::TableName;
 use crate::core::secret::Secret;
 
-pub use crate::capture::{ClientCertificate, Compression, Start, Tls, TlsMode};
+pub use crate::capture::{ClientCertificate, Compression, OnHistoryLost, Start, Tls, TlsMode};
 pub use crate::core::mapping::{FieldSource, Scalar};
 pub use crate::delivery::Auth;
 pub use crate::state::PayloadPolicy;
@@ -67,6 +67,7 @@ pub struct Source {
     /// `None`: derived from the source and the state folder.
     pub server_id: Option<u32>,
     pub start: Start,
+    pub on_history_lost: OnHistoryLost,
     pub heartbeat_ms: u64,
     pub connect_timeout_ms: u64,
     pub observe_interval_ms: u64,

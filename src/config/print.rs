@@ -8,8 +8,8 @@ use super::mistake::REDACTED;
 use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
-    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, PayloadPolicy,
-    Route, Salesforce, Scalar, Source, Start, TlsMode,
+    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnHistoryLost,
+    PayloadPolicy, Route, Salesforce, Scalar, Source, Start, TlsMode,
 };
 
 impl Config {
@@ -179,6 +179,11 @@ fn print_source(page: &mut Page, source: &Source) {
         Start::Earliest => "earliest",
     };
     page.text("source", "start", start);
+    let on_history_lost = match source.on_history_lost {
+        OnHistoryLost::Pause => "pause",
+        OnHistoryLost::Snapshot => "snapshot",
+    };
+    page.text("source", "on_history_lost", on_history_lost);
     page.number("source", "heartbeat", source.heartbeat_ms);
     page.number("source", "connect_timeout", source.connect_timeout_ms);
     page.number("source", "observe_interval", source.observe_interval_ms);

@@ -9,7 +9,7 @@ use super::layers::variable_name;
 use super::mistake::{SECRET, WRONG_VALUE};
 use super::reader::{Reader, Table};
 use super::secrets::read_secret;
-use super::{ClientCertificate, Compression, Source, Start, Tls, TlsMode};
+use super::{ClientCertificate, Compression, OnHistoryLost, Source, Start, Tls, TlsMode};
 
 const TLS_MODES: [(&str, TlsMode); 4] = [
     ("disabled", TlsMode::Disabled),
@@ -45,6 +45,15 @@ pub(super) fn check_source<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Opt
         &[("now", Start::Now), ("earliest", Start::Earliest)],
         &["snapshot"],
     );
+    let on_history_lost = reader.choice(
+        &table,
+        "on_history_lost",
+        &[
+            ("pause", OnHistoryLost::Pause),
+            ("snapshot", OnHistoryLost::Snapshot),
+        ],
+        &[],
+    );
     let heartbeat_ms = reader.number(&table, "heartbeat");
     let connect_timeout_ms = reader.number(&table, "connect_timeout");
     let observe_interval_ms = reader.number(&table, "observe_interval");
@@ -67,6 +76,7 @@ pub(super) fn check_source<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Opt
         compression: compression?,
         server_id: server_id?,
         start: start?,
+        on_history_lost: on_history_lost?,
         heartbeat_ms: heartbeat_ms?,
         connect_timeout_ms: connect_timeout_ms?,
         observe_interval_ms: observe_interval_ms?,

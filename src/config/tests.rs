@@ -116,6 +116,7 @@ fn defaults_stand_where_nothing_is_given() {
     );
     assert_eq!(config.source.server_id, None);
     assert_eq!(config.source.start, Start::Now);
+    assert_eq!(config.source.on_history_lost, OnHistoryLost::Pause);
     assert_eq!(config.source.heartbeat_ms, 5_000);
     assert_eq!(config.source.connect_timeout_ms, 10_000);
     assert_eq!(config.source.window_bytes, 4 << 20);
@@ -665,12 +666,6 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         "start = \"snapshot\"\n[salesforce]",
         NOT_AVAILABLE,
         "source.start",
-    );
-    check(
-        "[salesforce]",
-        "on_history_lost = \"pause\"\n[salesforce]",
-        NOT_AVAILABLE,
-        "source.on_history_lost",
     );
 }
 

@@ -43,6 +43,7 @@ enum Item {
     },
     Advance(Advance),
     Hold(Option<Position>),
+    Restart(Checkpoint),
 }
 
 impl Ledger {
@@ -79,6 +80,12 @@ impl Ledger {
     /// From here on the checkpoint goes no further than `place`; `None` ends that.
     pub fn hold(&mut self, place: Option<Position>) {
         self.slots.push_back(Item::Hold(place));
+        self.pass_settled();
+    }
+
+    /// Notes that the stream goes on at this checkpoint.
+    pub fn restart(&mut self, checkpoint: Checkpoint) {
+        self.slots.push_back(Item::Restart(checkpoint));
         self.pass_settled();
     }
 
@@ -165,6 +172,18 @@ impl Ledger {
                 self.checkpoint.position = place;
                 self.checkpoint.inside = None;
             }
+            Item::Restart(checkpoint) => {
+                // What was held before it belongs to a history that is over.
+                self.beyond = None;
+                // What is partly behind us stays so, unless all of it is now.
+                let inside = self.checkpoint.inside.take();
+                let inside =
+                    inside.filter(|inside| !checkpoint.position.covers(&inside.transaction));
+                self.checkpoint = Checkpoint {
+                    inside,
+                    ..checkpoint
+                };
+            }
         }
         self.moved = true;
     }
@@ -193,7 +212,7 @@ impl Ledger {
                 settled: false,
                 ..
             } => Some(transaction.committed_at),
-            Item::Rows { .. } | Item::Advance(_) | Item::Hold(_) => None,
+            Item::Rows { .. } | Item::Advance(_) | Item::Hold(_) | Item::Restart(_) => None,
         })
     }
 

@@ -425,6 +425,7 @@ fn needs_a_person(error: &capture::Error) -> bool {
                 | capture::Error::AuthPlugin { .. }
                 | capture::Error::Certificate { .. }
                 | capture::Error::Privilege { .. }
+                | capture::Error::ReplicaUnlogged
         )
 }
 

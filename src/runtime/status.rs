@@ -143,12 +143,11 @@ impl Status {
             }
             Stage::Stopping => Some("stopping".to_owned()),
             Stage::Running if self.source.stopped || !self.source.connected => {
-                let text = self
-                    .source
-                    .trouble
-                    .as_ref()
-                    .map_or("connecting", |t| t.text.as_str());
-                Some(format!("capture: {text}"))
+                let Some(trouble) = &self.source.trouble else {
+                    return Some("capture: connecting".to_owned());
+                };
+                let seconds = self.as_of.seconds_since(trouble.since).max(0.0);
+                Some(format!("capture: {} (for {seconds:.0} s)", trouble.text))
             }
             // The stream may stand again; only an event proves that it works.
             Stage::Running if self.source.stalled => {

@@ -35,6 +35,7 @@ pub fn source_settings(config: &Config) -> SourceSettings {
         backoff_cap_ms: config.retry.cap_ms,
         start: source.start,
         prepared_bytes: source.prepared_bytes,
+        on_history_lost: source.on_history_lost,
     }
 }
 

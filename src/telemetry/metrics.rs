@@ -51,6 +51,8 @@ pub struct Metrics {
     pub capture_stalls: IntCounter,
     pub retention_left: Gauge,
     pub behind_bytes: Gauge,
+    pub capture_transactions_missing: IntGauge,
+    pub history_lost: IntCounter,
     pub checkpoint_age: Gauge,
     pub checkpoint_time: Gauge,
     pub commits: IntCounter,
@@ -198,7 +200,17 @@ impl Metrics {
             capture_stopped: gauge(
                 r,
                 "leadstream_capture_stopped",
-                "1 when capture stopped for good and waits for a person",
+                "1 when capture waits for a person",
+            )?,
+            capture_transactions_missing: gauge(
+                r,
+                "leadstream_capture_transactions_missing",
+                "Transactions that were read and that the server lacks; the stream waits for them",
+            )?,
+            history_lost: counter(
+                r,
+                "leadstream_capture_history_lost_total",
+                "Times the stream went on at the server's present end, behind a gap",
             )?,
             capture_stalled: gauge(
                 r,

@@ -80,6 +80,39 @@ fn a_row_is_behind_us_only_when_its_last_route_is() {
 }
 
 #[test]
+fn a_restart_takes_its_turn_in_the_streams_order_and_keeps_what_it_does_not_cover() {
+    let other = "3e11fa47-71ca-11e1-9e33-c80aa9429563";
+    let elsewhere = |last: u64| {
+        let mut gtids = GtidSet::default();
+        gtids.insert_interval(&gtid(1).source, 1, last);
+        Checkpoint {
+            server_uuid: other.into(),
+            position: Position::Gtid(gtids),
+            ..start()
+        }
+    };
+    // Another server takes over inside the first transaction.
+    let mut ledger = Ledger::new(start());
+    let first = ledger.open(&change(1, 0), 1, true);
+    ledger.restart(Checkpoint {
+        position: Position::Gtid(GtidSet::default()),
+        ..elsewhere(0)
+    });
+    let second = ledger.open(&change(1, 1), 1, true);
+    assert_eq!(ledger.checkpoint().server_uuid, UUID);
+    ledger.settle(first);
+    assert_eq!(ledger.checkpoint().server_uuid, other);
+    assert!(ledger.checkpoint().covers(&change(1, 0)));
+    assert!(!ledger.checkpoint().covers(&change(1, 1)));
+    // History is lost up to the third, this one included.
+    ledger.restart(elsewhere(3));
+    assert!(!ledger.checkpoint().covers(&change(3, 0)));
+    ledger.settle(second);
+    assert_eq!(ledger.checkpoint(), &elsewhere(3));
+    assert!(ledger.has_moved() && ledger.is_empty());
+}
+
+#[test]
 #[should_panic(expected = "settled twice")]
 fn settling_twice_is_a_bug() {
     let mut ledger = Ledger::new(start());

@@ -2,9 +2,11 @@
 //! can be asked, stopped and killed; and an oracle that compares what all three hold.
 
 mod answer;
+mod cluster;
 mod journal;
 mod oracle;
 mod proxy;
+mod switchboard;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -18,6 +20,7 @@ use leadstream::runtime::status::Status;
 use salesforce_sandbox::{OrgConfig, Sandbox};
 
 pub use answer::Answer;
+pub use cluster::Cluster;
 pub use oracle::Judgement;
 pub use proxy::Proxy;
 
@@ -301,6 +304,17 @@ impl World {
             }
             Ok(())
         });
+    }
+
+    /// Rows that a test inserted by itself.
+    pub fn expect_also(&mut self, rows: u64) {
+        self.inserted += rows;
+    }
+
+    /// Waits for what servers are told to do.
+    pub fn wait_for<T>(&self, work: impl Future<Output = Result<T, mysql_async::Error>>) -> T {
+        let done = self.runtime.block_on(work);
+        done.expect("MySQL does as it is told")
     }
 
     /// Inserts leads of the world's people, `at_once` in a transaction.
