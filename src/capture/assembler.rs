@@ -13,6 +13,7 @@ use mysql_async::binlog::events::{
     Event, GtidEvent, QueryEvent, RotateEvent, TransactionPayloadEvent,
 };
 
+use super::defaults::Defaults;
 use super::envelope::{Envelope, kind};
 use super::error::Error;
 use super::pieces::{Piece, Pieces};
@@ -24,6 +25,7 @@ use crate::core::change::{StreamItem, Transaction};
 use crate::core::position::{
     Advance, FilePosition, Gtid, GtidSource, Gtids, Inside, Position, TransactionId,
 };
+use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
 /// Transactions without routed rows that share one [`Advance`] at most.
@@ -36,6 +38,8 @@ pub(super) struct Assembler {
     pub(super) open: Option<Open>,
     pub(super) clock: fn() -> Micros,
     pub(super) progress: Progress,
+    /// Of each routed table.
+    pub(super) defaults: Vec<Defaults>,
     envelope: Envelope,
     merged: Gtids,
     merged_count: u32,
@@ -65,6 +69,7 @@ impl Assembler {
         clock: fn() -> Micros,
     ) -> Self {
         Self {
+            defaults: Defaults::of_tables(&routing, &[]),
             routing,
             maps: TableMaps::default(),
             pieces: Pieces::default(),
@@ -76,6 +81,12 @@ impl Assembler {
             merged_count: 0,
             merged_end: None,
         }
+    }
+
+    /// Tells what routed tables look like: needed where row images leave columns out.
+    pub(super) fn with_schemas(mut self, schemas: &[TableSchema]) -> Self {
+        self.defaults = Defaults::of_tables(&self.routing, schemas);
+        self
     }
 
     pub(super) fn at(&self) -> &FilePosition {
