@@ -14,6 +14,7 @@ use mysql_async::binlog::events::{
     Event, GtidEvent, QueryEvent, RotateEvent, TransactionPayloadEvent,
 };
 
+use super::defaults::Defaults;
 use super::envelope::{Envelope, kind};
 use super::error::Error;
 use super::history;
@@ -27,6 +28,7 @@ use crate::core::change::{StreamItem, Transaction};
 use crate::core::position::{
     Advance, FilePosition, Gtid, GtidSource, Gtids, Inside, Position, TransactionId,
 };
+use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
 /// Transactions without routed rows that share one [`Advance`] at most.
@@ -40,6 +42,8 @@ pub(super) struct Assembler {
     pub(super) clock: fn() -> Micros,
     pub(super) progress: Progress,
     pub(super) undecided: Undecided,
+    /// Of each routed table.
+    pub(super) defaults: Vec<Defaults>,
     envelope: Envelope,
     merged: Gtids,
     merged_count: u32,
@@ -73,6 +77,7 @@ impl Assembler {
         clock: fn() -> Micros,
     ) -> Self {
         Self {
+            defaults: Defaults::of_tables(&routing, &[]),
             routing,
             maps: TableMaps::default(),
             pieces: Pieces::default(),
@@ -94,6 +99,12 @@ impl Assembler {
             server_uuid.clone_into(&mut self.progress.server_uuid);
             self.taken_over = true;
         }
+    }
+
+    /// Tells what routed tables look like: needed where row images leave columns out.
+    pub(super) fn with_schemas(mut self, schemas: &[TableSchema]) -> Self {
+        self.defaults = Defaults::of_tables(&self.routing, schemas);
+        self
     }
 
     pub(super) fn at(&self) -> &FilePosition {

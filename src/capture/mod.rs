@@ -12,6 +12,7 @@ mod charset;
 mod columns;
 mod connection;
 mod decode;
+mod defaults;
 mod envelope;
 mod error;
 mod history;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use mysql_async::binlog::events::Event;
 use mysql_cdc::events::row_events::delete_rows_event::DeleteRowsEvent;
 use mysql_cdc::events::row_events::mysql_value::MySqlValue;
+use mysql_cdc::events::row_events::row_data::UpdateRowData;
 use mysql_cdc::events::row_events::update_rows_event::UpdateRowsEvent;
 use mysql_cdc::events::row_events::write_rows_event::WriteRowsEvent;
 use mysql_cdc::events::table_map_event::TableMapEvent;
@@ -85,6 +86,7 @@ impl Assembler {
             pieces,
             open: Some(open),
             progress,
+            defaults,
             clock,
             ..
         } = self
@@ -118,14 +120,18 @@ impl Assembler {
             skip(pieces, open, table, index, operation, rows.len() as u64);
             return Ok(());
         }
-        if operation == Operation::Insert
-            && let Some(index) = layout.first_absent(&present)
-        {
-            return Err(Error::ImageIncomplete {
-                table: (*table.name).clone(),
-                column: table.columns[index].clone(),
-                position: at,
-            });
+        let mut left_out = Vec::new();
+        if operation == Operation::Insert {
+            for slot in layout.absent(&present) {
+                let Some(value) = defaults[index].get(slot) else {
+                    return Err(Error::ImageIncomplete {
+                        table: (*table.name).clone(),
+                        column: table.columns[slot].clone(),
+                        position: at,
+                    });
+                };
+                left_out.push((slot, value));
+            }
         }
         let captured_at = clock();
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();
@@ -133,6 +139,9 @@ impl Assembler {
             let row = open.rows[index];
             if row >= open.handed_on[index] {
                 read_row(layout, cells, &present, &mut slots, table, &at)?;
+                for (slot, value) in &left_out {
+                    slots[*slot] = Some((*value).clone());
+                }
                 carry(pieces, open, table, operation, row, &mut slots, captured_at);
             }
             open.rows[index] = row + 1;
@@ -273,14 +282,25 @@ fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<R
         }
         24 | 31 => {
             let event = UpdateRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
-            let rows = event
-                .rows
-                .into_iter()
-                .map(|row| row.after_update.cells)
+            let mut present = event.columns_after_update;
+            // A column that only the image before holds was not touched: the key, above all.
+            let before_only: Vec<usize> = (0..present.len())
+                .filter(|&column| !present[column] && event.columns_before_update[column])
                 .collect();
+            for column in &before_only {
+                present[*column] = true;
+            }
+            let merge = |row: UpdateRowData| {
+                let (mut cells, mut before) = (row.after_update.cells, row.before_update.cells);
+                for column in &before_only {
+                    cells[*column] = before[*column].take();
+                }
+                cells
+            };
+            let rows = event.rows.into_iter().map(merge).collect();
             Rows {
                 operation: Operation::Update,
-                present: event.columns_after_update,
+                present,
                 rows,
             }
         }

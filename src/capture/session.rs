@@ -30,6 +30,7 @@ use super::watchdog::{Header, Pulse};
 use super::xa::Undecided;
 use crate::core::change::Chunk;
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
+use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
 /// How long transactions without routed rows wait for company.
@@ -43,6 +44,7 @@ const NET_WRITE_TIMEOUT_SECONDS: u32 = 600;
 pub(super) struct Context {
     pub(super) settings: SourceSettings,
     pub(super) tables: Vec<RoutedTable>,
+    pub(super) schemas: Vec<TableSchema>,
     pub(super) server_id: u32,
     pub(super) window: Arc<Semaphore>,
     pub(super) window_bytes: u32,
@@ -125,7 +127,8 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
-    let mut assembler = Assembler::new(routing, progress, at, context.clock);
+    let mut assembler =
+        Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     context.shared.pulse.begin(server.uuid());
     assembler.read_from(server.uuid());

@@ -49,7 +49,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         settings,
         tables,
         checkpoint,
-        schemas: _,
+        schemas,
         window,
         window_bytes,
         events,
@@ -64,6 +64,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
     let context = Arc::new(Context {
         settings,
         tables,
+        schemas,
         server_id,
         window,
         window_bytes,

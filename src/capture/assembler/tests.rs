@@ -294,7 +294,7 @@ fn dates_and_times_arrive_with_their_fraction_and_oddities() {
 #[test]
 fn json_arrives_as_text_with_numbers_unchanged() {
     let values = column("j");
-    let first = r#"{"a": {"k": 18446744073709551615}, "b": [1, -2, 3.5, true, null, "q\"x"], "dd": 1.0, "big": 1e+100}"#;
+    let first = r#"{"a": {"k": 18446744073709551615}, "b": [1, -2, 3.5, true, null, "q\"x"], "dd": 1.0, "big": 1e100}"#;
     assert_eq!(values[0], Some(Value::Json(first.to_owned())));
     let Some(Value::Json(last)) = &values[3] else {
         panic!("{:?}", values[3])
