@@ -11,6 +11,7 @@ mod assembler;
 mod charset;
 mod columns;
 mod connection;
+mod ddl;
 mod decode;
 mod envelope;
 mod error;
@@ -30,6 +31,7 @@ mod statement;
 mod supervisor;
 mod table_map;
 mod temporal;
+mod whole_rows;
 
 pub use error::{Error, Source};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
