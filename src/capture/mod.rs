@@ -11,6 +11,7 @@ mod assembler;
 mod charset;
 mod columns;
 mod connection;
+mod ddl;
 mod decode;
 mod defaults;
 mod envelope;
@@ -35,6 +36,7 @@ mod table_map;
 mod temporal;
 mod tls;
 mod watchdog;
+mod whole_rows;
 mod xa;
 
 pub use error::{Error, Source};

@@ -240,13 +240,17 @@ fn print_trouble(trouble: Option<&TroubleStatus>, printer: &Printer) -> std::io:
         .next_try
         .map(|at| format!(", next at {}", moment(at)))
         .unwrap_or_default();
+    let tries = match trouble.attempt {
+        // Nothing to try: it waits for a person.
+        0 => String::new(),
+        1 => ", 1 try".to_owned(),
+        attempt => format!(", {attempt} tries"),
+    };
     printer.data(&format!(
-        "            {} [{}] since {}, {} {}{next}",
+        "            {} [{}] since {}{tries}{next}",
         trouble.text,
         trouble.page,
         moment(trouble.since),
-        trouble.attempt,
-        if trouble.attempt == 1 { "try" } else { "tries" }
     ))?;
     printer.data(&format!("            remedy: {}", trouble.remedy))
 }
