@@ -26,6 +26,7 @@ mod schema;
 mod server;
 mod session;
 mod settings;
+mod snapshot_check;
 mod statement;
 mod supervisor;
 mod table_map;
@@ -35,12 +36,15 @@ pub use error::{Error, Source};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::replay;
 pub use session::resolve_start;
-pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
+pub use settings::{
+    RoutedTable, SnapshotSettings, SourceSettings, Start, TableRoute, Tls, TlsMode,
+};
+pub use snapshot_check::check_snapshot;
 pub use supervisor::{Parts, run};
 
 use crate::core::change::Chunk;
 use crate::core::position::FilePosition;
-use crate::core::snapshot::Snapshot;
+pub use crate::core::snapshot::SnapshotOrder;
 
 #[derive(Debug)]
 pub enum CaptureEvent {
@@ -64,16 +68,6 @@ pub enum CaptureEvent {
     Stopped {
         error: Error,
     },
-}
-
-/// What is to be done about snapshots; its chunks come through the stream, as items.
-#[derive(Debug)]
-pub enum SnapshotOrder {
-    /// Begin, or go on behind its last finished chunk.
-    Run(Snapshot),
-    /// Its last chunk is finished and durable: the next one may enter the stream.
-    ChunkDurable,
-    Cancel,
 }
 
 /// What a snapshot's reader has to say, beside its rows.
