@@ -37,6 +37,7 @@ pub fn source_settings(config: &Config) -> SourceSettings {
         start: source.start,
         prepared_bytes: source.prepared_bytes,
         on_history_lost: source.on_history_lost,
+        snapshot: config.snapshot,
     }
 }
 
@@ -247,6 +248,7 @@ pub fn route_setups(
                 });
             RouteSetup {
                 name: route.name.clone(),
+                table: route.table.clone(),
                 plan: Arc::clone(plan),
                 scope: u16::try_from(scope).unwrap_or(u16::MAX),
                 lack,
