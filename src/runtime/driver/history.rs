@@ -4,7 +4,9 @@
 use super::reporting::source_trouble;
 use super::{Driver, Error, Input, ServiceEvent};
 use crate::capture::Waiting;
+use crate::core::pipeline::SnapshotInput;
 use crate::core::position::{Checkpoint, Position};
+use crate::core::snapshot::SnapshotReason;
 
 impl Driver {
     pub(super) fn take_connected(&mut self, server_version: String) -> Result<(), Error> {
@@ -77,7 +79,7 @@ impl Driver {
             "history lost, going on at the present end: {error}"
         );
         self.parts.metrics.history_lost.inc();
-        self.begin_lost_history_snapshot();
+        self.begin_lost_history_snapshot()?;
         let detail = format!("{page}: {error}; goes on at {}", to.position);
         self.step(Input::Note {
             event: ServiceEvent::HistoryLost,
@@ -87,8 +89,14 @@ impl Driver {
 
     /// Starts the snapshot of all routed tables that brings what the lost part of the binlog held.
     /// One that runs already must begin anew: its finished chunks are older than the loss.
-    fn begin_lost_history_snapshot(&self) {
-        let routes = self.parts.routes.len();
-        tracing::warn!(routes, "a snapshot of the routed tables is needed");
+    fn begin_lost_history_snapshot(&mut self) -> Result<(), Error> {
+        self.step(Input::Snapshot(SnapshotInput::Cancel))?;
+        if let Err(refusal) = self.start_snapshot(SnapshotReason::HistoryLost, None, None)? {
+            tracing::error!(
+                page = refusal.page(),
+                "the snapshot of what may be missing cannot begin: {refusal}"
+            );
+        }
+        Ok(())
     }
 }
