@@ -17,6 +17,7 @@ mod harness;
 mod outage;
 mod positions;
 mod rehearsal;
+mod snapshot_commands;
 mod stall;
 mod startup;
 mod statements;
