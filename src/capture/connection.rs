@@ -245,3 +245,6 @@ pub(super) fn stream_error(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

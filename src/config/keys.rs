@@ -205,7 +205,7 @@ pub const KEYS: &[Key] = &[
     key("source.heartbeat", Duration { min: 100, max: MINUTE }, Default("\"5s\""), "how often an idle server shows that it is alive; several missed ones mean a new connection"),
     key("source.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to MySQL may take"),
     key("source.observe_interval", Duration { min: 100, max: 10 * MINUTE }, Default("\"10s\""), "how often the server is asked on a connection of its own how far its binlog is"),
-    key("source.stall_timeout", Duration { min: 500, max: HOUR }, Default("\"1m\""), "so long may the server's binlog grow without that an event arrives; then the stream is opened anew"),
+    key("source.stall_timeout", Duration { min: 500, max: HOUR }, Default("\"1m\""), "so long may the server's binlog grow without that an event arrives; then the stream is opened anew; six heartbeats at least"),
     key("source.window_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"4MiB\""), "captured rows held in memory before capture waits"),
     key("salesforce", Table, Required, "the org that is written to"),
     key("salesforce.login_url", Text("https://host; http only for a loopback host"), Required, "where to log in: https://login.salesforce.com, https://test.salesforce.com or the org's own domain"),
