@@ -236,3 +236,6 @@ pub(super) fn stream_error(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use super::connection::{connect, query_error};
 use super::describe;
 use super::error::Error;
 use super::server::{Server, files};
-use super::session::Context;
+use super::session::{Context, stall_ms};
 use super::settings::SourceSettings;
 use super::watchdog::{Heard, Sight, Watchdog};
 use crate::core::position::{FilePosition, GtidSet, Position};
@@ -50,7 +50,7 @@ pub(super) async fn run(context: Arc<Context>, observed: watch::Sender<Observati
     let mut observer = Observer {
         context: &context,
         conn: None,
-        watchdog: Watchdog::new(settings.stall_timeout_ms),
+        watchdog: Watchdog::new(stall_ms(settings)),
         begun: Instant::now(),
         was_asked: true,
     };

@@ -4,7 +4,7 @@
 //! that is in [`Shared`]. Progress is noted only after the driver's side has taken the piece.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -94,11 +94,12 @@ pub(super) struct Abandoned;
 /// Streams until something breaks; `Err(Abandoned)` inside means that nobody listens any more.
 pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     match open(&context).await {
-        Ok((stream, assembler, version)) => {
+        Ok((stream, assembler, version, reads)) => {
             Box::pin(
                 Session {
                     context,
                     stream,
+                    reads,
                     assembler,
                     version: Some(version),
                     company: None,
@@ -111,7 +112,10 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     }
 }
 
-async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Error> {
+/// Grows whenever bytes come, a whole packet or not.
+type Reads = Arc<AtomicU64>;
+
+async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String, Reads), Error> {
     let settings = &context.settings;
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
@@ -126,13 +130,13 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     .inspect_err(|error| condemned.note(&server, error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
-    let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
+    let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
     let mut assembler =
         Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     context.shared.pulse.begin(server.uuid());
     assembler.read_from(server.uuid());
-    Ok((stream, assembler, server.version))
+    Ok((stream, assembler, server.version, reads))
 }
 
 /// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
@@ -174,7 +178,7 @@ async fn request(
     conn: Conn,
     context: &Context,
     progress: &Progress,
-) -> Result<(BinlogStream, FilePosition), Error> {
+) -> Result<(BinlogStream, FilePosition, Reads), Error> {
     let request = BinlogStreamRequest::new(context.server_id);
     let (request, at) = match progress.held.as_ref().unwrap_or(&progress.position) {
         Position::Gtid(set) => (
@@ -192,11 +196,12 @@ async fn request(
             )
         }
     };
+    let reads = conn.reads();
     let stream = conn
         .get_binlog_stream(request)
         .await
         .map_err(|error| stream_error(&context.settings, context.server_id, error))?;
-    Ok((stream, at))
+    Ok((stream, at, reads))
 }
 
 /// The protocol has 32 bits for the position: beyond, the file is read from its start, and what is
@@ -232,9 +237,24 @@ fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
         .collect()
 }
 
+/// So long may a stream be silent, heartbeats included.
+fn patience_ms(settings: &SourceSettings) -> u64 {
+    settings
+        .heartbeat_ms
+        .saturating_mul(HEARTBEATS_MISSED)
+        .max(1_000)
+}
+
+/// So long may events be missing. A large packet on its way is only noticed when patience ends.
+pub(super) fn stall_ms(settings: &SourceSettings) -> u64 {
+    let least = patience_ms(settings).saturating_mul(2);
+    settings.stall_timeout_ms.max(least)
+}
+
 struct Session {
     context: Arc<Context>,
     stream: BinlogStream,
+    reads: Reads,
     assembler: Assembler,
     /// Of a server that has not been announced yet.
     version: Option<String>,
@@ -290,10 +310,7 @@ impl Session {
     /// The next event. Rows in hand never wait: when nothing can be read at once, `Idle` comes.
     async fn next(&mut self) -> Next {
         let settings = &self.context.settings;
-        let patience = settings
-            .heartbeat_ms
-            .saturating_mul(HEARTBEATS_MISSED)
-            .max(1_000);
+        let patience = patience_ms(settings);
         let stream = &mut self.stream;
         let read = if self.assembler.holds_items() {
             let poll = std::future::poll_fn(|waker| match stream.poll_next_unpin(waker) {
@@ -311,6 +328,7 @@ impl Session {
                 self.company = Some(Box::pin(sleep(COMPANY)));
             }
             let silence = Duration::from_millis(patience);
+            let reads = self.reads.load(Ordering::Relaxed);
             let read = match &mut self.company {
                 None => timeout(silence, stream.next()).await,
                 Some(company) => tokio::select! {
@@ -321,6 +339,11 @@ impl Session {
             };
             match read {
                 Ok(read) => read,
+                // One large packet comes, and no heartbeat can come meanwhile.
+                Err(_) if self.reads.load(Ordering::Relaxed) != reads => {
+                    self.context.shared.pulse.part_came();
+                    return Next::Idle;
+                }
                 Err(_) => {
                     return Next::Failed(Error::Silent {
                         waited_ms: patience,

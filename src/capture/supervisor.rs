@@ -109,7 +109,7 @@ impl Supervisor {
                 // The sender lives in the context, so that this is an alarm. A session that hangs is
                 // not waited for.
                 _ = stalls.changed() => Ok(Ok(Error::Stalled {
-                    waited_ms: self.context.settings.stall_timeout_ms,
+                    waited_ms: session::stall_ms(&self.context.settings),
                 })),
             };
             drop(guard);

@@ -74,6 +74,11 @@ impl Pulse {
         self.lock().waits_for_room = waits;
     }
 
+    /// A part of a large event came.
+    pub(super) fn part_came(&self) {
+        self.lock().beats += 1;
+    }
+
     /// An event came, and `at` is where it ends.
     pub(super) fn beat(&self, header: Header, at: &FilePosition) {
         if matches!(header.kind, HEARTBEAT | HEARTBEAT_V2) {

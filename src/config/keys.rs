@@ -210,7 +210,7 @@ pub const KEYS: &[Key] = &[
     key("source.heartbeat", Duration { min: 100, max: MINUTE }, Default("\"5s\""), "how often an idle server shows that it is alive; several missed ones mean a new connection"),
     key("source.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to MySQL may take"),
     key("source.observe_interval", Duration { min: 100, max: 10 * MINUTE }, Default("\"10s\""), "how often the server is asked on a connection of its own how far its binlog is"),
-    key("source.stall_timeout", Duration { min: 500, max: HOUR }, Default("\"1m\""), "so long may the server's binlog grow without that an event arrives; then the stream is opened anew"),
+    key("source.stall_timeout", Duration { min: 500, max: HOUR }, Default("\"1m\""), "so long may the server's binlog grow without that an event arrives; then the stream is opened anew; six heartbeats at least"),
     key("source.window_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"4MiB\""), "captured rows held in memory before capture waits"),
     key("source.prepared_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"16MiB\""), "rows of prepared XA transactions held in memory until they are committed; more stops capture"),
     key("snapshot", Table, Optional, "how much a snapshot, the reading of existing rows, may ask of MySQL"),

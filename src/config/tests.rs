@@ -428,6 +428,30 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         WRONG_VALUE,
         "source.tls.ca_file",
     );
+    for (tls, path) in [
+        ("mode = \"verify_ca\"", "source.tls.mode"),
+        ("cert_file = \"ca.pem\"", "source.tls.cert_file"),
+        ("key_file = \"key.pem\"", "source.tls.key_file"),
+        (
+            "cert_file = \"ca.pem\", key_file = \"ca.pem\"",
+            "source.tls.key_file",
+        ),
+        (
+            "cert_file = \"secret\", key_file = \"key.pem\"",
+            "source.tls.cert_file",
+        ),
+        (
+            "mode = \"disabled\", cert_file = \"ca.pem\", key_file = \"key.pem\"",
+            "source.tls.cert_file",
+        ),
+    ] {
+        check(
+            "[salesforce]",
+            &format!("tls = {{ {tls} }}\n[salesforce]"),
+            WRONG_VALUE,
+            path,
+        );
+    }
     check(
         "https://login",
         "http://login",
@@ -839,6 +863,26 @@ fn secrets_never_show() {
     let shown = format!("{config:?}{}", config.print());
     assert!(!shown.contains(HUNTER));
     assert!(config.print().contains("auth.client_secret = \"[secret]\""));
+}
+
+#[test]
+fn a_socket_needs_neither_password_nor_encryption_and_takes_no_tls() {
+    let url = "source.url=mysql://me@/run/mysqld.sock";
+    let without = SOUND.replace("password_file = \"secret\"\n", "");
+    let config = sound(&without, &[], &[url]);
+    assert_eq!(config.source.socket, Some("/run/mysqld.sock".into()));
+    assert_eq!(config.source.tls.mode, TlsMode::Disabled);
+    let printed = config.print();
+    assert!(
+        printed.contains("\"mysql://me@/run/mysqld.sock\""),
+        "{printed}"
+    );
+    assert!(!printed.contains("tls.mode"), "{printed}");
+    for tls in ["{ mode = 'required' }", "{ ca_file = 'ca.pem' }"] {
+        let found = mistakes(SOUND, &[], &[url, &format!("source.tls={tls}")]);
+        assert_eq!(found[0].path, "source.tls", "{found:?}");
+    }
+    sound(SOUND, &[], &[url, "source.tls={ mode = 'disabled' }"]);
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// How soon a thread sees that it is to end, or to let go.
+/// How soon a thread sees that it is to end.
 const LOOK: Duration = Duration::from_millis(20);
 const DUMPS: [u8; 2] = [0x12, 0x1e];
 const HEARTBEATS: [u8; 2] = [27, 41];
@@ -24,6 +24,9 @@ struct State {
     holds: AtomicBool,
     held: AtomicU64,
     ended: AtomicBool,
+    /// Large packets drip: a piece for each of these.
+    drips: AtomicU64,
+    end: (Mutex<bool>, Condvar),
     received: AtomicU64,
     sent: Mutex<Vec<u8>>,
 }
@@ -32,13 +35,14 @@ impl Proxy {
     /// To a server on this machine.
     pub fn start(server: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
             server,
             holds: AtomicBool::new(false),
             held: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            drips: AtomicU64::new(1),
+            end: (Mutex::new(false), Condvar::new()),
             received: AtomicU64::new(0),
             sent: Mutex::new(Vec::new()),
         });
@@ -54,6 +58,11 @@ impl Proxy {
     /// Whether events wait here.
     pub fn hold_events(&self, holds: bool) {
         self.state.holds.store(holds, Ordering::SeqCst);
+    }
+
+    /// Packets of a megabyte and more take as many pauses of 100 ms.
+    pub fn drip(&self, pauses: u64) {
+        self.state.drips.store(pauses, Ordering::SeqCst);
     }
 
     /// Events held back so far.
@@ -75,20 +84,22 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.ended.store(true, Ordering::SeqCst);
+        *self.state.end.0.lock().unwrap() = true;
+        self.state.end.1.notify_all();
+        // Wakes the one who accepts.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
 fn accept(listener: &TcpListener, state: &Arc<State>) {
-    while !state.ended.load(Ordering::SeqCst) {
-        let Ok((client, _)) = listener.accept() else {
-            std::thread::park_timeout(LOOK);
-            continue;
-        };
+    while let Ok((client, _)) = listener.accept() {
+        if state.ended.load(Ordering::SeqCst) {
+            return;
+        }
         let Ok(server) = TcpStream::connect(("127.0.0.1", state.server)) else {
             continue;
         };
         for stream in [&client, &server] {
-            stream.set_nonblocking(false).unwrap();
             stream.set_read_timeout(Some(LOOK)).unwrap();
         }
         let dumps = Arc::new(AtomicBool::new(false));
@@ -136,7 +147,8 @@ fn upwards(mut client: TcpStream, mut server: TcpStream, state: &State, dumps: &
 fn downwards(mut server: TcpStream, mut client: TcpStream, state: &State, dumps: &AtomicBool) {
     let mut unsplit: Vec<u8> = Vec::new();
     let mut held: VecDeque<Vec<u8>> = VecDeque::new();
-    let mut sequence: Option<u8> = None;
+    // A command begins a count at 0; its answers go on with 1.
+    let mut sequence: u8 = 0;
     'over: while let Some(bytes) = read(&mut server, state) {
         state
             .received
@@ -163,11 +175,20 @@ fn downwards(mut server: TcpStream, mut client: TcpStream, state: &State, dumps:
         }
         // The client counts packets: what was held must not leave a gap.
         for mut packet in ready {
-            let next = sequence.map_or(packet[3], |last| last.wrapping_add(1));
-            packet[3] = next;
-            sequence = Some(next);
-            if client.write_all(&packet).is_err() {
-                break 'over;
+            sequence = sequence.wrapping_add(1);
+            packet[3] = sequence;
+            let pieces = match packet.len() {
+                0..1_000_000 => 1,
+                _ => usize::try_from(state.drips.load(Ordering::SeqCst)).unwrap(),
+            };
+            for piece in packet.chunks(packet.len().div_ceil(pieces)) {
+                if client.write_all(piece).is_err() {
+                    break 'over;
+                }
+                if pieces > 1 {
+                    let ended = state.end.0.lock().unwrap();
+                    let _ = state.end.1.wait_timeout(ended, Duration::from_millis(100));
+                }
             }
         }
     }
