@@ -18,7 +18,7 @@ use super::session::{Abandoned, Context, in_time};
 use super::settings::{OnHistoryLost, SourceSettings, Start};
 use super::{CaptureEvent, describe};
 use crate::core::change::{Chunk, StreamItem};
-use crate::core::position::{Checkpoint, GtidSet, Position};
+use crate::core::position::{Checkpoint, FilePosition, Gtid, GtidSet, Position};
 
 /// Longer lists of GTIDs are cut in texts for people.
 const GTIDS_SHOWN_MAX: usize = 1_000;
@@ -80,26 +80,24 @@ impl Error {
 pub(super) struct Condemned(Mutex<Option<(String, u64, String)>>);
 
 impl Condemned {
-    pub(super) fn refuse(&self, server: &Server) -> Result<(), Error> {
+    pub(super) fn refuse(&self, server_uuid: &str) -> Result<(), Error> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*known {
-            Some((uuid, transactions, ahead)) if uuid == server.uuid() => {
-                Err(Error::NumbersReused {
-                    transactions: *transactions,
-                    ahead: ahead.clone(),
-                })
-            }
+            Some((uuid, transactions, ahead)) if uuid == server_uuid => Err(Error::NumbersReused {
+                transactions: *transactions,
+                ahead: ahead.clone(),
+            }),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn note(&self, server: &Server, error: &Error) {
+    pub(super) fn note(&self, server_uuid: &str, error: &Error) {
         if let Error::NumbersReused {
             transactions,
             ahead,
         } = error
         {
-            let entry = (server.uuid().to_owned(), *transactions, ahead.clone());
+            let entry = (server_uuid.to_owned(), *transactions, ahead.clone());
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
         }
     }
@@ -119,7 +117,7 @@ pub(super) async fn check_gtids(
     if !ahead.is_empty() {
         return Err(lagging(conn, settings, server, &ahead).await?);
     }
-    check_end(conn, settings, server, progress).await?;
+    check_end(conn, settings, server, progress, ours).await?;
     // Before what is purged: such a replica counts all that it replicates as that.
     check_replica_logs(conn, settings, server).await?;
     let missing = server.gtid_set("gtid_purged")?.without(ours);
@@ -187,33 +185,120 @@ async fn lagging(
     })
 }
 
-/// On the server that we read from last its binlog cannot end before our place, unless it was reset,
-/// restored, or lost its end in a crash.
+/// On the server that we read from last its binlog cannot end before our place, or hold something
+/// else there, unless it was reset, restored, or lost its end in a crash.
 async fn check_end(
     conn: &mut Conn,
     settings: &SourceSettings,
     server: &Server,
     progress: &Progress,
+    ours: &GtidSet,
 ) -> Result<(), Error> {
     if server.uuid() != progress.server_uuid {
         return Ok(());
     }
     let end = &progress.end;
-    let files = files(conn, settings).await?;
-    let short = match files.iter().find(|(file, _)| **file == *end.file) {
-        Some((_, bytes)) => *bytes < end.offset,
-        // Purged, or never written by this incarnation of the server.
-        None => files
-            .last()
-            .is_some_and(|(file, _)| (file.len(), file.as_str()) < (end.file.len(), &*end.file)),
+    let reused = |what: &str| Error::NumbersReused {
+        transactions: 0,
+        ahead: format!("{what} {end}, where it was read last"),
     };
-    if short {
-        return Err(Error::NumbersReused {
-            transactions: 0,
-            ahead: format!("its binlog ends before {end}, where it was read last"),
-        });
+    let files = files(conn, settings).await?;
+    let Some(first) = files.iter().position(|(file, _)| **file == *end.file) else {
+        // Purged, or never written by this incarnation of the server.
+        return match files.last() {
+            Some((file, _)) if (file.len(), file.as_str()) < (end.file.len(), &*end.file) => {
+                Err(reused("its binlog ends before"))
+            }
+            _ => Ok(()),
+        };
+    };
+    if files[first].1 < end.offset {
+        return Err(reused("its binlog ends before"));
+    }
+    // A stream by GTID begins in the newest file that has all we lack: files before it that hold
+    // none, or nothing but transactions without a GTID, are left out in silence.
+    for (index, (file, bytes)) in files[first..].iter().enumerate() {
+        if *bytes > u64::from(u32::MAX) {
+            return Ok(());
+        }
+        let (file, offset) = (
+            file.as_str().into(),
+            if index == 0 { end.offset } else { 4 },
+        );
+        match next_transaction(conn, settings, &FilePosition { file, offset }).await? {
+            Next::Nothing => {}
+            Next::Anonymous => {
+                return Err(Error::GtidModeChanged {
+                    found: "transactions without a gtid follow".to_owned(),
+                });
+            }
+            Next::Gtid(gtid) if !ours.contains(&gtid) => return Ok(()),
+            Next::Gtid(_) | Next::NoEvent if index == 0 => {
+                return Err(reused("its binlog holds something else at"));
+            }
+            Next::Gtid(_) | Next::NoEvent => {}
+        }
     }
     Ok(())
+}
+
+/// Whether the file that our place is in is still the one that was read: after a reset another one
+/// has its name.
+pub(super) async fn check_file(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+    position: &FilePosition,
+) -> Result<(), Error> {
+    match next_transaction(conn, settings, position).await? {
+        Next::NoEvent => Err(Error::FileReplaced {
+            position: position.clone(),
+        }),
+        Next::Nothing | Next::Anonymous | Next::Gtid(_) => Ok(()),
+    }
+}
+
+/// What begins at a place in a binlog.
+#[derive(Debug, PartialEq)]
+enum Next {
+    /// No transaction, as far as it was looked.
+    Nothing,
+    Gtid(Gtid),
+    Anonymous,
+    /// The place is within an event.
+    NoEvent,
+}
+
+async fn next_transaction(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+    place: &FilePosition,
+) -> Result<Next, Error> {
+    let what = "read the binlog at the checkpoint";
+    // At a file's start two events come before its first transaction.
+    let statement = format!(
+        "SHOW BINLOG EVENTS IN '{}' FROM {} LIMIT 3",
+        place.file.replace('\'', "''"),
+        place.offset
+    );
+    match conn.query::<Row, _>(statement).await {
+        Ok(rows) => Ok(rows
+            .iter()
+            .filter_map(|row| row.get_opt::<String, _>("Info").and_then(Result::ok))
+            .find_map(|info| transaction_in(&info))
+            .unwrap_or(Next::Nothing)),
+        // ER_ERROR_WHEN_EXECUTING_COMMAND: what is read there is no event.
+        Err(mysql_async::Error::Server(error)) if error.code == 1220 => Ok(Next::NoEvent),
+        Err(error) => Err(query_error(settings, what, error)),
+    }
+}
+
+/// `SET @@SESSION.GTID_NEXT= 'uuid:7'`
+fn transaction_in(info: &str) -> Option<Next> {
+    let (_, text) = info.split_once("GTID_NEXT= '")?;
+    match text.split('\'').next()? {
+        "ANONYMOUS" => Some(Next::Anonymous),
+        gtid => gtid.parse().ok().map(Next::Gtid),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,7 +408,7 @@ async fn present_end(context: &Context) -> Result<Checkpoint, Error> {
     };
     let mut conn = connect(&settings).await?;
     let server = in_time(&settings, Server::ask(&mut conn, &settings)).await?;
-    context.shared.condemned.refuse(&server)?;
+    context.shared.condemned.refuse(server.uuid())?;
     let mut checkpoint = in_time(&settings, server.resolve_start(&mut conn, &settings)).await?;
     let progress = context.shared.progress();
     match (&mut checkpoint.position, &progress.position) {
@@ -408,6 +493,17 @@ mod tests {
         ] {
             assert_eq!(said(message), page, "{message}");
         }
+    }
+
+    #[test]
+    fn a_transaction_is_known_by_how_its_event_is_described() {
+        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let next = |text: &str| transaction_in(&format!("SET @@SESSION.GTID_NEXT= '{text}'"));
+        for text in [format!("{uuid}:7"), format!("{uuid}:blue:7")] {
+            assert_eq!(next(&text), Some(Next::Gtid(text.parse().unwrap())));
+        }
+        assert_eq!(next("ANONYMOUS"), Some(Next::Anonymous));
+        assert_eq!(transaction_in("BEGIN"), None);
     }
 
     #[test]

@@ -216,7 +216,10 @@ impl Server {
                         position: position.clone(),
                         bytes: *bytes,
                     }),
-                    Some(_) => history::check_replica_logs(conn, settings, self).await,
+                    Some(_) => {
+                        history::check_file(conn, settings, position).await?;
+                        history::check_replica_logs(conn, settings, self).await
+                    }
                     None => Err(Error::FileGone {
                         file: position.file.to_string(),
                     }),

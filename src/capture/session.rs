@@ -20,6 +20,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::CaptureEvent;
 use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
+use super::envelope::kind;
 use super::error::Error;
 use super::history::Condemned;
 use super::progress::Progress;
@@ -54,6 +55,8 @@ pub(super) struct Shared {
     progress: Mutex<Progress>,
     /// Whether the stream has brought anything since this was last asked.
     pub(super) has_streamed: AtomicBool,
+    /// The last stream ended because the server and our place do not fit together.
+    pub(super) on_probation: AtomicBool,
     pub(super) condemned: Condemned,
 }
 
@@ -62,6 +65,7 @@ impl Shared {
         Self {
             progress: Mutex::new(progress),
             has_streamed: AtomicBool::new(false),
+            on_probation: AtomicBool::new(false),
             condemned: Condemned::default(),
         }
     }
@@ -107,13 +111,13 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
     let progress = context.shared.progress();
     let condemned = &context.shared.condemned;
-    condemned.refuse(&server)?;
+    condemned.refuse(server.uuid())?;
     in_time(
         settings,
         server.check_history(&mut conn, settings, &progress),
     )
     .await
-    .inspect_err(|error| condemned.note(&server, error))?;
+    .inspect_err(|error| condemned.note(server.uuid(), error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
@@ -254,6 +258,7 @@ impl Session {
                 }
             };
             let accepted = self.assembler.accept(&event);
+            let kind = event.header().event_type_raw();
             drop(event);
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
@@ -261,9 +266,11 @@ impl Session {
             }
             self.hand_on().await?;
             if let Err(error) = accepted {
+                let condemned = &self.context.shared.condemned;
+                condemned.note(&self.assembler.progress.server_uuid, &error);
                 return Ok(error);
             }
-            self.announce().await?;
+            self.announce(kind).await?;
         }
     }
 
@@ -343,8 +350,19 @@ impl Session {
         Ok(())
     }
 
-    /// The server's first event proves that the dump was granted.
-    async fn announce(&mut self) -> Result<(), Abandoned> {
+    /// The server's first event proves that the dump was granted; but a server that lately broke
+    /// off at our place may do so again behind a file's first events.
+    async fn announce(&mut self, kind: u8) -> Result<(), Abandoned> {
+        let on_probation = &self.context.shared.on_probation;
+        if on_probation.load(Ordering::Relaxed) {
+            if matches!(
+                kind,
+                kind::ROTATE | kind::FORMAT_DESCRIPTION | kind::PREVIOUS_GTIDS
+            ) {
+                return Ok(());
+            }
+            on_probation.store(false, Ordering::Relaxed);
+        }
         self.context
             .shared
             .has_streamed
