@@ -430,4 +430,6 @@ pub(super) fn snapshot(open: Option<&Open>, routing: &Routing, progress: &Progre
 }
 
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ mod envelope;
 mod error;
 mod history;
 mod json;
+mod lineage;
 mod pieces;
 mod preflight;
 mod progress;
