@@ -51,6 +51,8 @@ pub(super) struct Assembler {
     merged_end: Option<FilePosition>,
     /// Another server than before; told as soon as it says where in its binlog it begins.
     taken_over: bool,
+    /// A server sends it, without what it was told to be behind us; a file holds that, too.
+    is_live: bool,
 }
 
 /// The transaction that is being read.
@@ -91,11 +93,13 @@ impl Assembler {
             merged_count: 0,
             merged_end: None,
             taken_over: false,
+            is_live: false,
         }
     }
 
     /// Says which server this is: checkpoints from here on are places in its binlog.
     pub(super) fn read_from(&mut self, server_uuid: &str) {
+        self.is_live = true;
         if self.progress.server_uuid != server_uuid {
             server_uuid.clone_into(&mut self.progress.server_uuid);
             self.taken_over = true;
@@ -320,6 +324,16 @@ impl Assembler {
             }
         };
         let covered = self.progress.inside(&id).is_none() && self.progress.covers(&id);
+        if covered
+            && self.is_live
+            && let TransactionId::Gtid(gtid) = &id
+        {
+            // It leaves out what we have: this is another transaction of that number.
+            return Err(Error::NumbersReused {
+                transactions: 1,
+                ahead: format!("{gtid} came again before {}", self.envelope.at),
+            });
+        }
         self.maps.start_transaction();
         self.open = Some(Open {
             transaction: Arc::new(Transaction {
@@ -515,5 +529,7 @@ pub(super) fn snapshot(open: Option<&Open>, routing: &Routing, progress: &Progre
     progress
 }
 
+#[cfg(test)]
+mod live;
 #[cfg(test)]
 mod tests;

@@ -90,7 +90,7 @@ pub enum Error {
     OtherServer { expected: String, found: String },
     #[error("binlog file {file} is no longer on the server")]
     FileGone { file: String },
-    #[error("the checkpoint is a gtid set, but gtid_mode is {found:?}")]
+    #[error("the checkpoint does not go with the server's gtid_mode: {found}")]
     GtidModeChanged { found: String },
     #[error("another replica with server id {server_id} took over the stream")]
     ServerIdTaken { server_id: u32, source: Source },
@@ -98,6 +98,8 @@ pub enum Error {
     DumpRefused { source: Source },
     #[error("the position {position} lies behind the end of the file ({bytes} bytes)")]
     FileShort { position: FilePosition, bytes: u64 },
+    #[error("no transaction ends at {position}: it is another file of that name")]
+    FileReplaced { position: FilePosition },
 
     #[error("the server closed the stream")]
     Disconnected,
@@ -270,6 +272,7 @@ impl Error {
             Error::TlsUnverified => "LS1063",
             Error::ClearText { .. } => "LS1067",
             Error::ReplicaUnlogged => "LS1064",
+            Error::FileReplaced { .. } => "LS1065",
         }
     }
 
@@ -316,6 +319,7 @@ impl Error {
             | Error::Charset { .. }
             | Error::OtherServer { .. }
             | Error::FileShort { .. }
+            | Error::FileReplaced { .. }
             | Error::Checksum { .. }
             | Error::UnknownEvent { .. }
             | Error::Incident { .. }

@@ -1,27 +1,24 @@
-//! Whether a server's history goes on where ours ends; what is waited for when it does not; and how
-//! the stream begins anew when what comes next is gone for good.
+//! What follows when a server's history does not go on where ours ends: what is waited for, and how
+//! the stream begins anew when what comes next is gone for good. Whether it does is for `lineage`.
 //!
 //! Invariants: nothing is streamed from a server that lacks a transaction that was read, because it
 //! may give the same number to another one, and that would be skipped in silence. A server that was
-//! seen to do so is not streamed from in this process any more. No clock is asked.
+//! seen to do so is not streamed from in this process any more.
 
 use std::sync::{Mutex, PoisonError};
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row, ServerError};
+use mysql_async::ServerError;
 
-use super::connection::{connect, query_error};
+use super::connection::connect;
 use super::error::Error;
+use super::lineage::lagging;
 use super::progress::Progress;
-use super::server::{Server, files};
+use super::server::Server;
 use super::session::{Abandoned, Context, in_time};
 use super::settings::{OnHistoryLost, SourceSettings, Start};
 use super::{CaptureEvent, describe};
 use crate::core::change::{Chunk, StreamItem};
-use crate::core::position::{Checkpoint, GtidSet, Position};
-
-/// Longer lists of GTIDs are cut in texts for people.
-const GTIDS_SHOWN_MAX: usize = 1_000;
+use crate::core::position::{Checkpoint, Position};
 
 /// What is waited for, without end and visibly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,183 +77,27 @@ impl Error {
 pub(super) struct Condemned(Mutex<Option<(String, u64, String)>>);
 
 impl Condemned {
-    pub(super) fn refuse(&self, server: &Server) -> Result<(), Error> {
+    pub(super) fn refuse(&self, server_uuid: &str) -> Result<(), Error> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*known {
-            Some((uuid, transactions, ahead)) if uuid == server.uuid() => {
-                Err(Error::NumbersReused {
-                    transactions: *transactions,
-                    ahead: ahead.clone(),
-                })
-            }
+            Some((uuid, transactions, ahead)) if uuid == server_uuid => Err(Error::NumbersReused {
+                transactions: *transactions,
+                ahead: ahead.clone(),
+            }),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn note(&self, server: &Server, error: &Error) {
+    pub(super) fn note(&self, server_uuid: &str, error: &Error) {
         if let Error::NumbersReused {
             transactions,
             ahead,
         } = error
         {
-            let entry = (server.uuid().to_owned(), *transactions, ahead.clone());
+            let entry = (server_uuid.to_owned(), *transactions, ahead.clone());
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
         }
     }
-}
-
-/// Whether the server has executed all of `ours`, still has everything behind it, and logs all that
-/// it executes.
-pub(super) async fn check_gtids(
-    conn: &mut Conn,
-    settings: &SourceSettings,
-    server: &Server,
-    progress: &Progress,
-    ours: &GtidSet,
-) -> Result<(), Error> {
-    let executed = executed(conn, settings).await?;
-    let ahead = ours.without(&executed);
-    if !ahead.is_empty() {
-        return Err(lagging(conn, settings, server, &ahead).await?);
-    }
-    check_end(conn, settings, server, progress).await?;
-    // Before what is purged: such a replica counts all that it replicates as that.
-    check_replica_logs(conn, settings, server).await?;
-    let missing = server.gtid_set("gtid_purged")?.without(ours);
-    if !missing.is_empty() {
-        return Err(Error::HistoryLost {
-            missing: shown(&missing),
-        });
-    }
-    Ok(())
-}
-
-/// A replica that logs nothing of what it replicates has all GTIDs, and no rows.
-pub(super) async fn check_replica_logs(
-    conn: &mut Conn,
-    settings: &SourceSettings,
-    server: &Server,
-) -> Result<(), Error> {
-    let logs = server.get("log_replica_updates").to_owned() + server.get("log_slave_updates");
-    if logs.to_ascii_uppercase().contains("OFF")
-        && replication(conn, settings, server).await? != Replication::None
-    {
-        return Err(Error::ReplicaUnlogged);
-    }
-    Ok(())
-}
-
-async fn executed(conn: &mut Conn, settings: &SourceSettings) -> Result<GtidSet, Error> {
-    let what = "read gtid_executed";
-    // Asked by itself: `ours` may be younger than what the server said before.
-    let text: Option<String> = conn
-        .query_first("SELECT @@GLOBAL.gtid_executed")
-        .await
-        .map_err(|error| query_error(settings, what, error))?;
-    text.unwrap_or_default()
-        .parse()
-        .map_err(|error| Error::Query {
-            what,
-            source: Box::new(error),
-        })
-}
-
-/// What it means that the server lacks these.
-async fn lagging(
-    conn: &mut Conn,
-    settings: &SourceSettings,
-    server: &Server,
-    ahead: &GtidSet,
-) -> Result<Error, Error> {
-    let (transactions, text) = (ahead.count(), shown(ahead));
-    if ahead.names_server(server.uuid()) {
-        return Ok(Error::NumbersReused {
-            transactions,
-            ahead: text,
-        });
-    }
-    Ok(match replication(conn, settings, server).await? {
-        Replication::Running => Error::GtidsAhead {
-            transactions,
-            ahead: text,
-        },
-        Replication::None | Replication::Stopped => Error::ReplicaCutOff {
-            transactions,
-            ahead: text,
-        },
-    })
-}
-
-/// On the server that we read from last its binlog cannot end before our place, unless it was reset,
-/// restored, or lost its end in a crash.
-async fn check_end(
-    conn: &mut Conn,
-    settings: &SourceSettings,
-    server: &Server,
-    progress: &Progress,
-) -> Result<(), Error> {
-    if server.uuid() != progress.server_uuid {
-        return Ok(());
-    }
-    let end = &progress.end;
-    let files = files(conn, settings).await?;
-    let short = match files.iter().find(|(file, _)| **file == *end.file) {
-        Some((_, bytes)) => *bytes < end.offset,
-        // Purged, or never written by this incarnation of the server.
-        None => files
-            .last()
-            .is_some_and(|(file, _)| (file.len(), file.as_str()) < (end.file.len(), &*end.file)),
-    };
-    if short {
-        return Err(Error::NumbersReused {
-            transactions: 0,
-            ahead: format!("its binlog ends before {end}, where it was read last"),
-        });
-    }
-    Ok(())
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Replication {
-    /// Not a replica.
-    None,
-    Stopped,
-    Running,
-}
-
-async fn replication(
-    conn: &mut Conn,
-    settings: &SourceSettings,
-    server: &Server,
-) -> Result<Replication, Error> {
-    // 8.4 knows the new name alone; the old one serves before.
-    let (statement, receiver, applier) = if server.is_at_least((8, 1)) {
-        (
-            "SHOW REPLICA STATUS",
-            "Replica_IO_Running",
-            "Replica_SQL_Running",
-        )
-    } else {
-        ("SHOW SLAVE STATUS", "Slave_IO_Running", "Slave_SQL_Running")
-    };
-    let rows: Vec<Row> = conn
-        .query(statement)
-        .await
-        .map_err(|error| query_error(settings, "ask whether the server is a replica", error))?;
-    let is_on = |row: &Row, column: &str| {
-        let text: Option<String> = row.get_opt(column).and_then(Result::ok);
-        text.is_some_and(|text| !text.eq_ignore_ascii_case("No"))
-    };
-    Ok(match rows.as_slice() {
-        [] => Replication::None,
-        rows if rows
-            .iter()
-            .any(|row| is_on(row, receiver) || is_on(row, applier)) =>
-        {
-            Replication::Running
-        }
-        _ => Replication::Stopped,
-    })
 }
 
 /// Why a server refuses a dump, when it is our place; the server has one number for all causes.
@@ -323,7 +164,7 @@ async fn present_end(context: &Context) -> Result<Checkpoint, Error> {
     };
     let mut conn = connect(&settings).await?;
     let server = in_time(&settings, Server::ask(&mut conn, &settings)).await?;
-    context.shared.condemned.refuse(&server)?;
+    context.shared.condemned.refuse(server.uuid())?;
     let mut checkpoint = in_time(&settings, server.resolve_start(&mut conn, &settings)).await?;
     let progress = context.shared.progress();
     match (&mut checkpoint.position, &progress.position) {
@@ -354,16 +195,6 @@ pub(super) fn taken_over(progress: &Progress) -> StreamItem {
         end: progress.end.clone(),
         inside: None,
     })
-}
-
-fn shown(set: &GtidSet) -> String {
-    let mut text = set.to_string();
-    if text.len() > GTIDS_SHOWN_MAX {
-        // The text is ASCII.
-        text.truncate(GTIDS_SHOWN_MAX);
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]
@@ -408,14 +239,5 @@ mod tests {
         ] {
             assert_eq!(said(message), page, "{message}");
         }
-    }
-
-    #[test]
-    fn long_lists_of_gtids_are_cut() {
-        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
-        let numbers: Vec<String> = (1..600).map(|n| (n * 2).to_string()).collect();
-        let set: GtidSet = format!("{uuid}:{}", numbers.join(":")).parse().unwrap();
-        assert!(shown(&set).len() < GTIDS_SHOWN_MAX + 10);
-        assert_eq!(set.count(), 599);
     }
 }

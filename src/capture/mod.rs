@@ -18,6 +18,7 @@ mod envelope;
 mod error;
 mod history;
 mod json;
+mod lineage;
 mod observer;
 mod pieces;
 mod preflight;

@@ -12,7 +12,7 @@ use super::charset;
 use super::closest;
 use super::connection::{connect, missing_privilege, query_error};
 use super::error::Error;
-use super::history::check_replica_logs;
+use super::lineage::check_replica_logs;
 use super::schema;
 use super::server::{Server, files};
 use super::settings::{RoutedTable, SourceSettings, TlsMode};

@@ -108,6 +108,9 @@ impl Error {
                 "the server lost the end of its binlog in a crash (sync_binlog is not 1?); compare \
                  what it lost, then {START_OVER}"
             ),
+            Error::FileReplaced { .. } => format!(
+                "the server's binlog was reset (RESET BINARY LOGS AND GTIDS); {START_OVER}"
+            ),
             Error::GtidModeChanged { .. } => format!(
                 "if nothing was written since, SET PERSIST gtid_mode back step by step and it goes on \
                  by itself; else {SNAPSHOT}"

@@ -10,7 +10,7 @@ use mysql_async::{Conn, Row};
 
 use super::connection::query_error;
 use super::error::Error;
-use super::history;
+use super::lineage;
 use super::progress::Progress;
 use super::settings::{SourceSettings, Start};
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
@@ -207,7 +207,7 @@ impl Server {
                     let found = self.get("gtid_mode").to_owned();
                     return Err(Error::GtidModeChanged { found });
                 }
-                history::check_gtids(conn, settings, self, progress, set).await
+                lineage::check_gtids(conn, settings, self, progress, set).await
             }
             Position::MariaDb(_) => Err(Error::GtidModeChanged {
                 found: self.get("gtid_mode").to_owned(),
@@ -225,7 +225,10 @@ impl Server {
                         position: position.clone(),
                         bytes: *bytes,
                     }),
-                    Some(_) => history::check_replica_logs(conn, settings, self).await,
+                    Some(_) => {
+                        lineage::check_file(conn, settings, position).await?;
+                        lineage::check_replica_logs(conn, settings, self).await
+                    }
                     None => Err(Error::FileGone {
                         file: position.file.to_string(),
                     }),

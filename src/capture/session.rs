@@ -20,6 +20,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::CaptureEvent;
 use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
+use super::envelope::kind;
 use super::error::Error;
 use super::history::Condemned;
 use super::progress::Progress;
@@ -62,6 +63,8 @@ pub(super) struct Shared {
     pub(super) pulse: Pulse,
     /// Counts the watchdog's alarms.
     pub(super) stalls: watch::Sender<u64>,
+    /// The last stream ended because the server and our place do not fit together.
+    pub(super) on_probation: AtomicBool,
     pub(super) condemned: Condemned,
 }
 
@@ -72,6 +75,7 @@ impl Shared {
             has_streamed: AtomicBool::new(false),
             pulse: Pulse::default(),
             stalls: watch::Sender::new(0),
+            on_probation: AtomicBool::new(false),
             condemned: Condemned::default(),
         }
     }
@@ -121,13 +125,13 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String, Rea
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
     let progress = context.shared.progress();
     let condemned = &context.shared.condemned;
-    condemned.refuse(&server)?;
+    condemned.refuse(server.uuid())?;
     in_time(
         settings,
         server.check_history(&mut conn, settings, &progress),
     )
     .await
-    .inspect_err(|error| condemned.note(&server, error))?;
+    .inspect_err(|error| condemned.note(server.uuid(), error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
@@ -293,6 +297,7 @@ impl Session {
                 log_pos: header.log_pos(),
                 timestamp: header.timestamp(),
             };
+            let kind = header.kind;
             drop(event);
             self.context.shared.pulse.beat(header, self.assembler.at());
             if accepted.is_err() {
@@ -301,9 +306,11 @@ impl Session {
             }
             self.hand_on().await?;
             if let Err(error) = accepted {
+                let condemned = &self.context.shared.condemned;
+                condemned.note(&self.assembler.progress.server_uuid, &error);
                 return Ok(error);
             }
-            self.announce().await?;
+            self.announce(kind).await?;
         }
     }
 
@@ -391,8 +398,19 @@ impl Session {
         Ok(())
     }
 
-    /// The server's first event proves that the dump was granted.
-    async fn announce(&mut self) -> Result<(), Abandoned> {
+    /// The server's first event proves that the dump was granted; but a server that lately broke
+    /// off at our place may do so again behind a file's first events.
+    async fn announce(&mut self, kind: u8) -> Result<(), Abandoned> {
+        let on_probation = &self.context.shared.on_probation;
+        if on_probation.load(Ordering::Relaxed) {
+            if matches!(
+                kind,
+                kind::ROTATE | kind::FORMAT_DESCRIPTION | kind::PREVIOUS_GTIDS
+            ) {
+                return Ok(());
+            }
+            on_probation.store(false, Ordering::Relaxed);
+        }
         self.context
             .shared
             .has_streamed

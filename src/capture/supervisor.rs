@@ -165,6 +165,10 @@ impl Supervisor {
         }
         self.attempt = self.attempt.saturating_add(1);
         let wait = error.wait();
+        if wait.is_some() {
+            let on_probation = &self.context.shared.on_probation;
+            on_probation.store(true, Ordering::Relaxed);
+        }
         let delay_ms = self.delay_ms(wait);
         let text = describe(&error);
         let (page, remedy, attempt) = (error.page(), error.remedy(), self.attempt);

@@ -4,7 +4,7 @@
 //! Every statement that must not count as a change of the server's own leaves its binlog alone.
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts};
+use mysql_async::{Conn, Opts, Row};
 
 use super::MysqlServer;
 
@@ -69,9 +69,10 @@ pub async fn execute(server: &MysqlServer, statements: &[&str]) -> Result<(), my
 /// When the server cannot be asked.
 pub async fn text(server: &MysqlServer, query: &str) -> Result<String, mysql_async::Error> {
     let mut connection = connect(server).await?;
-    let found: Option<String> = connection.query_first(query).await?;
+    let row: Option<Row> = connection.query_first(query).await?;
     connection.disconnect().await?;
-    Ok(found.unwrap_or_default())
+    let first = row.and_then(|row| row.get_opt(0)).and_then(Result::ok);
+    Ok(first.unwrap_or_default())
 }
 
 async fn connect(server: &MysqlServer) -> Result<Conn, mysql_async::Error> {

@@ -222,16 +222,48 @@ fn a_server_that_was_reset_is_never_streamed_from_again() {
     cluster.world.insert(100, 10);
     let before = cluster.world.wait_settled();
     execute(&cluster.world, &["RESET BINARY LOGS AND GTIDS"]);
+    // The server leaves the stream standing, and sends nothing any more.
+    cluster.lead_to_primary();
     cluster.wait_for_trouble("LS1027");
-    // By now its numbers have come to where we are, and would look like those that were read.
+    // Now its numbers come to where we are, and would look like those that were read.
     cluster.world.insert(300, 2);
     let status = cluster.keeps_waiting("LS1027", 2);
     assert!(status.source.stopped, "a person is needed: {status:?}");
     assert_eq!(status.routes[0].captured, before.routes[0].captured);
 }
 
+/// The numbers of a reset server, or the length of its file, have passed those that were read.
+#[track_caller]
+fn a_reset_is_noticed_by_what_the_binlog_holds(options: MysqlOptions, page: &str) {
+    let mut cluster = Cluster::without_replication(options, 0);
+    cluster.world.start();
+    cluster.world.insert(100, 10);
+    cluster.world.wait_settled();
+    assert!(cluster.world.stop().success());
+    execute(&cluster.world, &["RESET BINARY LOGS AND GTIDS"]);
+    cluster.world.insert(300, 2);
+    cluster.world.spawn();
+    let status = cluster.wait_for_trouble(page);
+    assert!(status.source.stopped, "a person is needed: {status:?}");
+    assert_eq!(status.routes[0].captured, 100);
+}
+
 #[test]
-fn a_reset_while_leadstream_is_away_is_noticed_by_the_end_of_the_binlog() {
+fn a_reset_while_leadstream_is_away_is_noticed() {
+    a_reset_is_noticed_by_what_the_binlog_holds(MysqlOptions::default(), "LS1027");
+}
+
+#[test]
+fn a_reset_while_leadstream_is_away_is_noticed_without_gtids() {
+    let options = MysqlOptions {
+        gtid_mode: false,
+        ..MysqlOptions::default()
+    };
+    a_reset_is_noticed_by_what_the_binlog_holds(options, "LS1065");
+}
+
+#[test]
+fn a_binlog_that_begins_anew_while_leadstream_is_away_is_noticed() {
     let mut cluster = Cluster::without_replication(MysqlOptions::default(), 0);
     cluster.world.start();
     cluster.world.insert(100, 10);
@@ -266,6 +298,7 @@ fn gtids_switched_off_and_on_are_noticed_and_the_remedy_works() {
     };
     switch(&cluster.world, &["ON_PERMISSIVE", "OFF_PERMISSIVE"]);
     execute(&cluster.world, &[LEAD]);
+    cluster.wait_for_trouble("LS1024");
     let status = cluster.keeps_waiting("LS1024", 1);
     assert!(status.source.stopped, "{status:?}");
     // Back again: what was written meanwhile has no GTID and stands in the way.
