@@ -15,3 +15,4 @@ mod outage;
 mod rehearsal;
 mod startup;
 mod tidy;
+mod transactions;
