@@ -9,15 +9,44 @@ use mysql_common::binlog::jsonb::{JsonDom, JsonNumber, JsonScalar, Value as Json
 use mysql_common::io::ParseBuf;
 use mysql_common::proto::MyDeserialize;
 
+/// MySQL nests no deeper (`JSON_DOCUMENT_MAX_DEPTH`).
+const DEPTH_MAX: u32 = 100;
+/// A byte becomes at most six (`\\u0000`), a tiny array's element a few more. Offsets that point to
+/// one place many times over would make more of it.
+const TEXT_PER_BYTE: usize = 16;
+
 /// The text of one JSON column's bytes.
 pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
     let value = Jsonb::deserialize((), &mut ParseBuf(bytes)).map_err(|error| error.to_string())?;
     let mut out = String::with_capacity(bytes.len() + bytes.len() / 4);
-    write(&mut out, value)?;
+    let limits = Limits {
+        depth: DEPTH_MAX,
+        bytes: (bytes.len() + 4) * TEXT_PER_BYTE,
+    };
+    write(&mut out, value, limits)?;
     Ok(out)
 }
 
-fn write(out: &mut String, value: Jsonb<'_>) -> Result<(), String> {
+#[derive(Clone, Copy)]
+struct Limits {
+    depth: u32,
+    bytes: usize,
+}
+
+impl Limits {
+    fn deeper(mut self) -> Result<Self, String> {
+        self.depth = self
+            .depth
+            .checked_sub(1)
+            .ok_or("its json is nested too deep")?;
+        Ok(self)
+    }
+}
+
+fn write(out: &mut String, value: Jsonb<'_>, limits: Limits) -> Result<(), String> {
+    if out.len() > limits.bytes {
+        return Err("its json refers to itself".to_owned());
+    }
     match value {
         Jsonb::Null => out.push_str("null"),
         Jsonb::Bool(value) => out.push_str(if value { "true" } else { "false" }),
@@ -29,10 +58,14 @@ fn write(out: &mut String, value: Jsonb<'_>) -> Result<(), String> {
         Jsonb::U64(value) => number(out, value),
         Jsonb::F64(value) => double(out, value)?,
         Jsonb::String(value) => string(out, value.str_raw())?,
-        Jsonb::SmallArray(array) => list(out, array.iter().map(|value| value.map_err(io)))?,
-        Jsonb::LargeArray(array) => list(out, array.iter().map(|value| value.map_err(io)))?,
-        Jsonb::SmallObject(object) => object_of(out, object.iter().map(|entry| entry.map_err(io)))?,
-        Jsonb::LargeObject(object) => object_of(out, object.iter().map(|entry| entry.map_err(io)))?,
+        Jsonb::SmallArray(array) => list(out, array.iter().map(|value| value.map_err(io)), limits)?,
+        Jsonb::LargeArray(array) => list(out, array.iter().map(|value| value.map_err(io)), limits)?,
+        Jsonb::SmallObject(object) => {
+            object_of(out, object.iter().map(|entry| entry.map_err(io)), limits)?
+        }
+        Jsonb::LargeObject(object) => {
+            object_of(out, object.iter().map(|entry| entry.map_err(io)), limits)?
+        }
         opaque @ Jsonb::Opaque(_) => match opaque.parse().map_err(io)? {
             JsonDom::Scalar(JsonScalar::Number(JsonNumber::Decimal(value))) => {
                 number(out, value);
@@ -73,13 +106,15 @@ fn string(out: &mut String, bytes: &[u8]) -> Result<(), String> {
 fn list<'a>(
     out: &mut String,
     values: impl Iterator<Item = Result<Jsonb<'a>, String>>,
+    limits: Limits,
 ) -> Result<(), String> {
+    let limits = limits.deeper()?;
     out.push('[');
     for (index, value) in values.enumerate() {
         if index > 0 {
             out.push_str(", ");
         }
-        write(out, value?)?;
+        write(out, value?, limits)?;
     }
     out.push(']');
     Ok(())
@@ -90,7 +125,9 @@ fn object_of<'a>(
     entries: impl Iterator<
         Item = Result<(mysql_common::binlog::jsonb::ObjectKey<'a>, Jsonb<'a>), String>,
     >,
+    limits: Limits,
 ) -> Result<(), String> {
+    let limits = limits.deeper()?;
     out.push('{');
     for (index, entry) in entries.enumerate() {
         let (key, value) = entry?;
@@ -99,7 +136,7 @@ fn object_of<'a>(
         }
         string(out, key.value_raw())?;
         out.push_str(": ");
-        write(out, value)?;
+        write(out, value, limits)?;
     }
     out.push('}');
     Ok(())
@@ -115,6 +152,26 @@ mod tests {
         assert_eq!(text(&[4, 1]).as_deref(), Ok("true"));
         assert_eq!(text(&[5, 0xFF, 0xFF]).as_deref(), Ok("-1"));
         assert_eq!(text(&[12, 3, b'a', b'"', b'b']).as_deref(), Ok(r#""a\"b""#));
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_or_refers_to_one_place_many_times_is_refused() {
+        // One element, at offset 4 + 3 of the array that holds it.
+        let mut nested = vec![2];
+        for _ in 0..2_000 {
+            let inner = [1, 0, 7, 0, 2, 7, 0];
+            nested.extend(inner);
+        }
+        assert!(text(&nested).is_err());
+        // Each level holds the next one eight times.
+        let mut repeated = vec![2];
+        for _ in 0..12 {
+            repeated.extend([8, 0, 28, 0]);
+            for _ in 0..8 {
+                repeated.extend([2, 28, 0]);
+            }
+        }
+        assert!(text(&repeated).is_err());
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod connection;
 mod decode;
 mod envelope;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod json;
 mod pieces;
 mod preflight;
@@ -21,6 +23,7 @@ mod progress;
 mod remedy;
 mod replay;
 mod routing;
+mod row_guard;
 mod rows;
 mod schema;
 mod server;
