@@ -16,6 +16,8 @@ mod decode;
 mod defaults;
 mod envelope;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod history;
 mod json;
 mod lineage;
@@ -26,6 +28,7 @@ mod progress;
 mod remedy;
 mod replay;
 mod routing;
+mod row_guard;
 mod rows;
 mod schema;
 mod server;

@@ -22,3 +22,4 @@ mod stall;
 mod startup;
 mod statements;
 mod tidy;
+mod transactions;

@@ -20,6 +20,7 @@ fn assembler() -> Assembler {
         position: Position::Gtid(GtidSet::default()),
         end: start.clone(),
         insides: Vec::new(),
+        held: None,
     };
     let routing = Arc::new(Routing::new(&[], false));
     Assembler::new(routing, progress, start, || Micros(0))
