@@ -13,5 +13,6 @@ mod failpoints;
 mod harness;
 mod outage;
 mod rehearsal;
+mod second_opinion;
 mod startup;
 mod tidy;
