@@ -21,7 +21,7 @@ use super::pieces::Pieces;
 use super::routing::Table;
 use super::table_map::{Found, Layout, table_id};
 use crate::core::change::{Change, ChangeId, Operation, SkippedRows, StreamItem};
-use crate::core::position::FilePosition;
+use crate::core::position::{FilePosition, Position};
 use crate::core::time::Micros;
 use crate::core::value::Value;
 
@@ -57,25 +57,25 @@ impl Assembler {
             Found::Unknown if id == DUMMY_TABLE_ID => return Ok(()),
             Found::Unknown => return Err(broken("no table map came before it".to_owned())),
         };
-        let name = &self.routing.tables[index].name;
+        let name = Arc::clone(&self.routing.tables[index].name);
         let open = self
             .open
-            .as_mut()
+            .as_ref()
             .ok_or_else(|| broken("no transaction is open".to_owned()))?;
-        if open.xa {
-            return Err(Error::XaRows {
-                table: (**name).clone(),
-                position: at,
-            });
-        }
         if kind != PARTIAL_UPDATE && columns_of(data, kind) != Some(columns) {
             return Err(broken(
                 "its columns are not those of its table map".to_owned(),
             ));
         }
-        if open.covered {
+        // Behind us with a GTID: decided too. By file position that is not certain.
+        if !(open.covered && matches!(self.progress.position, Position::Gtid(_)))
+            && self.keep(event, &name)?
+        {
             return Ok(());
         }
+        let Some(open) = self.open.as_mut().filter(|open| !open.covered) else {
+            return Ok(());
+        };
         if !std::mem::replace(&mut open.has_routed_rows, true) {
             self.push_merged();
         }
@@ -114,7 +114,10 @@ impl Assembler {
             rows,
         } = decode(kind, data, &maps.rewritten).map_err(broken)?;
         if !present.contains(&true) {
-            return Err(broken("its row image holds no column at all".to_owned()));
+            return Err(Error::RowsUncounted {
+                table: (*table.name).clone(),
+                position: at,
+            });
         }
         if !table.plan(operation).any_carries {
             skip(pieces, open, table, index, operation, rows.len() as u64);

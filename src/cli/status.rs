@@ -62,12 +62,20 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
     ))?;
     let source = &status.source;
     let version = source.server_version.as_deref().unwrap_or("?");
+    let stalled = source.stalled && source.connected;
     printer.data(&match (source.connected, source.stopped) {
+        _ if stalled => format!("source      STALLED: MySQL {version} goes on, no event comes"),
         (true, _) => format!("source      streaming from MySQL {version}"),
         (false, true) => "source      STOPPED, waits for a person".to_owned(),
         (false, false) => "source      not connected".to_owned(),
     })?;
     print_trouble(source.trouble.as_ref(), printer)?;
+    if let (Some(behind), Some(left)) = (source.behind_bytes, source.retention_left_seconds) {
+        let left = duration(left as f64);
+        printer.data(&format!(
+            "            {behind} bytes of binlog to be read; the server keeps them for {left}"
+        ))?;
+    }
     let delivery = &status.delivery;
     let org = match (delivery.api_used, delivery.api_limit) {
         (Some(used), Some(limit)) => format!("; the org used {used} of {limit} calls in 24 h"),

@@ -154,6 +154,10 @@ pub enum ServiceEvent {
     /// The place where `start = "now"` or `"earliest"` begins.
     StartResolved,
     CaptureStopped,
+    /// It goes on after it waited for a person.
+    CaptureResumed,
+    /// The source no longer has what comes next; the stream goes on at its present end.
+    HistoryLost,
     DeliveryPaused,
     DeliveryResumed,
 }

@@ -6,6 +6,7 @@
 pub mod clock;
 mod driver;
 mod errors;
+mod observing;
 pub mod service;
 pub mod shutdown;
 pub mod status;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::driver::reporting::Books;
 use super::driver::{Driver, Parts, RouteTarget};
@@ -17,8 +17,8 @@ use super::shutdown::{self, Signal};
 use super::status::{
     Published, RouteStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
 };
-use super::{Error, clock, wiring};
-use crate::capture::{self, CheckResult};
+use super::{Error, clock, observing, wiring};
+use crate::capture::{self, CheckResult, Observation};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
 use crate::core::entry::{Commit, Entry, Recovered, ServiceEvent};
@@ -360,8 +360,13 @@ async fn stream(
     let window_bytes = config.source.window_bytes;
     let window = Arc::new(Semaphore::new(window_bytes as usize));
     let (snapshot_orders, orders) = mpsc::channel(ORDERS_QUEUED);
+    let (observed, observations) = watch::channel(Observation::default());
+    let mut settings = wiring::source_settings(config);
+    settings
+        .server_id
+        .get_or_insert(capture::derived_server_id(&settings, store.id()));
     let reader = capture::Parts {
-        settings: wiring::source_settings(config),
+        settings,
         tables: wiring::tables_by_plan(config, &plans),
         checkpoint: checkpoint.clone(),
         schemas: recovered.schemas.clone(),
@@ -369,9 +374,12 @@ async fn stream(
         window_bytes,
         events,
         orders,
+        observed,
         clock: clock::wall,
     };
     let reader = tokio::spawn(capture::run(reader, capture_signal));
+    let shown = observing::show(observations, published.clone(), metrics.clone());
+    let shown = tokio::spawn(shown);
     let setups = wiring::route_setups(config, &plans);
     let seed = clock::wall().0.unsigned_abs() ^ u64::from(std::process::id());
     let settings = wiring::pipeline_settings(config, seed);
@@ -403,6 +411,7 @@ async fn stream(
     });
     let result = driver.run().await;
     reader.abort();
+    shown.abort();
     result
 }
 
@@ -412,7 +421,11 @@ fn needs_a_person(error: &capture::Error) -> bool {
     error.is_permanent()
         || matches!(
             error,
-            capture::Error::AccessDenied { .. } | capture::Error::Privilege { .. }
+            capture::Error::AccessDenied { .. }
+                | capture::Error::AuthPlugin { .. }
+                | capture::Error::Certificate { .. }
+                | capture::Error::Privilege { .. }
+                | capture::Error::ReplicaUnlogged
         )
 }
 

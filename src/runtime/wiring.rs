@@ -21,15 +21,21 @@ pub fn source_settings(config: &Config) -> SourceSettings {
     SourceSettings {
         host: source.host.clone(),
         port: source.port,
+        socket: source.socket.clone(),
         user: source.user.clone(),
         password: source.password.clone(),
         tls: source.tls.clone(),
+        compression: source.compression,
         server_id: source.server_id,
         heartbeat_ms: source.heartbeat_ms,
         connect_timeout_ms: source.connect_timeout_ms,
+        observe_interval_ms: source.observe_interval_ms,
+        stall_timeout_ms: source.stall_timeout_ms,
         backoff_base_ms: config.retry.base_ms,
         backoff_cap_ms: config.retry.cap_ms,
         start: source.start,
+        prepared_bytes: source.prepared_bytes,
+        on_history_lost: source.on_history_lost,
     }
 }
 

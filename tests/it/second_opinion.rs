@@ -219,8 +219,12 @@ fn fill(world: &mut World, dice: &mut Dice) -> Vec<Table> {
                 .map(|n| columns::draw(dice, format!("c{n}"), false))
                 .collect();
             if dice.below(3) == 0 {
-                let from = columns[dice.below(count)].name.clone();
-                columns.push(columns::generated(dice, format!("c{count}"), &from));
+                let from = &columns[dice.below(count)];
+                // A generated column cannot be worked out of a vector.
+                if !from.sql.starts_with("VECTOR") {
+                    let from = from.name.clone();
+                    columns.push(columns::generated(dice, format!("c{count}"), &from));
+                }
             }
             let table = Table {
                 name: format!("t{number}"),

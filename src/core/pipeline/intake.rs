@@ -31,6 +31,8 @@ impl Pipeline {
                 }
                 StreamItem::Skipped(skipped) => self.take_skipped(skipped),
                 StreamItem::Advance(advance) => self.ledger.advance(advance),
+                StreamItem::Hold(place) => self.ledger.hold(place),
+                StreamItem::Restart(checkpoint) => self.ledger.restart(checkpoint),
                 StreamItem::ChunkEnd(_) => {}
             }
         }
