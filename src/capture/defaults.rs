@@ -104,7 +104,7 @@ fn of_type(kind: &ColumnKind) -> Option<Value> {
         ColumnKind::Year => Value::Year(0),
         ColumnKind::Bit { .. } => Value::Bit(0),
         ColumnKind::Uuid => Value::Bytes(vec![0; 16]),
-        // BINARY(n) is padded, VARBINARY and BLOB are empty: the kind does not say which it is.
+        // The kind does not say how long an empty value of these is.
         ColumnKind::Bytes | ColumnKind::Json | ColumnKind::Other(_) => return None,
     })
 }

@@ -6,19 +6,22 @@
 
 mod columns;
 mod dice;
+mod left_out;
 mod theirs;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use leadstream::capture::{RoutedTable, TableRoute, replay};
+use leadstream::capture::{self, RoutedTable, TableRoute, preflight, replay_with_schemas};
 use leadstream::core::change::{Operation, RouteId, StreamItem};
 use leadstream::core::position::{Checkpoint, FilePosition, GtidSet, Position};
-use leadstream::core::schema::TableName;
+use leadstream::core::schema::{TableName, TableSchema};
 use leadstream::core::time::Micros;
 use leadstream::core::value::Value;
 use leadstream::core::value::text::double_text;
 use leadstream::rehearsal::{MysqlOptions, MysqlServer};
+use leadstream::runtime::wiring;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Row};
 
@@ -86,6 +89,33 @@ impl World {
             .collect()
     }
 
+    /// Whether the server does as it is told.
+    fn tries(&mut self, statement: &str) -> bool {
+        let done = self.runtime.block_on(self.conn.query_drop(statement));
+        done.is_ok()
+    }
+
+    /// What the tables look like, as `leadstream check` reads it.
+    fn schemas(&mut self, tables: &[Table]) -> Vec<TableSchema> {
+        let environment = [
+            ("LEADSTREAM_SOURCE__URL", self.server.url("root")),
+            ("LEADSTREAM_SALESFORCE__AUTH__CLIENT_SECRET", "-".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
+        let text = include_str!("../../config/leadstream.toml");
+        let config = leadstream::config::load_from(
+            Some((Path::new("leadstream.toml"), text)),
+            &environment,
+            &[],
+            &|path| std::fs::read_to_string(path),
+        );
+        let settings = wiring::source_settings(&config.expect("the demo's configuration"));
+        let tables = routed(tables);
+        let report = self.runtime.block_on(preflight(&settings, &tables));
+        assert_eq!(report.tables.len(), tables.len(), "{:?}", report.checks);
+        report.tables
+    }
+
     /// All that was written since this was last asked.
     fn binlog(&mut self) -> Vec<u8> {
         let status = self.ask("SHOW BINARY LOG STATUS");
@@ -98,8 +128,8 @@ impl World {
 /// By table and id, the last image of each row as our decoder gives it.
 type Ours = BTreeMap<(String, i64), Vec<Option<Value>>>;
 
-fn ours(binlog: &[u8], tables: &[Table]) -> Ours {
-    let routed: Vec<RoutedTable> = tables
+fn routed(tables: &[Table]) -> Vec<RoutedTable> {
+    tables
         .iter()
         .map(|table| {
             let names = table.columns.iter().map(|column| column.name.clone());
@@ -118,7 +148,10 @@ fn ours(binlog: &[u8], tables: &[Table]) -> Ours {
             let routes = vec![route];
             RoutedTable { name, routes }
         })
-        .collect();
+        .collect()
+}
+
+fn ours(binlog: &[u8], tables: &[Table], schemas: &[TableSchema]) -> Result<Ours, capture::Error> {
     let end = FilePosition {
         file: Arc::from("binlog.000001"),
         offset: 4,
@@ -130,26 +163,28 @@ fn ours(binlog: &[u8], tables: &[Table]) -> Ours {
         inside: None,
     };
     let mut rows = Ours::new();
-    let read = replay(
-        binlog,
-        &routed,
-        checkpoint,
-        || Micros(0),
-        |items, _| {
-            for item in items {
-                let StreamItem::Row(change) = item else {
-                    continue;
-                };
-                assert_ne!(change.operation, Operation::Delete);
-                let Some(Some(Value::Int(id))) = change.values.first() else {
-                    panic!("no id: {:?}", change.values.first());
-                };
-                rows.insert((change.id.table.table.clone(), *id), change.values.into());
+    let each = |items: Vec<StreamItem>, _| {
+        for item in items {
+            let StreamItem::Row(change) = item else {
+                continue;
+            };
+            assert_ne!(change.operation, Operation::Delete);
+            let Some(Some(Value::Int(id))) = change.values.first() else {
+                panic!("no id: {:?}", change.values.first());
+            };
+            let key = (change.id.table.table.clone(), *id);
+            let row = rows
+                .entry(key)
+                .or_insert_with(|| vec![None; change.values.len()]);
+            // What an update leaves out stays as it was.
+            for (old, new) in row.iter_mut().zip(change.values) {
+                *old = new.or_else(|| old.take());
             }
-        },
-    );
-    read.unwrap_or_else(|error| panic!("our decoder stopped: {error}"));
-    rows
+        }
+    };
+    let tables = routed(tables);
+    replay_with_schemas(binlog, &tables, schemas, checkpoint, || Micros(0), each)?;
+    Ok(rows)
 }
 
 /// Our value in the form in which the server was asked for it.
@@ -165,7 +200,8 @@ fn printed(column: &Column, value: Option<&Value>) -> Option<String> {
 /// Compares all three on every row; gives the differences of mysql_common's that were met.
 #[track_caller]
 fn compare(world: &mut World, tables: &[Table], binlog: &[u8]) -> BTreeSet<Known> {
-    let (ours, theirs) = (ours(binlog, tables), theirs::read(binlog));
+    let ours = ours(binlog, tables, &[]).unwrap_or_else(|error| panic!("ours stopped: {error}"));
+    let theirs = theirs::read(binlog);
     let (mut known, mut causes, mut rows) = (BTreeSet::new(), BTreeSet::new(), 0);
     for table in tables {
         let list: Vec<String> = table

@@ -21,6 +21,26 @@ pub(super) struct Declared<'t> {
     pub(super) is_mariadb: bool,
 }
 
+/// What a value is filled up with to its declared length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    No,
+    /// CHAR.
+    Blanks,
+    /// BINARY, to that many bytes.
+    Zeros(usize),
+}
+
+impl Fill {
+    pub(super) fn of(data_type: &str, max_chars: u64) -> Self {
+        match data_type.to_ascii_lowercase().as_str() {
+            "char" => Fill::Blanks,
+            "binary" => Fill::Zeros(usize::try_from(max_chars.min(255)).unwrap_or(0)),
+            _ => Fill::No,
+        }
+    }
+}
+
 /// The default by its sort; the text of a literal is filled in by [`read_literals`].
 pub(super) fn classify(declared: &Declared<'_>) -> ColumnDefault {
     let extra = declared.extra.to_ascii_lowercase();
@@ -61,7 +81,7 @@ pub(super) async fn read_literals(
     conn: &mut Conn,
     settings: &SourceSettings,
     table: &TableName,
-    columns: &mut [(Column, bool)],
+    columns: &mut [(Column, Fill)],
 ) -> Result<(), Error> {
     for (column, _) in columns.iter_mut() {
         let is_literal = matches!(column.default, ColumnDefault::Literal(_));
@@ -69,7 +89,27 @@ pub(super) async fn read_literals(
             column.default = ColumnDefault::Expression;
         }
     }
-    let literals: Vec<&mut (Column, bool)> = columns
+    ask(conn, settings, table, columns).await?;
+    for (column, fill) in columns.iter_mut() {
+        // The kind alone does not tell how long the empty value is.
+        if column.default == ColumnDefault::None && column.kind == ColumnKind::Bytes {
+            let zeros = match fill {
+                Fill::Zeros(bytes) => *bytes,
+                Fill::No | Fill::Blanks => 0,
+            };
+            column.default = ColumnDefault::Literal("00".repeat(zeros));
+        }
+    }
+    Ok(())
+}
+
+async fn ask(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+    table: &TableName,
+    columns: &mut [(Column, Fill)],
+) -> Result<(), Error> {
+    let literals: Vec<&mut (Column, Fill)> = columns
         .iter_mut()
         .filter(|(column, _)| matches!(column.default, ColumnDefault::Literal(_)))
         .collect();
@@ -90,12 +130,12 @@ pub(super) async fn read_literals(
         Err(error) => return Err(query_error(settings, "read the columns' defaults", error)),
     };
     let mut texts = row.map(Row::unwrap).unwrap_or_default().into_iter();
-    for (column, is_char) in literals {
+    for (column, fill) in literals {
         let text = texts
             .next()
             .and_then(|value| mysql_async::from_value_opt::<Option<String>>(value).ok());
         column.default = match text {
-            Some(Some(text)) => literal(&column.kind, *is_char, text),
+            Some(Some(text)) => literal(&column.kind, *fill, text),
             Some(None) => ColumnDefault::Null,
             None => ColumnDefault::Expression,
         };
@@ -116,14 +156,14 @@ fn printed(column: &Column) -> String {
     }
 }
 
-fn literal(kind: &ColumnKind, is_char: bool, text: String) -> ColumnDefault {
+fn literal(kind: &ColumnKind, fill: Fill, text: String) -> ColumnDefault {
     let text = match kind {
         ColumnKind::Timestamp => match moment(&text) {
             Some(text) => text,
             None => return ColumnDefault::Expression,
         },
         // A row holds CHAR without the blanks that fill it up.
-        _ if is_char => text.trim_end_matches(' ').to_owned(),
+        _ if fill == Fill::Blanks => text.trim_end_matches(' ').to_owned(),
         _ => text,
     };
     ColumnDefault::Literal(text)
