@@ -14,6 +14,7 @@ use mysql_async::binlog::events::{
     Event, GtidEvent, QueryEvent, RotateEvent, TransactionPayloadEvent,
 };
 
+use super::ddl;
 use super::defaults::Defaults;
 use super::envelope::{Envelope, kind};
 use super::error::Error;
@@ -24,7 +25,7 @@ use super::routing::Routing;
 use super::statement::{self, Statement};
 use super::table_map::{Found, TableMaps, table_id};
 use super::xa::{Branch, Undecided};
-use crate::core::change::{StreamItem, Transaction};
+use crate::core::change::{Alteration, StreamItem, Transaction};
 use crate::core::position::{
     Advance, FilePosition, Gtid, GtidSource, Gtids, Inside, Position, TransactionId,
 };
@@ -41,9 +42,9 @@ pub(super) struct Assembler {
     pub(super) open: Option<Open>,
     pub(super) clock: fn() -> Micros,
     pub(super) progress: Progress,
+    pub(super) undecided: Undecided,
     /// Of each routed table.
     pub(super) defaults: Vec<Defaults>,
-    pub(super) undecided: Undecided,
     envelope: Envelope,
     merged: Gtids,
     merged_count: u32,
@@ -356,13 +357,16 @@ impl Assembler {
             b"BEGIN" => Statement::Begin,
             text => statement::classify(text, query.schema_raw(), self.routing.names()),
         };
-        let covered = self.open.as_ref().is_some_and(|open| open.covered);
-        if statement == Statement::Other && !covered {
-            Defaults::doubt(&mut self.defaults, &self.routing, text);
-        }
         let has_routed_rows = self.open.as_ref().is_some_and(|open| {
             open.has_routed_rows || open.xa.as_ref().is_some_and(Branch::holds_rows)
         });
+        if statement == Statement::Other {
+            // By the bare name: a statement that is not understood counts, too.
+            if self.open.as_ref().is_none_or(|open| !open.covered) {
+                Defaults::doubt(&mut self.defaults, &self.routing, text);
+            }
+            self.note_alterations(text, query.schema_raw());
+        }
         let begun = self.open.as_ref().is_some_and(|open| open.begun);
         match statement {
             Statement::Begin | Statement::XaStart => {
@@ -388,6 +392,21 @@ impl Assembler {
             // Inside BEGIN and COMMIT a statement ends nothing: CREATE TABLE … SELECT.
             Statement::Other if begun => Ok(()),
             Statement::Other => self.finish(),
+        }
+    }
+
+    /// Statements that change routed tables themselves are part of the story, though no row comes
+    /// of them.
+    fn note_alterations(&mut self, text: &[u8], schema: &[u8]) {
+        if self.open.as_ref().is_none_or(|open| open.covered) {
+            return;
+        }
+        for (table, what) in ddl::altered(text, schema, &self.routing) {
+            self.pieces.push(StreamItem::Altered(Alteration {
+                table: Arc::clone(&self.routing.tables[table].name),
+                what,
+                at: self.envelope.at.clone(),
+            }));
         }
     }
 

@@ -354,7 +354,12 @@ mod tests {
 
     #[test]
     fn every_code_has_its_page_and_every_page_its_code() {
-        let codes: BTreeSet<String> = include_str!("error.rs")
+        // A route that waits for its columns is no failure of the stream: the core says so.
+        let sources = concat!(
+            include_str!("error.rs"),
+            include_str!("../core/pipeline/pause.rs")
+        );
+        let codes: BTreeSet<String> = sources
             .split('"')
             .filter(|text| text.len() == 6 && text.starts_with("LS10"))
             .map(str::to_owned)

@@ -11,6 +11,7 @@ mod assembler;
 mod charset;
 mod columns;
 mod connection;
+mod ddl;
 mod decode;
 mod defaults;
 mod envelope;
@@ -29,12 +30,14 @@ mod schema;
 mod server;
 mod session;
 mod settings;
+mod snapshot_check;
 mod statement;
 mod supervisor;
 mod table_map;
 mod temporal;
 mod tls;
 mod watchdog;
+mod whole_rows;
 mod xa;
 
 pub use error::{Error, Source};
@@ -43,14 +46,15 @@ pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::{replay, replay_with_schemas};
 pub use session::resolve_start;
 pub use settings::{
-    ClientCertificate, Compression, OnHistoryLost, RoutedTable, SourceSettings, Start, TableRoute,
-    Tls, TlsMode,
+    ClientCertificate, Compression, OnHistoryLost, RoutedTable, SnapshotSettings, SourceSettings,
+    Start, TableRoute, Tls, TlsMode,
 };
+pub use snapshot_check::check_snapshot;
 pub use supervisor::{Parts, derived_server_id, run};
 
 use crate::core::change::Chunk;
 use crate::core::position::{Checkpoint, FilePosition, Position};
-use crate::core::snapshot::Snapshot;
+pub use crate::core::snapshot::SnapshotOrder;
 
 #[derive(Debug)]
 pub enum CaptureEvent {
@@ -101,16 +105,6 @@ pub struct Waiting {
     pub needs_person: bool,
     /// How many transactions were read that the server does not have.
     pub transactions_missing: u64,
-}
-
-/// What is to be done about snapshots; its chunks come through the stream, as items.
-#[derive(Debug)]
-pub enum SnapshotOrder {
-    /// Begin, or go on behind its last finished chunk.
-    Run(Snapshot),
-    /// Its last chunk is finished and durable: the next one may enter the stream.
-    ChunkDurable,
-    Cancel,
 }
 
 /// What a snapshot's reader has to say, beside its rows.

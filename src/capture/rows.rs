@@ -20,7 +20,8 @@ use super::error::Error;
 use super::pieces::Pieces;
 use super::routing::Table;
 use super::table_map::{Found, Layout, table_id};
-use crate::core::change::{Change, ChangeId, Operation, SkippedRows, StreamItem};
+use super::whole_rows::Head;
+use crate::core::change::{Change, ChangeId, Operation, RouteId, SkippedRows, StreamItem};
 use crate::core::position::{FilePosition, Position};
 use crate::core::time::Micros;
 use crate::core::value::Value;
@@ -30,7 +31,7 @@ const DUMMY_TABLE_ID: u64 = 0x00FF_FFFF;
 const PARTIAL_UPDATE: u8 = 39;
 
 /// A row as mysql_cdc gives it.
-type Cells = Vec<Option<MySqlValue>>;
+pub(super) type Cells = Vec<Option<MySqlValue>>;
 
 /// The wanted images of one event's rows, with the columns that they carry.
 struct Rows {
@@ -140,7 +141,31 @@ impl Assembler {
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();
         for cells in rows {
             let row = open.rows[index];
-            if row >= open.handed_on[index] {
+            if row >= open.handed_on[index]
+                && let Some(whole) = &layout.whole
+            {
+                let read = whole.read(&layout.cells, cells, &present, &mut slots);
+                let read = read.map_err(|(slot, reason)| Error::Value {
+                    table: (*table.name).clone(),
+                    column: table.columns[slot].clone(),
+                    position: at.clone(),
+                    reason,
+                })?;
+                let head = Head {
+                    id: ChangeId {
+                        transaction: Arc::clone(&open.transaction),
+                        table: Arc::clone(&table.name),
+                        row,
+                        route: RouteId(0),
+                    },
+                    operation,
+                    captured_at,
+                };
+                for (slot, value) in &left_out {
+                    slots[*slot] = Some((*value).clone());
+                }
+                whole.carry(pieces, &head, table.plan(operation), &slots, read);
+            } else if row >= open.handed_on[index] {
                 read_row(layout, cells, &present, &mut slots, table, &at)?;
                 for (slot, value) in &left_out {
                     slots[*slot] = Some((*value).clone());

@@ -16,7 +16,8 @@ use super::charset;
 use super::columns::{Column, Labels, width_of};
 use super::decode::Cell;
 use super::error::Error;
-use super::routing::{Routing, same_column};
+use super::routing::Routing;
+use super::whole_rows::{NOWHERE, Places, Whole, place};
 use crate::core::position::FilePosition;
 use crate::core::schema::TableName;
 
@@ -39,6 +40,8 @@ pub(super) struct Layout {
     pub(super) columns: usize,
     /// By slot: the column and its decoder.
     pub(super) cells: Vec<(usize, Cell)>,
+    /// Set when some of them are missing.
+    pub(super) whole: Option<Box<Whole>>,
     /// The event itself, to see whether it changed.
     event: Event,
 }
@@ -46,7 +49,8 @@ pub(super) struct Layout {
 impl Layout {
     /// The slots whose columns are not in the row image.
     pub(super) fn absent(&self, present: &[bool]) -> impl Iterator<Item = usize> {
-        let is_absent = |column: usize| !present.get(column).copied().unwrap_or(false);
+        let is_absent =
+            |column: usize| column != NOWHERE && !present.get(column).copied().unwrap_or(false);
         let slots = self.cells.iter().enumerate();
         slots.filter_map(move |(slot, (column, _))| is_absent(*column).then_some(slot))
     }
@@ -127,38 +131,18 @@ impl TableMaps {
             .map_err(|error| broken(error.to_string()))?;
         let routed = &routing.tables[table];
         let (rewritten, columns) = rewrite(id, &map, &routed.name, at, &broken)?;
-        let cells = routed
-            .columns
-            .iter()
-            .map(|wanted| {
-                let index = columns
-                    .iter()
-                    .position(|column| same_column(&column.name, wanted));
-                let Some(index) = index else {
-                    return Err(missing(&routed.name, wanted, &columns, at));
-                };
-                Ok((index, columns[index].cell(&routed.name)?))
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
+        let Places { cells, whole } = place(routed, &columns);
         let layout = Layout {
             table,
             columns: columns.len(),
             cells,
+            whole,
             event: event.clone(),
         };
         self.unrouted.remove(&id);
         self.rewritten.insert(id, rewritten);
         self.layouts.insert(id, layout);
         Ok(())
-    }
-}
-
-fn missing(table: &TableName, wanted: &str, columns: &[Column], at: &FilePosition) -> Error {
-    Error::ColumnMissing {
-        table: table.clone(),
-        column: wanted.to_owned(),
-        suggestion: super::closest(wanted, columns.iter().map(|column| column.name.as_str())),
-        position: Some(at.clone()),
     }
 }
 

@@ -12,13 +12,14 @@ use crate::core::entry::{Recovered, Totals};
 use crate::core::position::Checkpoint;
 use crate::operator::Query;
 use crate::runtime::clock;
-use crate::runtime::status::{Stage, Status, TroubleStatus};
+use crate::runtime::status::{SnapshotStatus, Stage, Status, TroubleStatus};
 
 /// What can be said while no service runs: durable facts alone.
 #[derive(Serialize)]
 struct AtRest<'a> {
     running: bool,
     checkpoint: Option<&'a Checkpoint>,
+    snapshot: Option<SnapshotStatus>,
     routes: &'a BTreeMap<String, Totals>,
 }
 
@@ -32,11 +33,15 @@ pub fn run(global: &Global, state: &StateArgument, printer: &Printer) -> Result<
         }
         Source::Folder(reader) if global.json => {
             let Recovered {
-                checkpoint, totals, ..
+                checkpoint,
+                totals,
+                snapshot,
+                ..
             } = reader.recovered();
             let rest = AtRest {
                 running: false,
                 checkpoint: checkpoint.as_ref(),
+                snapshot: snapshot.as_ref().map(SnapshotStatus::new),
                 routes: totals,
             };
             printer.json(&rest)?;
@@ -105,6 +110,7 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
         )
     ))?;
     print_checkpoint(status.checkpoint.as_ref(), printer)?;
+    print_snapshot(status.snapshot.as_ref(), printer)?;
     let state = &status.state;
     let behind = state.last_commit.saturating_sub(state.index_applied);
     let rebuilding = if state.index_rebuilding {
@@ -145,6 +151,8 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
 fn print_at_rest(recovered: &Recovered, printer: &Printer) -> std::io::Result<()> {
     printer.data("no service runs on this state folder; these are the durable facts")?;
     print_checkpoint(recovered.checkpoint.as_ref(), printer)?;
+    let snapshot = recovered.snapshot.as_ref().map(SnapshotStatus::new);
+    print_snapshot(snapshot.as_ref(), printer)?;
     let rows: Vec<BookRow> = recovered
         .totals
         .iter()
@@ -232,6 +240,13 @@ fn print_checkpoint(checkpoint: Option<&Checkpoint>, printer: &Printer) -> std::
     }
 }
 
+fn print_snapshot(snapshot: Option<&SnapshotStatus>, printer: &Printer) -> std::io::Result<()> {
+    match snapshot {
+        None => Ok(()),
+        Some(snapshot) => printer.data(&format!("snapshot    {}", super::snapshot::line(snapshot))),
+    }
+}
+
 fn print_trouble(trouble: Option<&TroubleStatus>, printer: &Printer) -> std::io::Result<()> {
     let Some(trouble) = trouble else {
         return Ok(());
@@ -240,13 +255,17 @@ fn print_trouble(trouble: Option<&TroubleStatus>, printer: &Printer) -> std::io:
         .next_try
         .map(|at| format!(", next at {}", moment(at)))
         .unwrap_or_default();
+    let tries = match trouble.attempt {
+        // Nothing to try: it waits for a person.
+        0 => String::new(),
+        1 => ", 1 try".to_owned(),
+        attempt => format!(", {attempt} tries"),
+    };
     printer.data(&format!(
-        "            {} [{}] since {}, {} {}{next}",
+        "            {} [{}] since {}{tries}{next}",
         trouble.text,
         trouble.page,
         moment(trouble.since),
-        trouble.attempt,
-        if trouble.attempt == 1 { "try" } else { "tries" }
     ))?;
     printer.data(&format!("            remedy: {}", trouble.remedy))
 }

@@ -45,6 +45,26 @@ pub struct Image {
     pub row: Option<Arc<str>>,
 }
 
+impl Image {
+    /// A row that could not be mapped at all yet, as [`SourceRow`](super::source_row::SourceRow)
+    /// writes it.
+    #[must_use]
+    pub fn of_source_row(row: String) -> Self {
+        Self {
+            key: Arc::from(""),
+            payload: Arc::from(""),
+            email: None,
+            row: Some(row.into()),
+        }
+    }
+
+    /// The source row, when it is all that there is: it must be mapped before it can be sent.
+    #[must_use]
+    pub fn source_row(&self) -> Option<&Arc<str>> {
+        self.row.as_ref().filter(|_| self.payload.is_empty())
+    }
+}
+
 /// The record that an entry speaks of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
@@ -160,6 +180,15 @@ pub enum ServiceEvent {
     HistoryLost,
     DeliveryPaused,
     DeliveryResumed,
+    /// A statement created, altered, renamed, truncated or dropped a routed table.
+    TableAltered,
+    /// A route's rows lack a column of its mapping: they are kept until the mapping fits.
+    RoutePaused,
+    RouteResumed,
+    SnapshotStarted,
+    SnapshotFinished,
+    SnapshotCancelled,
+    SnapshotFailed,
 }
 
 /// One route's part of the books, over its whole life.
@@ -268,6 +297,23 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The serial of the parked record that has its final outcome with this entry.
+    #[must_use]
+    pub fn leaves_parking(&self) -> Option<u64> {
+        match self {
+            Entry::Delivered { subject, .. }
+            | Entry::DeadLettered { subject, .. }
+            | Entry::Superseded { subject, .. } => subject.parked,
+            Entry::Parked { .. }
+            | Entry::Skipped { .. }
+            | Entry::Retried { .. }
+            | Entry::Unanswered { .. }
+            | Entry::Service { .. } => None,
+        }
+    }
+}
+
 /// A change's name as it is stored: routes by name, because their numbers are a process's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StoredChangeId {
@@ -289,8 +335,20 @@ pub struct ParkedSpan {
     pub bytes: u64,
     /// Segment and byte offset of the first.
     pub place: (u64, u64),
-    /// When the oldest of them was committed on the source.
+    /// When the oldest of them was committed on the source; [`ParkedSpan::NOT_OF_THE_STREAM`] when
+    /// all are rows of a snapshot.
     pub oldest: Micros,
+}
+
+impl ParkedSpan {
+    /// Later than everything, so that the oldest of several is that of a row of the stream.
+    pub const NOT_OF_THE_STREAM: Micros = Micros(i64::MAX);
+
+    /// When the oldest row of the stream among them was committed.
+    #[must_use]
+    pub fn oldest_committed(&self) -> Option<Micros> {
+        Some(self.oldest).filter(|oldest| *oldest != Self::NOT_OF_THE_STREAM)
+    }
 }
 
 /// A parked record, read back.

@@ -4,9 +4,11 @@
 //! law: run the step, make its commit durable, only then publish.
 
 pub mod clock;
+pub mod commands;
 mod driver;
 mod errors;
 mod observing;
+mod schemas;
 pub mod service;
 pub mod shutdown;
 pub mod status;

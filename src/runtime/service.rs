@@ -10,24 +10,29 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::commands::{Command, Commands};
 use super::driver::reporting::Books;
+use super::driver::snapshots::SnapshotSource;
 use super::driver::{Driver, Parts, RouteTarget};
 use super::errors::with_causes;
+use super::schemas::{self, Plans};
 use super::shutdown::{self, Signal};
 use super::status::{
-    Published, RouteStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
+    Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
 };
 use super::{Error, clock, observing, wiring};
-use crate::capture::{self, CheckResult, Observation};
+use crate::capture::{self, CheckResult, Observation, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
-use crate::core::entry::{Commit, Entry, Recovered, ServiceEvent};
+use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent};
 use crate::core::mapping::Plan;
 use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
 use crate::core::pipeline::Pipeline;
 use crate::core::position::Checkpoint;
 use crate::core::retry::{Backoff, Jitter};
 use crate::core::schema::TableSchema;
+use crate::core::snapshot::{self, Snapshot, SnapshotReason, SnapshotRequest};
+use crate::core::source_row::Lack;
 use crate::core::time::Micros;
 use crate::delivery::{self, Org};
 use crate::state::{IndexHandle, JournalHandle, Store};
@@ -40,6 +45,7 @@ pub struct Service {
     recovered: Recovered,
     published: Published,
     metrics: Metrics,
+    commands: (Commands, mpsc::Receiver<Command>),
 }
 
 /// Pieces of the stream between capture and the driver. Rows are bounded by the window, in bytes;
@@ -88,7 +94,14 @@ impl Service {
             recovered,
             published,
             metrics,
+            commands: Commands::channel(),
         })
+    }
+
+    /// The way in for commands.
+    #[must_use]
+    pub fn commands(&self) -> Commands {
+        self.commands.0.clone()
     }
 
     #[must_use]
@@ -109,9 +122,10 @@ impl Service {
         let Service {
             config,
             store,
-            recovered,
+            mut recovered,
             published,
             metrics,
+            commands: (_, commands),
         } = self;
         let prepare = Prepare {
             config: &config,
@@ -122,11 +136,14 @@ impl Service {
         let prepared = tokio::select! {
             biased;
             () = shutdown::requested(&mut stop) => None,
-            prepared = prepare.all(recovered.checkpoint.clone()) => Some(prepared?),
+            prepared = prepare.all(&recovered) => Some(prepared?),
         };
         if let Some(prepared) = prepared {
+            if prepared.snapshot.is_some() {
+                recovered.snapshot.clone_from(&prepared.snapshot);
+            }
             stream(
-                &config, &store, recovered, prepared, &published, metrics, signal,
+                &config, &store, recovered, prepared, &published, metrics, commands, signal,
             )
             .await?;
         }
@@ -146,28 +163,76 @@ struct Prepare<'a> {
 /// What a stream needs of both sides.
 struct Prepared {
     org: Org,
+    tables: Vec<TableSchema>,
     plans: Vec<Arc<Plan>>,
+    /// By `RouteId`.
+    lacks: Vec<Option<Lack>>,
     /// Durable.
     checkpoint: Checkpoint,
+    /// That a first start begins with; durable with the checkpoint.
+    snapshot: Option<Snapshot>,
 }
 
 impl Prepare<'_> {
-    async fn all(&self, checkpoint: Option<Checkpoint>) -> Result<Prepared, Error> {
+    async fn all(&self, recovered: &Recovered) -> Result<Prepared, Error> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
-        let tables = self.tables().await?;
+        let goes_on = recovered.checkpoint.is_some();
+        let mut tables = self.tables(goes_on).await?;
+        // Only then does the stream begin with the tables as they are now.
+        if goes_on || self.config.source.start != capture::Start::Now {
+            schemas::forget_uncertain_defaults(&mut tables, &recovered.schemas);
+        }
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
-        let checkpoint = match checkpoint {
-            Some(checkpoint) => checkpoint,
+        let (checkpoint, snapshot) = match recovered.checkpoint.clone() {
+            Some(checkpoint) => (checkpoint, None),
             None => self.begin().await?,
         };
         let objects = self.objects(&org).await?;
         let specs = wiring::mapping_specs(self.config);
-        let plans = wiring::compile_plans(&specs, &tables, &objects).map_err(Error::Mapping)?;
+        let remembered = &recovered.schemas;
+        let Plans {
+            plans,
+            lacks,
+            changed,
+        } = if goes_on {
+            schemas::compile_going_on(&specs, &tables, remembered, &objects)
+        } else {
+            wiring::compile_plans(&specs, &tables, &objects).map(|plans| Plans {
+                lacks: vec![None; plans.len()],
+                plans,
+                changed: schemas::worth_remembering(&tables, remembered)
+                    .cloned()
+                    .collect(),
+            })
+        }
+        .map_err(Error::Mapping)?;
+        if !changed.is_empty() {
+            let commit = Commit {
+                schemas: changed,
+                at: clock::wall(),
+                ..Commit::default()
+            };
+            self.make_durable(commit).await?;
+        }
         Ok(Prepared {
             org,
+            tables,
             plans,
+            lacks,
             checkpoint,
+            snapshot,
         })
+    }
+
+    async fn make_durable(&self, commit: Commit) -> Result<(), Error> {
+        let (sender, receiver) = oneshot::channel();
+        let done = move |result| {
+            // Gone only when the start was given up.
+            let _ = sender.send(result);
+        };
+        self.journal.submit(commit, Box::new(done));
+        let receipt = receiver.await.map_err(|_| Error::CaptureEnded)?;
+        receipt.map(|_| ()).map_err(Error::Commit)
     }
 
     fn waits(&self) -> Waits {
@@ -183,7 +248,7 @@ impl Prepare<'_> {
         }
     }
 
-    async fn tables(&self) -> Result<Vec<TableSchema>, Error> {
+    async fn tables(&self, goes_on: bool) -> Result<Vec<TableSchema>, Error> {
         let settings = wiring::source_settings(self.config);
         let tables = wiring::tables_by_config(self.config);
         let mut waits = self.waits();
@@ -196,6 +261,11 @@ impl Prepare<'_> {
                     CheckResult::Warning(error) => warnings.push(error),
                     // The mapping says it too, with the key that names the column.
                     CheckResult::Failed(capture::Error::ColumnMissing { .. }) => {}
+                    CheckResult::Failed(error)
+                        if goes_on && schemas::concerns_one_table(&error) =>
+                    {
+                        warnings.push(error);
+                    }
                     CheckResult::Failed(error) => failures.push(error),
                 }
             }
@@ -233,9 +303,10 @@ impl Prepare<'_> {
 
     /// Where a first start begins; durable before anything else, so that neither a crash nor a wait
     /// can move it.
-    async fn begin(&self) -> Result<Checkpoint, Error> {
+    async fn begin(&self) -> Result<(Checkpoint, Option<Snapshot>), Error> {
         let settings = wiring::source_settings(self.config);
         let mut waits = self.waits();
+        let snapshot = self.first_snapshot(&settings, &mut waits).await?;
         let checkpoint = loop {
             match capture::resolve_start(&settings).await {
                 Ok(checkpoint) => break checkpoint,
@@ -246,24 +317,55 @@ impl Prepare<'_> {
             }
         };
         tracing::info!(position = %checkpoint.position, "first start: beginning here");
+        let mut entries = vec![Entry::Service {
+            event: ServiceEvent::StartResolved,
+            detail: checkpoint.position.to_string(),
+        }];
+        entries.extend(snapshot.as_ref().map(|snapshot| Entry::Service {
+            event: ServiceEvent::SnapshotStarted,
+            detail: snapshot.to_string(),
+        }));
         let commit = Commit {
-            entries: vec![Entry::Service {
-                event: ServiceEvent::StartResolved,
-                detail: checkpoint.position.to_string(),
-            }],
+            entries,
             checkpoint: Some(checkpoint.clone()),
+            snapshot: snapshot.clone(),
             at: clock::wall(),
             ..Commit::default()
         };
-        let (sender, receiver) = oneshot::channel();
-        let done = move |result| {
-            // Gone only when the start was given up.
-            let _ = sender.send(result);
+        self.make_durable(commit).await?;
+        Ok((checkpoint, snapshot))
+    }
+
+    /// The snapshot of `start = "snapshot"`, once the source says that it can be read.
+    async fn first_snapshot(
+        &self,
+        settings: &SourceSettings,
+        waits: &mut Waits,
+    ) -> Result<Option<Snapshot>, Error> {
+        if settings.start != Start::Snapshot {
+            return Ok(None);
+        }
+        let request = SnapshotRequest {
+            reason: SnapshotReason::FirstStart,
+            routes: None,
+            condition: None,
         };
-        self.journal.submit(commit, Box::new(done));
-        let receipt = receiver.await.map_err(|_| Error::CaptureEnded)?;
-        receipt.map_err(Error::Commit)?;
-        Ok(checkpoint)
+        let routes = self.config.routes.iter();
+        let routes = routes.map(|route| (route.name.as_str(), &route.table));
+        let Ok(snapshot) = snapshot::plan(1, routes, &request, clock::wall()) else {
+            // Nothing in this request can be refused.
+            return Ok(None);
+        };
+        let tables = wiring::tables_by_config(self.config);
+        loop {
+            match capture::check_snapshot(settings, &tables, &snapshot).await {
+                Ok(()) => return Ok(Some(snapshot)),
+                Err(error) if needs_a_person(&error) => {
+                    return Err(Error::Source(Box::new(error)));
+                }
+                Err(error) => self.wait_for_mysql(waits, &error).await,
+            }
+        }
     }
 
     async fn objects(&self, org: &Org) -> Result<HashMap<String, ObjectDescribe>, Error> {
@@ -348,12 +450,16 @@ async fn stream(
     prepared: Prepared,
     published: &Published,
     metrics: Metrics,
+    commands: mpsc::Receiver<Command>,
     signal: Signal,
 ) -> Result<(), Error> {
     let Prepared {
         org,
+        tables: table_schemas,
         plans,
+        lacks,
         checkpoint,
+        snapshot: _,
     } = prepared;
     let (capture_stop, capture_signal) = shutdown::channel();
     let (events, capture) = mpsc::channel(CHUNKS_QUEUED);
@@ -365,11 +471,16 @@ async fn stream(
     settings
         .server_id
         .get_or_insert(capture::derived_server_id(&settings, store.id()));
+    let tables = wiring::tables_by_plan(config, &plans);
+    let snapshot_source = SnapshotSource {
+        settings: Arc::new(settings.clone()),
+        tables: tables.clone().into(),
+    };
     let reader = capture::Parts {
         settings,
-        tables: wiring::tables_by_plan(config, &plans),
+        tables,
         checkpoint: checkpoint.clone(),
-        schemas: recovered.schemas.clone(),
+        schemas: table_schemas,
         window: Arc::clone(&window),
         window_bytes,
         events,
@@ -380,7 +491,7 @@ async fn stream(
     let reader = tokio::spawn(capture::run(reader, capture_signal));
     let shown = observing::show(observations, published.clone(), metrics.clone());
     let shown = tokio::spawn(shown);
-    let setups = wiring::route_setups(config, &plans);
+    let setups = wiring::route_setups(config, &plans, lacks);
     let seed = clock::wall().0.unsigned_abs() ^ u64::from(std::process::id());
     let settings = wiring::pipeline_settings(config, seed);
     let routes = setups
@@ -402,6 +513,8 @@ async fn stream(
         window,
         capture,
         snapshot_orders,
+        snapshot_source,
+        commands,
         capture_stop,
         signal,
         shutdown_grace_ms: config.operator.shutdown_grace_ms,
@@ -455,9 +568,15 @@ fn first_status(config: &Config, recovered: &Recovered) -> Status {
         source: SourceStatus::default(),
         delivery: Default::default(),
         routes: routes.collect(),
-        oldest_unsettled: recovered.parked.iter().map(|span| span.oldest).min(),
+        snapshot: recovered.snapshot.as_ref().map(SnapshotStatus::new),
+        oldest_unsettled: recovered
+            .parked
+            .iter()
+            .filter_map(ParkedSpan::oldest_committed)
+            .min(),
         checkpoint: recovered.checkpoint.clone(),
         checkpoint_at: None,
+        checkpoint_waits: false,
         state: StateStatus {
             last_commit: recovered.last_commit,
             ..StateStatus::default()

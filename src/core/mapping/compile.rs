@@ -37,12 +37,39 @@ pub fn compile(
     table: &TableSchema,
     object: &ObjectDescribe,
 ) -> Result<Plan, Vec<Mistake>> {
+    compile_with(spec, table, object, false).map(|(plan, _)| plan)
+}
+
+/// Compiles a mapping although the table lacks columns of it: these are taken to be of a fitting
+/// type, for rows that waited or were written before. Gives the mistakes that were overlooked, too.
+///
+/// # Errors
+/// Every other mistake.
+pub fn compile_assuming(
+    spec: &MappingSpec,
+    table: &TableSchema,
+    object: &ObjectDescribe,
+) -> Result<(Plan, Vec<Mistake>), Vec<Mistake>> {
+    compile_with(spec, table, object, true)
+}
+
+/// The kind of a column that is not there.
+static ASSUMED: ColumnKind = ColumnKind::Other(String::new());
+
+fn compile_with(
+    spec: &MappingSpec,
+    table: &TableSchema,
+    object: &ObjectDescribe,
+    assume: bool,
+) -> Result<(Plan, Vec<Mistake>), Vec<Mistake>> {
     let mut compiler = Compiler {
         spec,
         table,
         object,
         columns: Vec::new(),
         mistakes: Vec::new(),
+        assume,
+        overlooked: Vec::new(),
     };
     let key = compiler.external_id();
     let fields: Vec<PlannedField> = spec
@@ -52,22 +79,28 @@ pub fn compile(
         .collect();
     compiler.required_fields();
     let Compiler {
-        columns, mistakes, ..
+        columns,
+        mistakes,
+        overlooked,
+        ..
     } = compiler;
     match key {
-        Some((key_column, key_field)) if mistakes.is_empty() => Ok(Plan {
-            columns,
-            object: object.name.as_str().into(),
-            external_id: key_field.name.as_str().into(),
-            // Salesforce compares without case only where the field is unique without case.
-            key_case_sensitive: key_field.case_sensitive || !key_field.unique,
-            key_column,
-            key_max_chars: match key_field.kind {
-                FieldKind::Text { max_chars } | FieldKind::Email { max_chars } => max_chars,
-                _ => 255,
-            },
-            fields,
-        }),
+        Some((key_column, key_field)) if mistakes.is_empty() => {
+            let plan = Plan {
+                columns,
+                object: object.name.as_str().into(),
+                external_id: key_field.name.as_str().into(),
+                // Salesforce compares without case only where the field is unique without case.
+                key_case_sensitive: key_field.case_sensitive || !key_field.unique,
+                key_column,
+                key_max_chars: match key_field.kind {
+                    FieldKind::Text { max_chars } | FieldKind::Email { max_chars } => max_chars,
+                    _ => 255,
+                },
+                fields,
+            };
+            Ok((plan, overlooked))
+        }
         _ => Err(mistakes),
     }
 }
@@ -78,6 +111,9 @@ struct Compiler<'a> {
     object: &'a ObjectDescribe,
     columns: Vec<String>,
     mistakes: Vec<Mistake>,
+    /// Whether a column that is not there is a mistake that can be overlooked.
+    assume: bool,
+    overlooked: Vec<Mistake>,
 }
 
 impl<'a> Compiler<'a> {
@@ -98,6 +134,7 @@ impl<'a> Compiler<'a> {
                 name,
                 self.table.columns.iter().map(|column| column.name.as_str()),
             );
+            let overlooked = self.mistakes.len();
             self.mistake(
                 UNKNOWN_COLUMN,
                 path,
@@ -107,14 +144,21 @@ impl<'a> Compiler<'a> {
                     |near| format!("did you mean {near:?}?"),
                 ),
             );
-            return None;
+            if !self.assume {
+                return None;
+            }
+            self.overlooked.extend(self.mistakes.drain(overlooked..));
+            return Some((self.place(name), &ASSUMED));
         };
-        let known = self.columns.iter().position(|known| *known == column.name);
-        let index = known.unwrap_or_else(|| {
-            self.columns.push(column.name.clone());
+        Some((self.place(&column.name), &column.kind))
+    }
+
+    fn place(&mut self, name: &str) -> usize {
+        let known = self.columns.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.columns.push(name.to_owned());
             self.columns.len() - 1
-        });
-        Some((index, &column.kind))
+        })
     }
 
     fn describe(&mut self, path: &str, name: &str) -> Option<&'a FieldDescribe> {
@@ -163,10 +207,12 @@ impl<'a> Compiler<'a> {
             );
         }
         let (index, kind) = column?;
-        if matches!(
-            kind,
-            ColumnKind::Float | ColumnKind::Double | ColumnKind::Json | ColumnKind::Other(_)
-        ) {
+        if *kind != ASSUMED
+            && matches!(
+                kind,
+                ColumnKind::Float | ColumnKind::Double | ColumnKind::Json | ColumnKind::Other(_)
+            )
+        {
             self.mistake(
                 BAD_EXTERNAL_ID,
                 "external_id.column",
@@ -206,6 +252,7 @@ impl<'a> Compiler<'a> {
             return None;
         }
         if let Some((_, kind)) = column
+            && (*kind != ASSUMED || matches!(field.kind, FieldKind::Unsupported(_)))
             && let Err(misfit) = check_fit(kind, &field.kind)
         {
             let text = format!(
@@ -311,7 +358,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// The name most like a misspelt one, if any is close.
-fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let name = name.to_ascii_lowercase();
     names
         .map(|other| {

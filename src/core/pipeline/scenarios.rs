@@ -17,6 +17,7 @@ struct Stage {
     rows: u64,
     calls: Vec<Call>,
     entries: Vec<Entry>,
+    orders: Vec<SnapshotOrder>,
 }
 
 impl Stage {
@@ -33,8 +34,10 @@ impl Stage {
         };
         let setup = RouteSetup {
             name: ROUTES[0].into(),
+            table: TableName::clone(&table(ROUTES[0])),
             plan: Arc::new(simple_plan()),
             scope: 0,
+            lack: None,
         };
         let mut settings = settings(1);
         settings.max_in_flight = 1;
@@ -45,6 +48,7 @@ impl Stage {
             rows: 0,
             calls: Vec::new(),
             entries: Vec::new(),
+            orders: Vec::new(),
         }
     }
 
@@ -58,6 +62,7 @@ impl Stage {
                 Effect::Send(call) => self.calls.push(call),
                 Effect::Commit { commit, .. } => self.entries.extend(commit.entries),
                 Effect::Release(_) => {}
+                Effect::Order(order) => self.orders.push(order),
                 Effect::ReadParked { .. } => panic!("nothing is parked in these stories"),
             }
         }
@@ -245,4 +250,23 @@ fn a_refusal_that_may_be_its_own_unanswered_call_costs_no_attempt() {
     while stage.delivered() < 1 {
         assert!(stage.answer(accept), "it stopped trying");
     }
+}
+
+#[test]
+fn a_pause_that_is_only_expected_ends_with_the_first_row_that_fits() {
+    let mut stage = Stage::new();
+    let table = table(ROUTES[0]);
+    let lack = Lack::absent(&table, "name", std::iter::empty());
+    stage.pipeline.routes[0].pause = Some(Pause::expected(lack));
+    assert_eq!(
+        stage.pipeline.view().routes[0].pause.as_ref().unwrap().page,
+        "LS1015"
+    );
+    stage.capture(0..3);
+    assert!(stage.pipeline.view().routes[0].pause.is_none());
+    while stage.delivered() < 3 {
+        assert!(stage.answer(accept), "it held rows up");
+    }
+    let resumed = |entry: &Entry| matches!(entry, Entry::Service { event, .. } if *event == ServiceEvent::RouteResumed);
+    assert!(stage.entries.iter().any(resumed));
 }
