@@ -171,3 +171,52 @@ pub(super) fn concerns_one_table(error: &capture::Error) -> bool {
         capture::Error::TableMissing { .. } | capture::Error::Charset { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::schema::{Column, ColumnKind, TableName};
+
+    fn table(defaults: &[(&str, &str)]) -> TableSchema {
+        let column = |(name, default): &(&str, &str)| Column {
+            name: (*name).to_owned(),
+            kind: ColumnKind::Year,
+            nullable: true,
+            primary_key: false,
+            default: ColumnDefault::Literal((*default).to_owned()),
+        };
+        TableSchema {
+            name: TableName {
+                schema: "crm".to_owned(),
+                table: "leads".to_owned(),
+            },
+            columns: defaults.iter().map(column).collect(),
+        }
+    }
+
+    #[test]
+    fn a_default_that_was_another_one_is_not_known() {
+        let former = table(&[("same", "2000"), ("altered", "2001")]);
+        let mut live = [table(&[
+            ("same", "2000"),
+            ("altered", "2002"),
+            ("new", "2003"),
+        ])];
+        forget_uncertain_defaults(&mut live, std::slice::from_ref(&former));
+        let defaults: Vec<&ColumnDefault> = live[0].columns.iter().map(|c| &c.default).collect();
+        let unknown = &ColumnDefault::Expression;
+        assert_eq!(defaults, [&former.columns[0].default, unknown, unknown]);
+
+        // And it stays so: what was remembered then is not what the server says.
+        let remembered = live.clone();
+        let mut again = [table(&[
+            ("same", "2000"),
+            ("altered", "2002"),
+            ("new", "2003"),
+        ])];
+        forget_uncertain_defaults(&mut again, &remembered);
+        assert_eq!(again, remembered);
+        forget_uncertain_defaults(&mut again, &[]);
+        assert_eq!(again[0].columns[0].default, ColumnDefault::Expression);
+    }
+}

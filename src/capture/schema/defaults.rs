@@ -66,13 +66,13 @@ pub(super) fn classify(declared: &Declared<'_>) -> ColumnDefault {
                     .replace("\\'", "")
                     .replace("''", "")
                     .contains('\'');
-            if is_number || is_text {
+            if (is_number || is_text) && declared.nullable {
                 ColumnDefault::Literal(String::new())
             } else {
                 ColumnDefault::Expression
             }
         }
-        Some(_) => ColumnDefault::Literal(String::new()),
+        Some(text) => ColumnDefault::Literal(text.to_owned()),
     }
 }
 
@@ -136,7 +136,12 @@ async fn ask(
             .and_then(|value| mysql_async::from_value_opt::<Option<String>>(value).ok());
         column.default = match text {
             Some(Some(text)) => literal(&column.kind, *fill, text),
-            Some(None) => ColumnDefault::Null,
+            // Of a row that does not exist the server tells the defaults of columns that may be
+            // NULL only; of the others it says NULL.
+            Some(None) => match &column.default {
+                ColumnDefault::Literal(text) => declared(&column.kind, *fill, text),
+                _ => ColumnDefault::Expression,
+            },
             None => ColumnDefault::Expression,
         };
     }
@@ -154,6 +159,27 @@ fn printed(column: &Column) -> String {
         ColumnKind::Timestamp => format!("UNIX_TIMESTAMP({default})"),
         _ => default,
     }
+}
+
+/// The default as `information_schema` of MySQL prints it, where that loses nothing.
+fn declared(kind: &ColumnKind, fill: Fill, text: &str) -> ColumnDefault {
+    let text = match kind {
+        ColumnKind::Bit { .. } => text
+            .strip_prefix("b'")
+            .and_then(|bits| bits.strip_suffix('\''))
+            .and_then(|bits| u64::from_str_radix(bits, 2).ok())
+            .map(|bits| bits.to_string()),
+        ColumnKind::Bytes | ColumnKind::Uuid => {
+            let digits = text.strip_prefix("0x").or(text.is_empty().then_some(""));
+            digits.map(|digits| match fill {
+                Fill::Zeros(bytes) => format!("{digits:0<width$}", width = 2 * bytes),
+                Fill::No | Fill::Blanks => digits.to_owned(),
+            })
+        }
+        ColumnKind::Float | ColumnKind::Timestamp => None,
+        _ => return literal(kind, fill, text.to_owned()),
+    };
+    text.map_or(ColumnDefault::Expression, ColumnDefault::Literal)
 }
 
 fn literal(kind: &ColumnKind, fill: Fill, text: String) -> ColumnDefault {
@@ -202,9 +228,9 @@ mod tests {
 
     #[test]
     fn only_constants_count_as_known() {
-        let literal = ColumnDefault::Literal(String::new());
-        check(false, Some("x"), "", &literal);
-        check(false, Some("NULL"), "INVISIBLE", &literal);
+        let literal = |text: &str| ColumnDefault::Literal(text.to_owned());
+        check(false, Some("x"), "", &literal("x"));
+        check(false, Some("NULL"), "INVISIBLE", &literal("NULL"));
         check(false, None, "", &ColumnDefault::Null);
         let expression = ColumnDefault::Expression;
         check(false, Some("(1 + 1)"), "DEFAULT_GENERATED", &expression);
@@ -230,6 +256,22 @@ mod tests {
         ] {
             check(true, Some(text), "", &ColumnDefault::Expression);
         }
+    }
+
+    #[test]
+    fn what_information_schema_prints_is_used_only_where_it_is_exact() {
+        let literal = |text: &str| ColumnDefault::Literal(text.to_owned());
+        let bits = ColumnKind::Bit { bits: 9 };
+        assert_eq!(declared(&bits, Fill::No, "b'101'"), literal("5"));
+        let bytes = ColumnKind::Bytes;
+        assert_eq!(declared(&bytes, Fill::Zeros(3), "0x61"), literal("610000"));
+        assert_eq!(declared(&bytes, Fill::No, "0x61"), literal("61"));
+        let text = ColumnKind::Text { max_chars: 9 };
+        assert_eq!(declared(&text, Fill::Blanks, "a "), literal("a"));
+        let unknown = ColumnDefault::Expression;
+        assert_eq!(declared(&ColumnKind::Float, Fill::No, "1.2"), unknown);
+        let moment = "2020-01-01 00:00:00";
+        assert_eq!(declared(&ColumnKind::Timestamp, Fill::No, moment), unknown);
     }
 
     #[test]

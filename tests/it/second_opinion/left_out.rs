@@ -17,7 +17,9 @@ fn draw(world: &mut World, dice: &mut Dice, table: &str) -> Vec<Column> {
             "ALTER TABLE {table} ADD `{}` {} DEFAULT {value}",
             column.name, column.sql
         );
-        if !world.tries(&with) {
+        // `information_schema` rounds the one and turns the other into a zone: not known, LS1052.
+        let is_told = !(column.sql.contains("NOT NULL") && column.family == "float");
+        if !is_told || !world.tries(&with) {
             let without = format!("ALTER TABLE {table} ADD `{}` {}", column.name, column.sql);
             world.run(&without);
         }
