@@ -166,7 +166,9 @@ pub enum Error {
         table: TableName,
         position: FilePosition,
     },
-    #[error("a row of {table} at {position} leaves out column {column:?}")]
+    #[error(
+        "a row of {table} at {position} leaves out column {column:?}, and what it took instead is not known"
+    )]
     ImageIncomplete {
         table: TableName,
         column: String,
@@ -174,6 +176,14 @@ pub enum Error {
     },
     #[error("the transaction before {position} was rolled back or has no end")]
     TransactionBroken { position: FilePosition },
+
+    #[error("rows of {table} at {position} were written without any column: nobody can count them")]
+    RowsUncounted {
+        table: TableName,
+        position: FilePosition,
+    },
+    #[error("binlog_row_image is {found:?}: rows leave out what took its default")]
+    RowImage { found: String },
 
     #[error("binlogs are kept for {seconds} s only")]
     RetentionShort { seconds: u64 },
@@ -265,6 +275,8 @@ impl Error {
             Error::NamesMissing { .. } => "LS1050",
             Error::TransactionBroken { .. } => "LS1051",
             Error::ImageIncomplete { .. } => "LS1052",
+            Error::RowImage { .. } => "LS1053",
+            Error::RowsUncounted { .. } => "LS1054",
             Error::XaTooLarge { .. } => "LS1056",
             Error::RetentionShort { .. } => "LS1060",
             Error::GtidModeOff { .. } => "LS1061",
@@ -309,6 +321,7 @@ impl Error {
             | Error::RetentionShort { .. }
             | Error::GtidModeOff { .. }
             | Error::ChecksumOff { .. }
+            | Error::RowImage { .. }
             | Error::TlsUnverified => false,
             Error::Panicked { times, .. } => *times >= 3,
             Error::ServerVersion { .. }
@@ -333,6 +346,7 @@ impl Error {
             | Error::Value { .. }
             | Error::NamesMissing { .. }
             | Error::ImageIncomplete { .. }
+            | Error::RowsUncounted { .. }
             | Error::TransactionBroken { .. } => true,
         }
     }

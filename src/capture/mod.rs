@@ -47,7 +47,7 @@ mod xa;
 pub use error::{Error, Source};
 pub use observer::{Observation, Retention};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
-pub use replay::replay;
+pub use replay::{replay, replay_with_schemas};
 pub use session::resolve_start;
 pub use settings::{
     ClientCertificate, Compression, OnHistoryLost, RoutedTable, SnapshotSettings, SourceSettings,

@@ -122,7 +122,10 @@ impl Assembler {
             rows,
         } = decode(kind, data, &maps.rewritten).map_err(broken)?;
         if !present.contains(&true) {
-            return Err(broken("its row image holds no column at all".to_owned()));
+            return Err(Error::RowsUncounted {
+                table: (*table.name).clone(),
+                position: at,
+            });
         }
         if !table.plan(operation).any_carries {
             skip(pieces, open, table, index, operation, rows.len() as u64);
@@ -165,6 +168,9 @@ impl Assembler {
                     operation,
                     captured_at,
                 };
+                for (slot, value) in &left_out {
+                    slots[*slot] = Some((*value).clone());
+                }
                 whole.carry(pieces, &head, table.plan(operation), &slots, read);
             } else if row >= open.handed_on[index] {
                 read_row(layout, cells, &present, &mut slots, table, &at)?;

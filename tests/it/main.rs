@@ -17,6 +17,7 @@ mod harness;
 mod outage;
 mod positions;
 mod rehearsal;
+mod second_opinion;
 mod snapshot_commands;
 mod stall;
 mod startup;
