@@ -15,6 +15,7 @@ use mysql_async::binlog::events::{
 
 use super::envelope::{Envelope, kind};
 use super::error::Error;
+use super::mariadb;
 use super::pieces::{Piece, Pieces};
 use super::progress::Progress;
 use super::routing::Routing;
@@ -37,7 +38,7 @@ pub(super) struct Assembler {
     pub(super) clock: fn() -> Micros,
     pub(super) progress: Progress,
     envelope: Envelope,
-    merged: Gtids,
+    pub(super) merged: Gtids,
     merged_count: u32,
     merged_end: Option<FilePosition>,
 }
@@ -46,7 +47,7 @@ pub(super) struct Assembler {
 pub(super) struct Open {
     pub(super) transaction: Arc<Transaction>,
     /// BEGIN was seen: it ends with COMMIT or XID, not with the next statement.
-    begun: bool,
+    pub(super) begun: bool,
     pub(super) xa: bool,
     /// It is behind us already and only passes by.
     pub(super) covered: bool,
@@ -147,6 +148,7 @@ impl Assembler {
             | kind::PREVIOUS_GTIDS
             | kind::TRANSACTION_CONTEXT
             | kind::VIEW_CHANGE => Ok(()),
+            _ if mariadb::is_own(kind) => self.mariadb_event(event),
             _ if header.flags().contains(EventFlags::LOG_EVENT_IGNORABLE_F) => Ok(()),
             event => Err(Error::UnknownEvent {
                 event,
@@ -155,7 +157,7 @@ impl Assembler {
         }
     }
 
-    fn undecodable(&self, event: &Event, reason: impl Into<String>) -> Error {
+    pub(super) fn undecodable(&self, event: &Event, reason: impl Into<String>) -> Error {
         Error::Event {
             event: event.header().event_type_raw(),
             position: self.envelope.at.clone(),
@@ -215,6 +217,12 @@ impl Assembler {
             .or_else(|| moment(gtid_event.immediate_commit_timestamp()))
             .and_then(|micros| i64::try_from(micros).ok())
             .unwrap_or(i64::from(header.timestamp()) * 1_000_000);
+        self.open_transaction(id, Micros(micros));
+        Ok(())
+    }
+
+    /// Rows that follow belong to this transaction.
+    pub(super) fn open_transaction(&mut self, id: TransactionId, committed_at: Micros) {
         let count = self.routing.tables.len();
         let handed_on = match self.progress.inside(&id) {
             None => vec![0; count],
@@ -230,10 +238,7 @@ impl Assembler {
         let covered = self.progress.inside(&id).is_none() && self.progress.covers(&id);
         self.maps.start_transaction();
         self.open = Some(Open {
-            transaction: Arc::new(Transaction {
-                id,
-                committed_at: Micros(micros),
-            }),
+            transaction: Arc::new(Transaction { id, committed_at }),
             begun: false,
             xa: false,
             covered,
@@ -241,11 +246,10 @@ impl Assembler {
             rows: vec![0; count],
             handed_on,
         });
-        Ok(())
     }
 
     /// A new transaction begins: the one before it must have ended, or have had nothing to end.
-    fn close_implicit(&mut self) -> Result<(), Error> {
+    pub(super) fn close_implicit(&mut self) -> Result<(), Error> {
         match &self.open {
             None => Ok(()),
             Some(open) if open.begun || open.has_routed_rows => Err(Error::TransactionBroken {
@@ -255,7 +259,7 @@ impl Assembler {
         }
     }
 
-    fn query(&mut self, event: &Event) -> Result<(), Error> {
+    pub(super) fn query(&mut self, event: &Event) -> Result<(), Error> {
         let query: QueryEvent<'_> = event
             .read_event()
             .map_err(|error| self.undecodable(event, error.to_string()))?;

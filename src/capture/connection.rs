@@ -6,6 +6,7 @@ use std::time::Duration;
 use mysql_async::{Conn, IoError, Opts, OptsBuilder, SslOpts};
 
 use super::error::{Error, Source};
+use super::mariadb;
 use super::settings::{SourceSettings, TlsMode};
 
 /// A dump may send packets larger than the server's own `max_allowed_packet`; this is the
@@ -205,7 +206,7 @@ pub(super) fn stream_error(
         Error::FileGone {
             file: server.message.clone(),
         }
-    } else if text.contains("has more gtids than") {
+    } else if text.contains("has more gtids than") || mariadb::is_other_history(&text) {
         Error::GtidsAhead {
             ahead: server.message.clone(),
         }

@@ -15,6 +15,7 @@ mod decode;
 mod envelope;
 mod error;
 mod json;
+mod mariadb;
 mod pieces;
 mod preflight;
 mod progress;

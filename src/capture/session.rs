@@ -21,6 +21,7 @@ use super::CaptureEvent;
 use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
 use super::error::Error;
+use super::mariadb::{self, TextTypes};
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
@@ -105,9 +106,21 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     let progress = context.shared.progress();
     server.check_history(&mut conn, settings, &progress).await?;
     in_time(settings, prepare(&mut conn, settings)).await?;
+    let text_types = if server.is_mariadb {
+        let ours = mariadb::position(&progress.position)?;
+        in_time(settings, mariadb::prepare(&mut conn, settings, ours)).await?;
+        in_time(
+            settings,
+            TextTypes::ask(&mut conn, settings, &context.tables),
+        )
+        .await?
+    } else {
+        TextTypes::default()
+    };
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
-    let assembler = Assembler::new(routing, progress, at, context.clock);
+    let mut assembler = Assembler::new(routing, progress, at, context.clock);
+    assembler.maps.text_types = text_types;
     Ok((stream, assembler, server.version))
 }
 
@@ -157,6 +170,7 @@ async fn request(
             request.with_gtid().with_gtid_set(sids(set)?),
             progress.end.clone(),
         ),
+        // Where is said in a variable of the session.
         Position::MariaDb(_) => (request, progress.end.clone()),
         // The protocol has 32 bits for the position: beyond, the file is read from its start, and
         // what is behind us passes by.

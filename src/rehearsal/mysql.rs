@@ -91,7 +91,9 @@ pub struct MysqlServer {
 pub enum Error {
     #[error("found no usable MySQL server ({looked_at}); {}", REMEDY_SETUP)]
     NotFound { looked_at: String },
-    #[error("found no usable MariaDB server ({looked_at}); run `make setup`, or name an unpacked root in LEADSTREAM_MARIADB_ROOT")]
+    #[error(
+        "found no usable MariaDB server ({looked_at}); run `make setup`, or name an unpacked root in LEADSTREAM_MARIADB_ROOT"
+    )]
     NoMariaDb { looked_at: String },
     #[error("cannot run {}", program.display())]
     Run { program: PathBuf, source: io::Error },

@@ -11,6 +11,8 @@ mod cli;
 mod crash;
 mod failpoints;
 mod harness;
+mod mariadb;
+mod mysql_alone;
 mod outage;
 mod rehearsal;
 mod startup;

@@ -44,9 +44,10 @@ pub(super) fn check_version(answer: &str) -> Result<MysqlVersion, String> {
 /// Makes `command` initialise `data`: `root` gets in from this machine, without a password.
 pub(super) fn prepare(command: &mut Command, share: &Path, data: &Path) -> io::Result<()> {
     // With log_bin off and no privilege checks it reads statements, one a line, and ends.
-    let mut text = "create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"
-        .as_bytes()
-        .to_vec();
+    let mut text =
+        "create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"
+            .as_bytes()
+            .to_vec();
     for script in SCRIPTS {
         text.extend(fs::read(share.join(script))?);
     }

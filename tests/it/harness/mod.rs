@@ -4,12 +4,14 @@
 mod answer;
 mod journal;
 mod oracle;
+pub mod source;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use leadstream::rehearsal::leads::{Form, Lead, People};
+use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
 use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
 use leadstream::runtime::status::Status;
@@ -51,8 +53,12 @@ impl World {
     }
 
     pub fn with(build: Build, mysql: MysqlOptions, org: OrgConfig) -> Self {
-        let install = MysqlServer::locate().expect("a MySQL server: run `make setup`");
-        let mysql = MysqlServer::start(&install, mysql).expect("MySQL starts");
+        Self::of(source::kind(), build, mysql, org)
+    }
+
+    /// A world whose rows come from a server of this kind, whatever the others' come from.
+    pub fn of(kind: ServerKind, build: Build, mysql: MysqlOptions, org: OrgConfig) -> Self {
+        let mysql = source::start(kind, mysql);
         let org = Sandbox::start("127.0.0.1:0".parse().unwrap(), org).expect("the org starts");
         let mut world = Self {
             mysql,
@@ -262,6 +268,17 @@ impl World {
             let mut form = Form::open(&url).await.expect("MySQL answers");
             work(&mut form).await.expect("MySQL does as it is told")
         })
+    }
+
+    /// Runs statements as an administrator.
+    pub fn sql(&mut self, statements: &[&str]) {
+        let statements: Vec<String> = statements.iter().map(|&text| text.to_owned()).collect();
+        self.with_form(async move |form| {
+            for statement in statements {
+                form.execute(&statement).await?;
+            }
+            Ok(())
+        });
     }
 
     /// Inserts leads of the world's people, `at_once` in a transaction.

@@ -1,0 +1,22 @@
+//! What is MariaDB's own: its GTIDs, its compressed events and columns, its types, and what it is
+//! asked before a dump.
+//!
+//! Everything else goes the way that MySQL's events go. MariaDB always has GTIDs, so there is no
+//! following it by file and position.
+
+mod compressed;
+mod events;
+mod history;
+mod preflight;
+mod table_map;
+mod text_types;
+
+pub(super) use compressed::unpack_column;
+pub(super) use events::is_own;
+pub(super) use history::{check_history, is_other_history, position, prepare, resolve_start};
+pub(super) use preflight::check_settings;
+pub(super) use table_map::{Plain, describe as describe_type, plain};
+pub(super) use text_types::{TextType, TextTypes};
+
+#[cfg(test)]
+mod tests;
