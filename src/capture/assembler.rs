@@ -169,8 +169,11 @@ impl Assembler {
         let rotate: RotateEvent<'_> = event
             .read_event()
             .map_err(|error| self.undecodable(event, error.to_string()))?;
-        if *rotate.name() != *self.envelope.at.file {
-            self.envelope.at.file = rotate.name().into();
+        let unread = mariadb::unread_checksum(event);
+        let name = rotate.name_raw();
+        let name = String::from_utf8_lossy(&name[..name.len().saturating_sub(unread)]);
+        if *name != *self.envelope.at.file {
+            self.envelope.at.file = (*name).into();
         }
         self.envelope.at.offset = rotate.position();
         self.maps.clear();

@@ -12,7 +12,7 @@ mod table_map;
 mod text_types;
 
 pub(super) use compressed::unpack_column;
-pub(super) use events::is_own;
+pub(super) use events::{is_own, unread_checksum};
 pub(super) use history::{check_history, is_other_history, position, prepare, resolve_start};
 pub(super) use preflight::check_settings;
 pub(super) use table_map::{Plain, describe as describe_type, plain};
