@@ -121,8 +121,7 @@ fn what_was_purged_before_it_was_read_ends_the_stream() {
     // A file stays while the server still has a reader of it that has gone.
     let purged = wait_until(PATIENCE, || {
         world.sql(&["PURGE BINARY LOGS TO 'binlog.000003'"]);
-        let files = world.with_form(async |form| form.texts("SHOW BINARY LOGS").await);
-        (files == ["binlog.000003"]).then_some(())
+        (!world.mysql.data_dir().join("binlog.000002").exists()).then_some(())
     });
     assert!(purged.is_some(), "the files are kept");
     world.spawn();
