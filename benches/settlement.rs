@@ -68,6 +68,7 @@ fn settlement(criterion: &mut Criterion) {
         name: "leads".to_owned(),
         plan: Arc::new(plan.clone()),
         scope: 0,
+        lack: None,
     };
     let mut pipeline = Pipeline::new(settings(), vec![setup], &Default::default(), start());
     let mut next = 1;

@@ -12,22 +12,26 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, Sid};
+use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, IoError, Sid};
 use mysql_common::packets::Tag;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::CaptureEvent;
 use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
 use super::error::Error;
+use super::history::Condemned;
 use super::mariadb::{self, TextTypes};
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
 use super::settings::{RoutedTable, SourceSettings};
+use super::watchdog::{Header, Pulse};
+use super::xa::Undecided;
 use crate::core::change::Chunk;
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
+use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
 /// How long transactions without routed rows wait for company.
@@ -41,6 +45,7 @@ const NET_WRITE_TIMEOUT_SECONDS: u32 = 600;
 pub(super) struct Context {
     pub(super) settings: SourceSettings,
     pub(super) tables: Vec<RoutedTable>,
+    pub(super) schemas: Vec<TableSchema>,
     pub(super) server_id: u32,
     pub(super) window: Arc<Semaphore>,
     pub(super) window_bytes: u32,
@@ -54,6 +59,11 @@ pub(super) struct Shared {
     progress: Mutex<Progress>,
     /// Whether the stream has brought anything since this was last asked.
     pub(super) has_streamed: AtomicBool,
+    /// What the watchdog goes by.
+    pub(super) pulse: Pulse,
+    /// Counts the watchdog's alarms.
+    pub(super) stalls: watch::Sender<u64>,
+    pub(super) condemned: Condemned,
 }
 
 impl Shared {
@@ -61,6 +71,9 @@ impl Shared {
         Self {
             progress: Mutex::new(progress),
             has_streamed: AtomicBool::new(false),
+            pulse: Pulse::default(),
+            stalls: watch::Sender::new(0),
+            condemned: Condemned::default(),
         }
     }
 
@@ -71,7 +84,7 @@ impl Shared {
             .clone()
     }
 
-    fn note(&self, progress: Progress) {
+    pub(super) fn note(&self, progress: Progress) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 }
@@ -104,7 +117,14 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
     let progress = context.shared.progress();
-    server.check_history(&mut conn, settings, &progress).await?;
+    let condemned = &context.shared.condemned;
+    condemned.refuse(&server)?;
+    in_time(
+        settings,
+        server.check_history(&mut conn, settings, &progress),
+    )
+    .await
+    .inspect_err(|error| condemned.note(&server, error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let text_types = if server.is_mariadb {
         let ours = mariadb::position(&progress.position)?;
@@ -119,13 +139,17 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     };
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
-    let mut assembler = Assembler::new(routing, progress, at, context.clock);
+    let mut assembler =
+        Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
     assembler.maps.text_types = text_types;
+    assembler.undecided = Undecided::at_most(settings.prepared_bytes);
+    context.shared.pulse.begin(server.uuid());
+    assembler.read_from(server.uuid());
     Ok((stream, assembler, server.version))
 }
 
 /// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     settings: &SourceSettings,
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -165,27 +189,19 @@ async fn request(
     progress: &Progress,
 ) -> Result<(BinlogStream, FilePosition), Error> {
     let request = BinlogStreamRequest::new(context.server_id);
-    let (request, at) = match &progress.position {
+    let (request, at) = match progress.held.as_ref().unwrap_or(&progress.position) {
         Position::Gtid(set) => (
             request.with_gtid().with_gtid_set(sids(set)?),
             progress.end.clone(),
         ),
         // Where is said in a variable of the session.
         Position::MariaDb(_) => (request, progress.end.clone()),
-        // The protocol has 32 bits for the position: beyond, the file is read from its start, and
-        // what is behind us passes by.
         Position::File(end) => {
-            let offset = if u32::try_from(end.offset).is_ok() {
-                end.offset
-            } else {
-                4
-            };
-            let at = FilePosition {
-                file: Arc::clone(&end.file),
-                offset,
-            };
+            let at = dump_start(end);
             (
-                request.with_filename(end.file.as_bytes()).with_pos(offset),
+                request
+                    .with_filename(end.file.as_bytes())
+                    .with_pos(at.offset),
                 at,
             )
         }
@@ -195,6 +211,19 @@ async fn request(
         .await
         .map_err(|error| stream_error(&context.settings, context.server_id, error))?;
     Ok((stream, at))
+}
+
+/// The protocol has 32 bits for the position: beyond, the file is read from its start, and what is
+/// behind us passes by.
+fn dump_start(end: &FilePosition) -> FilePosition {
+    let offset = match u32::try_from(end.offset) {
+        Ok(_) => end.offset,
+        Err(_) => 4,
+    };
+    FilePosition {
+        file: Arc::clone(&end.file),
+        offset,
+    }
 }
 
 fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
@@ -252,7 +281,14 @@ impl Session {
                 }
             };
             let accepted = self.assembler.accept(&event);
+            let header = event.header();
+            let header = Header {
+                kind: header.event_type_raw(),
+                log_pos: header.log_pos(),
+                timestamp: header.timestamp(),
+            };
             drop(event);
+            self.context.shared.pulse.beat(header, self.assembler.at());
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
                 self.assembler.flush();
@@ -308,6 +344,9 @@ impl Session {
         };
         match read {
             Some(Ok(event)) => Next::Event(event),
+            Some(Err(mysql_async::Error::Io(IoError::Io(error)))) => {
+                Next::Failed(self.assembler.unreadable(error))
+            }
             Some(Err(error)) => Next::Failed(stream_error(settings, self.context.server_id, error)),
             None => Next::Failed(Error::Disconnected),
         }
@@ -321,6 +360,7 @@ impl Session {
             let bytes = u32::try_from(piece.bytes)
                 .unwrap_or(u32::MAX)
                 .min(context.window_bytes);
+            context.shared.pulse.wait_for_room(true);
             let permits = context
                 .window
                 .acquire_many(bytes)
@@ -336,6 +376,7 @@ impl Session {
                 .await
                 .map_err(|_| Abandoned)?;
             permits.forget();
+            context.shared.pulse.wait_for_room(false);
             context.shared.note(piece.progress);
         }
         Ok(())
@@ -356,5 +397,22 @@ impl Session {
             file,
         };
         self.context.events.send(event).await.map_err(|_| Abandoned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_beyond_4_gib_is_reached_from_the_start_of_its_file() {
+        let start = |offset| {
+            let file = "binlog.000007".into();
+            dump_start(&FilePosition { file, offset }).offset
+        };
+        assert_eq!(start(157), 157);
+        assert_eq!(start((1 << 32) - 1), (1 << 32) - 1);
+        assert_eq!(start(1 << 32), 4);
+        assert_eq!(start(5 << 32), 4);
     }
 }

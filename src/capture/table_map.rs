@@ -17,7 +17,8 @@ use super::columns::{Column, Labels, width_of};
 use super::decode::Cell;
 use super::error::Error;
 use super::mariadb::{self, TextTypes};
-use super::routing::{Routing, same_column};
+use super::routing::Routing;
+use super::whole_rows::{NOWHERE, Places, Whole, place};
 use crate::core::position::FilePosition;
 use crate::core::schema::TableName;
 
@@ -42,16 +43,19 @@ pub(super) struct Layout {
     pub(super) columns: usize,
     /// By slot: the column and its decoder.
     pub(super) cells: Vec<(usize, Cell)>,
+    /// Set when some of them are missing.
+    pub(super) whole: Option<Box<Whole>>,
     /// The event itself, to see whether it changed.
     event: Event,
 }
 
 impl Layout {
-    /// The first slot whose column is not in the row image.
-    pub(super) fn first_absent(&self, present: &[bool]) -> Option<usize> {
-        self.cells
-            .iter()
-            .position(|(column, _)| !present.get(*column).copied().unwrap_or(false))
+    /// The slots whose columns are not in the row image.
+    pub(super) fn absent(&self, present: &[bool]) -> impl Iterator<Item = usize> {
+        let is_absent =
+            |column: usize| column != NOWHERE && !present.get(column).copied().unwrap_or(false);
+        let slots = self.cells.iter().enumerate();
+        slots.filter_map(move |(slot, (column, _))| is_absent(*column).then_some(slot))
     }
 
     /// How many rows a partial update holds; what is in them is not needed.
@@ -131,41 +135,23 @@ impl TableMaps {
             .read_event()
             .map_err(|error| broken(error.to_string()))?;
         let routed = &routing.tables[table];
-        let (rewritten, columns) = rewrite(id, &map, &routed.name, at, &broken, &plain)?;
-        let cells = routed
-            .columns
-            .iter()
-            .map(|wanted| {
-                let index = columns
-                    .iter()
-                    .position(|column| same_column(&column.name, wanted));
-                let Some(index) = index else {
-                    return Err(missing(&routed.name, wanted, &columns, at));
-                };
-                let cell = columns[index].cell(&routed.name)?;
-                let cell = self.text_types.cell(&routed.name, wanted, cell);
-                Ok((index, plain.cell(index, cell)))
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
+        let (rewritten, mut columns) = rewrite(id, &map, &routed.name, at, &broken, &plain)?;
+        for (index, column) in columns.iter_mut().enumerate() {
+            let text = self.text_types.find(&routed.name, &column.name);
+            column.form = plain.form(index, text);
+        }
+        let Places { cells, whole } = place(routed, &columns);
         let layout = Layout {
             table,
             columns: columns.len(),
             cells,
+            whole,
             event: event.clone(),
         };
         self.unrouted.remove(&id);
         self.rewritten.insert(id, rewritten);
         self.layouts.insert(id, layout);
         Ok(())
-    }
-}
-
-fn missing(table: &TableName, wanted: &str, columns: &[Column], at: &FilePosition) -> Error {
-    Error::ColumnMissing {
-        table: table.clone(),
-        column: wanted.to_owned(),
-        suggestion: super::closest(wanted, columns.iter().map(|column| column.name.as_str())),
-        position: Some(at.clone()),
     }
 }
 
@@ -264,6 +250,7 @@ fn rewrite(
         columns.push(Column {
             name,
             kind: width.kind,
+            form: mariadb::Form::default(),
         });
     }
     let rewritten = CdcTableMap {

@@ -110,14 +110,17 @@ fn defaults_stand_where_nothing_is_given() {
         config.source.tls,
         Tls {
             mode: TlsMode::VerifyIdentity,
-            ca_file: None
+            ca_file: None,
+            client: None,
         }
     );
     assert_eq!(config.source.server_id, None);
     assert_eq!(config.source.start, Start::Now);
+    assert_eq!(config.source.on_history_lost, OnHistoryLost::Pause);
     assert_eq!(config.source.heartbeat_ms, 5_000);
     assert_eq!(config.source.connect_timeout_ms, 10_000);
     assert_eq!(config.source.window_bytes, 4 << 20);
+    assert_eq!(config.source.prepared_bytes, 16 << 20);
     assert_eq!(config.salesforce.login_url, "https://login.salesforce.com");
     assert_eq!(config.salesforce.api_version, "67.0");
     assert_eq!(config.salesforce.request_timeout_ms, 150_000);
@@ -664,12 +667,6 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         NOT_AVAILABLE,
         "source.start",
     );
-    check(
-        "[salesforce]",
-        "on_history_lost = \"pause\"\n[salesforce]",
-        NOT_AVAILABLE,
-        "source.on_history_lost",
-    );
 }
 
 #[test]
@@ -858,7 +855,9 @@ fn what_is_printed_reads_back_as_the_same() {
         "batch.max_bytes=70000",
         "source.url=mysql://a%40b@[::1]",
         "source.server_id=9",
-        "source.tls={ mode = 'verify_identity', ca_file = 'ca.pem' }",
+        "source.tls={ mode = 'verify_ca', ca_file = 'ca.pem', cert_file = 'ca.pem', key_file = 'key.pem' }",
+        "source.compression=zlib",
+        "source.stall_timeout=7s",
         "log.level=info,leadstream=debug",
     ];
     let config = sound(&text, &[], &set);

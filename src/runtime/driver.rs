@@ -28,6 +28,7 @@ use crate::state::{CommitReceipt, IndexHandle, JournalHandle};
 use crate::telemetry::metrics::Metrics;
 use reporting::source_trouble;
 
+mod history;
 pub(super) mod reporting;
 
 /// What the loop needs from the outside.
@@ -317,13 +318,15 @@ impl Driver {
                 file,
             }) => {
                 tracing::info!(server_version, position = %file, "capture is streaming");
-                self.parts.metrics.capture_connected.set(1);
-                self.parts.published.update(|status| {
-                    status.source.connected = true;
-                    status.source.server_version = Some(server_version);
-                    status.source.trouble = None;
-                });
+                return self.take_connected(server_version);
             }
+            Some(CaptureEvent::Waiting(waiting)) => return self.take_waiting(waiting),
+            Some(CaptureEvent::HistoryLost {
+                error,
+                page,
+                from,
+                to,
+            }) => return self.take_history_lost(page, &error, &from, &to),
             Some(CaptureEvent::Reconnecting {
                 error,
                 page,

@@ -6,6 +6,8 @@
 pub mod clock;
 mod driver;
 mod errors;
+mod observing;
+mod schemas;
 pub mod service;
 pub mod shutdown;
 pub mod status;

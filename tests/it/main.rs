@@ -7,13 +7,19 @@
     reason = "a test may fail by panicking, speak on the terminal, read the clock and its environment"
 )]
 
+mod alerts;
 mod cli;
+mod connection;
 mod crash;
+mod failover;
 mod failpoints;
 mod harness;
 mod mariadb;
 mod mysql_alone;
 mod outage;
+mod positions;
 mod rehearsal;
+mod stall;
 mod startup;
+mod statements;
 mod tidy;

@@ -26,10 +26,10 @@ fn a_server_without_gtids_is_followed_across_a_crash_and_a_rotation() {
     world.insert(50, 10);
     world.start();
     world.wait_settled();
-    world.sql(&["FLUSH BINARY LOGS"]);
+    world.execute(&["FLUSH BINARY LOGS"]);
     world.insert(200, 1);
     world.kill();
-    world.sql(&["FLUSH BINARY LOGS"]);
+    world.execute(&["FLUSH BINARY LOGS"]);
     world.insert(50, 10);
     world.start();
     world.wait_settled();

@@ -64,7 +64,7 @@ fn check_finds(world: &World, expected: &[&str]) {
 #[test]
 fn what_mysql_lacks_ends_a_start_with_its_remedy() {
     let mut world = World::new(Build::Release);
-    world.sql(&[
+    world.execute(&[
         "CREATE USER 'reader'@'%' IDENTIFIED BY 'right-horse'",
         "GRANT SELECT ON crm.* TO 'reader'@'%'",
     ]);
@@ -84,7 +84,7 @@ fn what_mysql_lacks_ends_a_start_with_its_remedy() {
     let grant = "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'reader'@'%'";
     check(&world, "run", FAILURE, &[("LS1007", &[grant])]);
     check_finds(&world, &["LS1007", "LS1007"]);
-    world.sql(&[
+    world.execute(&[
         "GRANT REPLICATION CLIENT ON *.* TO 'reader'@'%'",
         "REVOKE SELECT ON crm.* FROM 'reader'@'%'",
     ]);
@@ -100,11 +100,11 @@ fn what_mysql_lacks_ends_a_start_with_its_remedy() {
     );
     check_finds(&world, &["LS1007", "LS1011"]);
     // The remedies are enough, word for word.
-    world.sql(&[grant, select]);
+    world.execute(&[grant, select]);
     let answer = world.command(&["check"]);
     assert_eq!(answer.code, 0, "{}", answer.stdout);
 
-    world.sql(&[
+    world.execute(&[
         "SET GLOBAL binlog_format = STATEMENT",
         "SET GLOBAL binlog_row_metadata = MINIMAL",
     ]);
@@ -131,7 +131,7 @@ fn what_mysql_lacks_ends_a_start_with_its_remedy() {
         ],
     );
     check_finds(&world, &[page, page]);
-    world.sql(&[format, metadata]);
+    world.execute(&[format, metadata]);
     let answer = world.command(&["check"]);
     assert_eq!(answer.code, 0, "{}", answer.stdout);
 }

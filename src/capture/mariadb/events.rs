@@ -4,6 +4,8 @@
 //! Invariant: a sequence number that does not rise in its domain stops the stream. By number alone
 //! such a transaction would count as read, and its rows would be left out.
 
+use std::sync::Arc;
+
 use flate2::Crc;
 use mysql_async::binlog::events::{BinlogEventHeader, Event};
 
@@ -11,7 +13,7 @@ use super::compressed::unpack_event;
 use crate::capture::assembler::Assembler;
 use crate::capture::error::Error;
 use crate::capture::table_map::{Found, table_id};
-use crate::core::position::{Gtids, MariaDbGtid, Position, TransactionId};
+use crate::core::position::{FilePosition, Gtids, MariaDbGtid, Position, TransactionId};
 use crate::core::time::Micros;
 
 /// `log_event.h` of MariaDB 10.11.
@@ -106,11 +108,18 @@ impl Assembler {
             });
         }
         let committed_at = Micros(i64::from(header.timestamp()) * 1_000_000);
-        self.open_transaction(TransactionId::MariaDb(gtid), committed_at);
+        let start = FilePosition {
+            file: Arc::clone(&self.at().file),
+            offset: self
+                .at()
+                .offset
+                .saturating_sub(u64::from(header.event_size())),
+        };
+        self.open_transaction(TransactionId::MariaDb(gtid), start, committed_at);
         if let Some(open) = &mut self.open {
             // There is no BEGIN: the flag says whether an end will come.
             open.begun = flags & FL_STANDALONE == 0;
-            open.xa = flags & FL_PREPARED_XA != 0;
+            open.is_mariadb_xa = flags & FL_PREPARED_XA != 0;
         }
         Ok(())
     }

@@ -3,19 +3,17 @@
 //! A place is the last GTID of each domain. Whether it was purged, or belongs to a history that this
 //! server never had, the server itself says when the dump begins.
 
-use std::time::Duration;
-
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use crate::capture::connection::query_error;
 use crate::capture::error::Error;
+use crate::capture::history::{self, Replication};
+use crate::capture::progress::Progress;
 use crate::capture::server::{Server, files};
 use crate::capture::settings::{SourceSettings, Start};
 use crate::core::position::{Checkpoint, FilePosition, MariaDbPosition, Position};
 
-/// How long a replica may need to catch up with what was read from another server.
-const LAG_PATIENCE_SECONDS: u32 = 30;
 /// The place of the first event in a file.
 const FIRST_EVENT: u64 = 4;
 
@@ -57,7 +55,10 @@ pub(in crate::capture) async fn resolve_start(
 }
 
 /// The end of the binlog, for people.
-async fn end(conn: &mut Conn, settings: &SourceSettings) -> Result<FilePosition, Error> {
+pub(in crate::capture) async fn end(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+) -> Result<FilePosition, Error> {
     let what = "read the end of the binlog";
     let row: Option<Row> = conn
         .query_first("SHOW MASTER STATUS")
@@ -85,7 +86,10 @@ fn no_binlog() -> Error {
 }
 
 /// Everything that this server has in its binlog, as of now.
-async fn written(conn: &mut Conn, settings: &SourceSettings) -> Result<MariaDbPosition, Error> {
+pub(in crate::capture) async fn written(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+) -> Result<MariaDbPosition, Error> {
     let what = "read gtid_binlog_pos";
     let text: Option<String> = conn
         .query_first("SELECT @@GLOBAL.gtid_binlog_pos")
@@ -112,41 +116,63 @@ pub(in crate::capture) fn position(position: &Position) -> Result<&MariaDbPositi
     }
 }
 
-/// Whether this server's binlog has all that was read, in every domain. A replica may lag behind
-/// the server that was read before; what never arrives was lost there, and its numbers will be
-/// given out again.
+/// Whether this server's binlog has all that was read, in every domain, and logs all that it
+/// replicates.
 pub(in crate::capture) async fn check_history(
     conn: &mut Conn,
     settings: &SourceSettings,
+    server: &Server,
+    progress: &Progress,
     ours: &MariaDbPosition,
 ) -> Result<(), Error> {
-    let mut seconds_left = LAG_PATIENCE_SECONDS;
-    loop {
-        let theirs = written(conn, settings).await?;
-        if theirs.contains_position(ours) {
-            return Ok(());
-        }
-        let ahead = lacking(&theirs, ours);
-        if seconds_left == 0 {
-            return Err(Error::GtidsAhead { ahead });
-        }
-        tracing::warn!(
-            ahead,
-            seconds_left,
-            "waiting for the server to execute what was read"
-        );
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        seconds_left -= 1;
+    let theirs = written(conn, settings).await?;
+    if !theirs.contains_position(ours) {
+        return Err(lagging(conn, settings, server, &theirs, ours).await?);
     }
+    history::check_end(conn, settings, server, progress).await?;
+    history::check_replica_logs(conn, settings, server).await
 }
 
-/// The domains in which `theirs` is behind `ours`.
-pub(super) fn lacking(theirs: &MariaDbPosition, ours: &MariaDbPosition) -> String {
+/// What it means that the server lacks some of ours.
+pub(in crate::capture) async fn lagging(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+    server: &Server,
+    theirs: &MariaDbPosition,
+    ours: &MariaDbPosition,
+) -> Result<Error, Error> {
+    let missing = lacking(theirs, ours);
+    let ahead = missing.to_string();
+    let transactions = missing
+        .iter()
+        .map(|gtid| gtid.sequence - theirs.last(gtid.domain).map_or(0, |last| last.sequence))
+        .sum();
+    let own = server.get("server_id").parse().ok();
+    if missing.iter().any(|gtid| Some(gtid.server) == own) {
+        return Ok(Error::NumbersReused {
+            transactions,
+            ahead,
+        });
+    }
+    Ok(match history::replication(conn, settings, server).await? {
+        Replication::Running => Error::GtidsAhead {
+            transactions,
+            ahead,
+        },
+        Replication::None | Replication::Stopped => Error::ReplicaCutOff {
+            transactions,
+            ahead,
+        },
+    })
+}
+
+/// The last GTID of ours in each domain in which `theirs` is behind.
+pub(super) fn lacking(theirs: &MariaDbPosition, ours: &MariaDbPosition) -> MariaDbPosition {
     let mut missing = MariaDbPosition::default();
     for gtid in ours.iter().filter(|gtid| !theirs.contains(gtid)) {
         missing.insert(*gtid);
     }
-    missing.to_string()
+    missing
 }
 
 /// Says what kind of replica this is and where it is, before the dump is asked for.

@@ -4,6 +4,7 @@ use mysql_async::binlog::events::Event;
 use mysql_async::consts::ColumnType;
 
 use super::events::replaced;
+use super::text_types::TextType;
 use crate::capture::decode::Cell;
 
 /// `field_types` of MariaDB; the driver does not know them, and with one of them in a map it cannot
@@ -64,9 +65,30 @@ impl Plain {
         self.is_mariadb && kind == ColumnType::MYSQL_TYPE_GEOMETRY
     }
 
-    /// The decoder of the column at `index`, given that of a plain one.
-    pub(in crate::capture) fn cell(&self, index: usize, cell: Cell) -> Cell {
-        if self.compressed.contains(&index) {
+    /// What is to be known of the column at `index` beyond its plain type.
+    pub(in crate::capture) fn form(&self, index: usize, text: Option<TextType>) -> Form {
+        Form {
+            is_compressed: self.compressed.contains(&index),
+            text,
+        }
+    }
+}
+
+/// What a plain column type does not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::capture) struct Form {
+    is_compressed: bool,
+    text: Option<TextType>,
+}
+
+impl Form {
+    /// The decoder, given that of the plain type.
+    pub(in crate::capture) fn apply(self, cell: Cell) -> Cell {
+        let cell = match (self.text, cell) {
+            (Some(text), Cell::Bytes { pad_to }) if pad_to == text.bytes() => Cell::AsText(text),
+            (_, cell) => cell,
+        };
+        if self.is_compressed {
             Cell::Compressed(Box::new(cell))
         } else {
             cell

@@ -457,7 +457,7 @@ fn a_server_that_lacks_a_domain_or_is_behind_in_one_is_told_by_name() {
         ("", "0-1-10,1-2-5"),
     ] {
         assert_eq!(
-            history::lacking(&position(theirs), &ours),
+            history::lacking(&position(theirs), &ours).to_string(),
             missing,
             "{theirs}"
         );

@@ -10,7 +10,6 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use crate::capture::connection::query_error;
-use crate::capture::decode::Cell;
 use crate::capture::error::Error;
 use crate::capture::settings::{RoutedTable, SourceSettings};
 use crate::core::schema::TableName;
@@ -48,7 +47,7 @@ impl TextType {
         }
     }
 
-    fn bytes(self) -> usize {
+    pub(super) fn bytes(self) -> usize {
         match self {
             Self::Inet4 => 4,
             Self::Uuid | Self::Inet6 => 16,
@@ -145,15 +144,8 @@ impl TextTypes {
         Ok(Self { columns })
     }
 
-    /// The decoder of this column, given the one by the binlog's description.
-    pub(in crate::capture) fn cell(&self, table: &TableName, column: &str, cell: Cell) -> Cell {
-        let kind = self
-            .columns
-            .get(table)
-            .and_then(|columns| columns.get(&column.to_lowercase()));
-        match (kind, &cell) {
-            (Some(kind), Cell::Bytes { pad_to }) if *pad_to == kind.bytes() => Cell::AsText(*kind),
-            _ => cell,
-        }
+    pub(in crate::capture) fn find(&self, table: &TableName, column: &str) -> Option<TextType> {
+        let columns = self.columns.get(table)?;
+        columns.get(&column.to_lowercase()).copied()
     }
 }

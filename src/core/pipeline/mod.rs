@@ -9,12 +9,15 @@
 
 mod answers;
 mod intake;
+mod pause;
 mod refusals;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use pause::Pause;
+pub use pause::RoutePause;
 pub use view::{PipelineView, RouteView, Trouble};
 
 use super::batching::{BatchLimits, Handle, Planner, Record};
@@ -29,6 +32,7 @@ use super::parking::Parking;
 use super::position::Checkpoint;
 use super::retry::{Backoff, Jitter};
 use super::settlement::Ledger;
+use super::source_row::Lack;
 use super::time::{Micros, Now, Tick};
 
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +56,8 @@ pub struct RouteSetup {
     pub plan: Arc<Plan>,
     /// Equal for routes that write the same object by the same external id.
     pub scope: u16,
+    /// A column of its mapping that the table does not have now.
+    pub lack: Option<Lack>,
 }
 
 #[derive(Debug)]
@@ -164,7 +170,17 @@ struct Route {
     circuit: Circuit,
     parking: Parking,
     /// Waits until everything parked on disk is read back.
-    held: VecDeque<Record>,
+    held: VecDeque<Held>,
+    /// Set while its rows lack a column.
+    pause: Option<Pause>,
+}
+
+/// A record behind what is parked.
+#[derive(Debug)]
+struct Held {
+    record: Record,
+    /// Of a row that is not mapped: the columns that it has.
+    shape: Option<Arc<[Arc<str>]>>,
 }
 
 #[derive(Debug)]
@@ -209,6 +225,7 @@ impl Pipeline {
                     circuit: Circuit::default(),
                     parking,
                     held: VecDeque::new(),
+                    pause: setup.lack.map(Pause::expected),
                     name: setup.name,
                     plan: setup.plan,
                     scope: setup.scope,
@@ -282,6 +299,7 @@ impl Pipeline {
         let mut effects = Vec::new();
         if !self.stopping {
             self.park_what_waits(now, &mut effects);
+            self.park_behind_pauses(now, &mut effects);
             self.read_parked(now.tick, &mut effects);
             self.release_held();
             self.planner
