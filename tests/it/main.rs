@@ -14,6 +14,8 @@ mod crash;
 mod failover;
 mod failpoints;
 mod harness;
+mod mariadb;
+mod mysql_alone;
 mod outage;
 mod positions;
 mod rehearsal;
