@@ -13,5 +13,6 @@ mod failpoints;
 mod harness;
 mod outage;
 mod rehearsal;
+mod schema_changes;
 mod startup;
 mod tidy;
