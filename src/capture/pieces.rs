@@ -79,7 +79,10 @@ fn bytes_of(item: &StreamItem) -> usize {
             .sum(),
         StreamItem::Skipped(_) | StreamItem::Altered(_) => 0,
         // One source with one interval is the rule.
-        StreamItem::Advance(_) | StreamItem::ChunkEnd(_) => 128,
+        StreamItem::Advance(_)
+        | StreamItem::Hold(_)
+        | StreamItem::Restart(_)
+        | StreamItem::ChunkEnd(_) => 128,
     };
     size_of::<StreamItem>() + heap
 }

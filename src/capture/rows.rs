@@ -10,6 +10,7 @@ use std::sync::Arc;
 use mysql_async::binlog::events::Event;
 use mysql_cdc::events::row_events::delete_rows_event::DeleteRowsEvent;
 use mysql_cdc::events::row_events::mysql_value::MySqlValue;
+use mysql_cdc::events::row_events::row_data::UpdateRowData;
 use mysql_cdc::events::row_events::update_rows_event::UpdateRowsEvent;
 use mysql_cdc::events::row_events::write_rows_event::WriteRowsEvent;
 use mysql_cdc::events::table_map_event::TableMapEvent;
@@ -18,10 +19,11 @@ use super::assembler::{Assembler, Open, snapshot};
 use super::error::Error;
 use super::pieces::Pieces;
 use super::routing::Table;
+use super::row_guard;
 use super::table_map::{Found, Layout, table_id};
 use super::whole_rows::Head;
 use crate::core::change::{Change, ChangeId, Operation, RouteId, SkippedRows, StreamItem};
-use crate::core::position::FilePosition;
+use crate::core::position::{FilePosition, Position};
 use crate::core::time::Micros;
 use crate::core::value::Value;
 
@@ -57,25 +59,31 @@ impl Assembler {
             Found::Unknown if id == DUMMY_TABLE_ID => return Ok(()),
             Found::Unknown => return Err(broken("no table map came before it".to_owned())),
         };
-        let name = &self.routing.tables[index].name;
+        let name = Arc::clone(&self.routing.tables[index].name);
         let open = self
             .open
-            .as_mut()
+            .as_ref()
             .ok_or_else(|| broken("no transaction is open".to_owned()))?;
-        if open.xa {
-            return Err(Error::XaRows {
-                table: (**name).clone(),
-                position: at,
-            });
+        if kind != PARTIAL_UPDATE {
+            let head = match columns_of(data, kind) {
+                Some((found, head)) if found == columns => head,
+                _ => {
+                    return Err(broken(
+                        "its columns are not those of its table map".to_owned(),
+                    ));
+                }
+            };
+            row_guard::check(kind, data, head, id, &self.maps.rewritten).map_err(broken)?;
         }
-        if kind != PARTIAL_UPDATE && columns_of(data, kind) != Some(columns) {
-            return Err(broken(
-                "its columns are not those of its table map".to_owned(),
-            ));
-        }
-        if open.covered {
+        // Behind us with a GTID: decided too. By file position that is not certain.
+        if !(open.covered && matches!(self.progress.position, Position::Gtid(_)))
+            && self.keep(event, &name)?
+        {
             return Ok(());
         }
+        let Some(open) = self.open.as_mut().filter(|open| !open.covered) else {
+            return Ok(());
+        };
         if !std::mem::replace(&mut open.has_routed_rows, true) {
             self.push_merged();
         }
@@ -86,6 +94,7 @@ impl Assembler {
             pieces,
             open: Some(open),
             progress,
+            defaults,
             clock,
             ..
         } = self
@@ -119,14 +128,18 @@ impl Assembler {
             skip(pieces, open, table, index, operation, rows.len() as u64);
             return Ok(());
         }
-        if operation == Operation::Insert
-            && let Some(index) = layout.first_absent(&present)
-        {
-            return Err(Error::ImageIncomplete {
-                table: (*table.name).clone(),
-                column: table.columns[index].clone(),
-                position: at,
-            });
+        let mut left_out = Vec::new();
+        if operation == Operation::Insert {
+            for slot in layout.absent(&present) {
+                let Some(value) = defaults[index].get(slot) else {
+                    return Err(Error::ImageIncomplete {
+                        table: (*table.name).clone(),
+                        column: table.columns[slot].clone(),
+                        position: at,
+                    });
+                };
+                left_out.push((slot, value));
+            }
         }
         let captured_at = clock();
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();
@@ -155,6 +168,9 @@ impl Assembler {
                 whole.carry(pieces, &head, table.plan(operation), &slots, read);
             } else if row >= open.handed_on[index] {
                 read_row(layout, cells, &present, &mut slots, table, &at)?;
+                for (slot, value) in &left_out {
+                    slots[*slot] = Some((*value).clone());
+                }
                 carry(pieces, open, table, operation, row, &mut slots, captured_at);
             }
             open.rows[index] = row + 1;
@@ -295,14 +311,25 @@ fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<R
         }
         24 | 31 => {
             let event = UpdateRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
-            let rows = event
-                .rows
-                .into_iter()
-                .map(|row| row.after_update.cells)
+            let mut present = event.columns_after_update;
+            // A column that only the image before holds was not touched: the key, above all.
+            let before_only: Vec<usize> = (0..present.len())
+                .filter(|&column| !present[column] && event.columns_before_update[column])
                 .collect();
+            for column in &before_only {
+                present[*column] = true;
+            }
+            let merge = |row: UpdateRowData| {
+                let (mut cells, mut before) = (row.after_update.cells, row.before_update.cells);
+                for column in &before_only {
+                    cells[*column] = before[*column].take();
+                }
+                cells
+            };
+            let rows = event.rows.into_iter().map(merge).collect();
             Rows {
                 operation: Operation::Update,
-                present: event.columns_after_update,
+                present,
                 rows,
             }
         }
@@ -324,8 +351,9 @@ fn version(kind: u8) -> u8 {
     if kind >= 30 { 2 } else { 1 }
 }
 
-/// The number of columns that a rows event speaks of.
-fn columns_of(data: &[u8], kind: u8) -> Option<usize> {
+/// The number of columns that a rows event speaks of, and how many bytes come before what is behind
+/// it.
+fn columns_of(data: &[u8], kind: u8) -> Option<(usize, usize)> {
     let mut head = 8;
     if version(kind) == 2 {
         let extra = data.get(8..10)?;
@@ -334,8 +362,11 @@ fn columns_of(data: &[u8], kind: u8) -> Option<usize> {
     let rest = data.get(head..)?;
     let (first, rest) = rest.split_first()?;
     Some(match first {
-        0..=250 => usize::from(*first),
-        252 => usize::from(u16::from_le_bytes(*rest.first_chunk()?)),
+        0..=250 => (usize::from(*first), head + 1),
+        252 => {
+            let columns = u16::from_le_bytes(*rest.first_chunk()?);
+            (usize::from(columns), head + 3)
+        }
         // MySQL allows 4,096 columns.
         _ => return None,
     })

@@ -47,11 +47,12 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The first slot whose column is not in the row image.
-    pub(super) fn first_absent(&self, present: &[bool]) -> Option<usize> {
-        self.cells.iter().position(|(column, _)| {
-            *column != NOWHERE && !present.get(*column).copied().unwrap_or(false)
-        })
+    /// The slots whose columns are not in the row image.
+    pub(super) fn absent(&self, present: &[bool]) -> impl Iterator<Item = usize> {
+        let is_absent =
+            |column: usize| column != NOWHERE && !present.get(column).copied().unwrap_or(false);
+        let slots = self.cells.iter().enumerate();
+        slots.filter_map(move |(slot, (column, _))| is_absent(*column).then_some(slot))
     }
 
     /// How many rows a partial update holds; what is in them is not needed.

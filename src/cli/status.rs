@@ -12,13 +12,14 @@ use crate::core::entry::{Recovered, Totals};
 use crate::core::position::Checkpoint;
 use crate::operator::Query;
 use crate::runtime::clock;
-use crate::runtime::status::{Stage, Status, TroubleStatus};
+use crate::runtime::status::{SnapshotStatus, Stage, Status, TroubleStatus};
 
 /// What can be said while no service runs: durable facts alone.
 #[derive(Serialize)]
 struct AtRest<'a> {
     running: bool,
     checkpoint: Option<&'a Checkpoint>,
+    snapshot: Option<SnapshotStatus>,
     routes: &'a BTreeMap<String, Totals>,
 }
 
@@ -32,11 +33,15 @@ pub fn run(global: &Global, state: &StateArgument, printer: &Printer) -> Result<
         }
         Source::Folder(reader) if global.json => {
             let Recovered {
-                checkpoint, totals, ..
+                checkpoint,
+                totals,
+                snapshot,
+                ..
             } = reader.recovered();
             let rest = AtRest {
                 running: false,
                 checkpoint: checkpoint.as_ref(),
+                snapshot: snapshot.as_ref().map(SnapshotStatus::new),
                 routes: totals,
             };
             printer.json(&rest)?;
@@ -62,12 +67,20 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
     ))?;
     let source = &status.source;
     let version = source.server_version.as_deref().unwrap_or("?");
+    let stalled = source.stalled && source.connected;
     printer.data(&match (source.connected, source.stopped) {
+        _ if stalled => format!("source      STALLED: MySQL {version} goes on, no event comes"),
         (true, _) => format!("source      streaming from MySQL {version}"),
         (false, true) => "source      STOPPED, waits for a person".to_owned(),
         (false, false) => "source      not connected".to_owned(),
     })?;
     print_trouble(source.trouble.as_ref(), printer)?;
+    if let (Some(behind), Some(left)) = (source.behind_bytes, source.retention_left_seconds) {
+        let left = duration(left as f64);
+        printer.data(&format!(
+            "            {behind} bytes of binlog to be read; the server keeps them for {left}"
+        ))?;
+    }
     let delivery = &status.delivery;
     let org = match (delivery.api_used, delivery.api_limit) {
         (Some(used), Some(limit)) => format!("; the org used {used} of {limit} calls in 24 h"),
@@ -97,6 +110,7 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
         )
     ))?;
     print_checkpoint(status.checkpoint.as_ref(), printer)?;
+    print_snapshot(status.snapshot.as_ref(), printer)?;
     let state = &status.state;
     let behind = state.last_commit.saturating_sub(state.index_applied);
     let rebuilding = if state.index_rebuilding {
@@ -137,6 +151,8 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
 fn print_at_rest(recovered: &Recovered, printer: &Printer) -> std::io::Result<()> {
     printer.data("no service runs on this state folder; these are the durable facts")?;
     print_checkpoint(recovered.checkpoint.as_ref(), printer)?;
+    let snapshot = recovered.snapshot.as_ref().map(SnapshotStatus::new);
+    print_snapshot(snapshot.as_ref(), printer)?;
     let rows: Vec<BookRow> = recovered
         .totals
         .iter()
@@ -221,6 +237,13 @@ fn print_checkpoint(checkpoint: Option<&Checkpoint>, printer: &Printer) -> std::
                 checkpoint.end
             ))
         }
+    }
+}
+
+fn print_snapshot(snapshot: Option<&SnapshotStatus>, printer: &Printer) -> std::io::Result<()> {
+    match snapshot {
+        None => Ok(()),
+        Some(snapshot) => printer.data(&format!("snapshot    {}", super::snapshot::line(snapshot))),
     }
 }
 

@@ -8,8 +8,8 @@ use super::mistake::REDACTED;
 use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
-    Auth, AutoAssign, Config, FieldMapping, FieldSource, LogFormat, PayloadPolicy, Route,
-    Salesforce, Scalar, Source, Start, TlsMode,
+    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnHistoryLost,
+    PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source, Start, TlsMode,
 };
 
 impl Config {
@@ -20,6 +20,7 @@ impl Config {
             text: String::new(),
         };
         print_source(&mut page, &self.source);
+        print_snapshot(&mut page, &self.snapshot);
         print_salesforce(&mut page, &self.salesforce);
         for route in &self.routes {
             print_route(&mut page, route);
@@ -141,29 +142,68 @@ fn print_source(page: &mut Page, source: &Source) {
     page.text(
         "source",
         "url",
-        &format!("mysql://{user}@{host}:{}", source.port),
+        &match &source.socket {
+            Some(path) => format!("mysql://{user}@{}", path.display()),
+            None => format!("mysql://{user}@{host}:{}", source.port),
+        },
     );
     page.secret("password", &source.password);
     let mode = match source.tls.mode {
         TlsMode::Disabled => "disabled",
         TlsMode::Required => "required",
+        TlsMode::VerifyCa => "verify_ca",
         TlsMode::VerifyIdentity => "verify_identity",
     };
-    page.text("source", "tls.mode", mode);
+    // With a socket the mode has no say, and giving one is a mistake.
+    if source.socket.is_none() {
+        page.text("source", "tls.mode", mode);
+    }
     if let Some(path) = &source.tls.ca_file {
         page.text("source", "tls.ca_file", &path.display().to_string());
     }
+    if let Some(client) = &source.tls.client {
+        let path = client.cert_file.display().to_string();
+        page.text("source", "tls.cert_file", &path);
+        let path = client.key_file.display().to_string();
+        page.text("source", "tls.key_file", &path);
+    }
+    let compression = match source.compression {
+        Compression::None => "none",
+        Compression::Zlib => "zlib",
+    };
+    page.text("source", "compression", compression);
     if let Some(id) = source.server_id {
         page.number("source", "server_id", id.into());
     }
     let start = match source.start {
         Start::Now => "now",
         Start::Earliest => "earliest",
+        Start::Snapshot => "snapshot",
     };
     page.text("source", "start", start);
+    let on_history_lost = match source.on_history_lost {
+        OnHistoryLost::Pause => "pause",
+        OnHistoryLost::Snapshot => "snapshot",
+    };
+    page.text("source", "on_history_lost", on_history_lost);
     page.number("source", "heartbeat", source.heartbeat_ms);
     page.number("source", "connect_timeout", source.connect_timeout_ms);
+    page.number("source", "observe_interval", source.observe_interval_ms);
+    page.number("source", "stall_timeout", source.stall_timeout_ms);
     page.number("source", "window_bytes", source.window_bytes.into());
+    page.number("source", "prepared_bytes", source.prepared_bytes.into());
+}
+
+fn print_snapshot(page: &mut Page, snapshot: &SnapshotSettings) {
+    page.section("snapshot");
+    page.number("snapshot", "chunk_rows", snapshot.chunk_rows.into());
+    page.number("snapshot", "chunk_bytes", snapshot.chunk_bytes.into());
+    if let Some(rows) = snapshot.max_rows_per_second {
+        page.number("snapshot", "max_rows_per_second", rows.into());
+    }
+    let threads = snapshot.max_source_threads.into();
+    page.number("snapshot", "max_source_threads", threads);
+    page.number("snapshot", "max_replica_lag", snapshot.max_replica_lag_ms);
 }
 
 fn print_salesforce(page: &mut Page, salesforce: &Salesforce) {

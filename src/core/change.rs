@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::position::{Advance, FilePosition, TransactionId};
+use super::position::{Advance, Checkpoint, FilePosition, Position, TransactionId};
 use super::schema::TableName;
 use super::snapshot::ChunkEnd;
 use super::source_row::{Lack, SourceRow};
@@ -120,6 +120,12 @@ pub enum StreamItem {
     /// The end of one transaction, or of several without routed rows: all of them are behind us
     /// once everything before this item is.
     Advance(Advance),
+    /// From here on the checkpoint goes no further than that place, although the stream does: a
+    /// transaction that was prepared there is undecided. `None` = it follows the stream again.
+    Hold(Option<Position>),
+    /// The stream goes on here, at a place that does not follow from the one before: history was
+    /// lost, or another server with the same history took over. Its `inside` is not looked at.
+    Restart(Checkpoint),
     /// The end of a snapshot's chunk: finished once everything before this item is settled.
     ChunkEnd(ChunkEnd),
 }

@@ -174,6 +174,10 @@ pub enum ServiceEvent {
     /// The place where `start = "now"` or `"earliest"` begins.
     StartResolved,
     CaptureStopped,
+    /// It goes on after it waited for a person.
+    CaptureResumed,
+    /// The source no longer has what comes next; the stream goes on at its present end.
+    HistoryLost,
     DeliveryPaused,
     DeliveryResumed,
     /// A statement created, altered, renamed, truncated or dropped a routed table.
@@ -181,6 +185,10 @@ pub enum ServiceEvent {
     /// A route's rows lack a column of its mapping: they are kept until the mapping fits.
     RoutePaused,
     RouteResumed,
+    SnapshotStarted,
+    SnapshotFinished,
+    SnapshotCancelled,
+    SnapshotFailed,
 }
 
 /// One route's part of the books, over its whole life.
@@ -289,6 +297,23 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The serial of the parked record that has its final outcome with this entry.
+    #[must_use]
+    pub fn leaves_parking(&self) -> Option<u64> {
+        match self {
+            Entry::Delivered { subject, .. }
+            | Entry::DeadLettered { subject, .. }
+            | Entry::Superseded { subject, .. } => subject.parked,
+            Entry::Parked { .. }
+            | Entry::Skipped { .. }
+            | Entry::Retried { .. }
+            | Entry::Unanswered { .. }
+            | Entry::Service { .. } => None,
+        }
+    }
+}
+
 /// A change's name as it is stored: routes by name, because their numbers are a process's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StoredChangeId {
@@ -310,8 +335,20 @@ pub struct ParkedSpan {
     pub bytes: u64,
     /// Segment and byte offset of the first.
     pub place: (u64, u64),
-    /// When the oldest of them was committed on the source.
+    /// When the oldest of them was committed on the source; [`ParkedSpan::NOT_OF_THE_STREAM`] when
+    /// all are rows of a snapshot.
     pub oldest: Micros,
+}
+
+impl ParkedSpan {
+    /// Later than everything, so that the oldest of several is that of a row of the stream.
+    pub const NOT_OF_THE_STREAM: Micros = Micros(i64::MAX);
+
+    /// When the oldest row of the stream among them was committed.
+    #[must_use]
+    pub fn oldest_committed(&self) -> Option<Micros> {
+        Some(self.oldest).filter(|oldest| *oldest != Self::NOT_OF_THE_STREAM)
+    }
 }
 
 /// A parked record, read back.

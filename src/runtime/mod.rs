@@ -4,8 +4,10 @@
 //! law: run the step, make its commit durable, only then publish.
 
 pub mod clock;
+pub mod commands;
 mod driver;
 mod errors;
+mod observing;
 mod schemas;
 pub mod service;
 pub mod shutdown;

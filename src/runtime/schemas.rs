@@ -153,6 +153,7 @@ mod tests {
             kind: kind.clone(),
             nullable: true,
             primary_key: *name == "id",
+            default: None,
         };
         TableSchema {
             name: TableName {

@@ -8,27 +8,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::commands::{Command, Commands};
 use super::driver::reporting::Books;
+use super::driver::snapshots::SnapshotSource;
 use super::driver::{Driver, Parts, RouteTarget};
 use super::errors::with_causes;
 use super::schemas::{self, Plans};
 use super::shutdown::{self, Signal};
 use super::status::{
-    Published, RouteStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
+    Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
 };
-use super::{Error, clock, wiring};
-use crate::capture::{self, CheckResult};
+use super::{Error, clock, observing, wiring};
+use crate::capture::{self, CheckResult, Observation, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
-use crate::core::entry::{Commit, Entry, Recovered, ServiceEvent};
+use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent};
 use crate::core::mapping::Plan;
 use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
 use crate::core::pipeline::Pipeline;
 use crate::core::position::Checkpoint;
 use crate::core::retry::{Backoff, Jitter};
 use crate::core::schema::TableSchema;
+use crate::core::snapshot::{self, Snapshot, SnapshotReason, SnapshotRequest};
 use crate::core::source_row::Lack;
 use crate::core::time::Micros;
 use crate::delivery::{self, Org};
@@ -42,6 +45,7 @@ pub struct Service {
     recovered: Recovered,
     published: Published,
     metrics: Metrics,
+    commands: (Commands, mpsc::Receiver<Command>),
 }
 
 /// Pieces of the stream between capture and the driver. Rows are bounded by the window, in bytes;
@@ -90,7 +94,14 @@ impl Service {
             recovered,
             published,
             metrics,
+            commands: Commands::channel(),
         })
+    }
+
+    /// The way in for commands.
+    #[must_use]
+    pub fn commands(&self) -> Commands {
+        self.commands.0.clone()
     }
 
     #[must_use]
@@ -111,9 +122,10 @@ impl Service {
         let Service {
             config,
             store,
-            recovered,
+            mut recovered,
             published,
             metrics,
+            commands: (_, commands),
         } = self;
         let prepare = Prepare {
             config: &config,
@@ -127,8 +139,11 @@ impl Service {
             prepared = prepare.all(&recovered) => Some(prepared?),
         };
         if let Some(prepared) = prepared {
+            if prepared.snapshot.is_some() {
+                recovered.snapshot.clone_from(&prepared.snapshot);
+            }
             stream(
-                &config, &store, recovered, prepared, &published, metrics, signal,
+                &config, &store, recovered, prepared, &published, metrics, commands, signal,
             )
             .await?;
         }
@@ -153,6 +168,8 @@ struct Prepared {
     lacks: Vec<Option<Lack>>,
     /// Durable.
     checkpoint: Checkpoint,
+    /// That a first start begins with; durable with the checkpoint.
+    snapshot: Option<Snapshot>,
 }
 
 impl Prepare<'_> {
@@ -160,8 +177,8 @@ impl Prepare<'_> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
         let tables = self.tables(&recovered.schemas).await?;
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
-        let checkpoint = match recovered.checkpoint.clone() {
-            Some(checkpoint) => checkpoint,
+        let (checkpoint, snapshot) = match recovered.checkpoint.clone() {
+            Some(checkpoint) => (checkpoint, None),
             None => self.begin().await?,
         };
         let objects = self.objects(&org).await?;
@@ -185,6 +202,7 @@ impl Prepare<'_> {
             plans,
             lacks,
             checkpoint,
+            snapshot,
         })
     }
 
@@ -265,9 +283,10 @@ impl Prepare<'_> {
 
     /// Where a first start begins; durable before anything else, so that neither a crash nor a wait
     /// can move it.
-    async fn begin(&self) -> Result<Checkpoint, Error> {
+    async fn begin(&self) -> Result<(Checkpoint, Option<Snapshot>), Error> {
         let settings = wiring::source_settings(self.config);
         let mut waits = self.waits();
+        let snapshot = self.first_snapshot(&settings, &mut waits).await?;
         let checkpoint = loop {
             match capture::resolve_start(&settings).await {
                 Ok(checkpoint) => break checkpoint,
@@ -278,17 +297,55 @@ impl Prepare<'_> {
             }
         };
         tracing::info!(position = %checkpoint.position, "first start: beginning here");
+        let mut entries = vec![Entry::Service {
+            event: ServiceEvent::StartResolved,
+            detail: checkpoint.position.to_string(),
+        }];
+        entries.extend(snapshot.as_ref().map(|snapshot| Entry::Service {
+            event: ServiceEvent::SnapshotStarted,
+            detail: snapshot.to_string(),
+        }));
         let commit = Commit {
-            entries: vec![Entry::Service {
-                event: ServiceEvent::StartResolved,
-                detail: checkpoint.position.to_string(),
-            }],
+            entries,
             checkpoint: Some(checkpoint.clone()),
+            snapshot: snapshot.clone(),
             at: clock::wall(),
             ..Commit::default()
         };
         self.make_durable(commit).await?;
-        Ok(checkpoint)
+        Ok((checkpoint, snapshot))
+    }
+
+    /// The snapshot of `start = "snapshot"`, once the source says that it can be read.
+    async fn first_snapshot(
+        &self,
+        settings: &SourceSettings,
+        waits: &mut Waits,
+    ) -> Result<Option<Snapshot>, Error> {
+        if settings.start != Start::Snapshot {
+            return Ok(None);
+        }
+        let request = SnapshotRequest {
+            reason: SnapshotReason::FirstStart,
+            routes: None,
+            condition: None,
+        };
+        let routes = self.config.routes.iter();
+        let routes = routes.map(|route| (route.name.as_str(), &route.table));
+        let Ok(snapshot) = snapshot::plan(1, routes, &request, clock::wall()) else {
+            // Nothing in this request can be refused.
+            return Ok(None);
+        };
+        let tables = wiring::tables_by_config(self.config);
+        loop {
+            match capture::check_snapshot(settings, &tables, &snapshot).await {
+                Ok(()) => return Ok(Some(snapshot)),
+                Err(error) if needs_a_person(&error) => {
+                    return Err(Error::Source(Box::new(error)));
+                }
+                Err(error) => self.wait_for_mysql(waits, &error).await,
+            }
+        }
     }
 
     async fn objects(&self, org: &Org) -> Result<HashMap<String, ObjectDescribe>, Error> {
@@ -373,6 +430,7 @@ async fn stream(
     prepared: Prepared,
     published: &Published,
     metrics: Metrics,
+    commands: mpsc::Receiver<Command>,
     signal: Signal,
 ) -> Result<(), Error> {
     let Prepared {
@@ -380,24 +438,38 @@ async fn stream(
         plans,
         lacks,
         checkpoint,
+        snapshot: _,
     } = prepared;
     let (capture_stop, capture_signal) = shutdown::channel();
     let (events, capture) = mpsc::channel(CHUNKS_QUEUED);
     let window_bytes = config.source.window_bytes;
     let window = Arc::new(Semaphore::new(window_bytes as usize));
     let (snapshot_orders, orders) = mpsc::channel(ORDERS_QUEUED);
+    let (observed, observations) = watch::channel(Observation::default());
+    let mut settings = wiring::source_settings(config);
+    settings
+        .server_id
+        .get_or_insert(capture::derived_server_id(&settings, store.id()));
+    let tables = wiring::tables_by_plan(config, &plans);
+    let snapshot_source = SnapshotSource {
+        settings: Arc::new(settings.clone()),
+        tables: tables.clone().into(),
+    };
     let reader = capture::Parts {
-        settings: wiring::source_settings(config),
-        tables: wiring::tables_by_plan(config, &plans),
+        settings,
+        tables,
         checkpoint: checkpoint.clone(),
         schemas: recovered.schemas.clone(),
         window: Arc::clone(&window),
         window_bytes,
         events,
         orders,
+        observed,
         clock: clock::wall,
     };
     let reader = tokio::spawn(capture::run(reader, capture_signal));
+    let shown = observing::show(observations, published.clone(), metrics.clone());
+    let shown = tokio::spawn(shown);
     let setups = wiring::route_setups(config, &plans, lacks);
     let seed = clock::wall().0.unsigned_abs() ^ u64::from(std::process::id());
     let settings = wiring::pipeline_settings(config, seed);
@@ -420,6 +492,8 @@ async fn stream(
         window,
         capture,
         snapshot_orders,
+        snapshot_source,
+        commands,
         capture_stop,
         signal,
         shutdown_grace_ms: config.operator.shutdown_grace_ms,
@@ -429,6 +503,7 @@ async fn stream(
     });
     let result = driver.run().await;
     reader.abort();
+    shown.abort();
     result
 }
 
@@ -438,7 +513,11 @@ fn needs_a_person(error: &capture::Error) -> bool {
     error.is_permanent()
         || matches!(
             error,
-            capture::Error::AccessDenied { .. } | capture::Error::Privilege { .. }
+            capture::Error::AccessDenied { .. }
+                | capture::Error::AuthPlugin { .. }
+                | capture::Error::Certificate { .. }
+                | capture::Error::Privilege { .. }
+                | capture::Error::ReplicaUnlogged
         )
 }
 
@@ -468,9 +547,15 @@ fn first_status(config: &Config, recovered: &Recovered) -> Status {
         source: SourceStatus::default(),
         delivery: Default::default(),
         routes: routes.collect(),
-        oldest_unsettled: recovered.parked.iter().map(|span| span.oldest).min(),
+        snapshot: recovered.snapshot.as_ref().map(SnapshotStatus::new),
+        oldest_unsettled: recovered
+            .parked
+            .iter()
+            .filter_map(ParkedSpan::oldest_committed)
+            .min(),
         checkpoint: recovered.checkpoint.clone(),
         checkpoint_at: None,
+        checkpoint_waits: false,
         state: StateStatus {
             last_commit: recovered.last_commit,
             ..StateStatus::default()

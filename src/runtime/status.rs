@@ -1,6 +1,8 @@
 //! What the service shows of itself: one value, published by the driver, read by everybody else.
 //! Durable and in-memory facts are named apart.
 
+mod snapshot;
+
 use std::sync::{Arc, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::core::entry::Totals;
 use crate::core::position::Checkpoint;
 use crate::core::time::Micros;
 use crate::runtime::clock;
+
+pub use snapshot::{SnapshotStatus, SnapshotTableStatus};
 
 /// The service at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,11 +26,18 @@ pub struct Status {
     pub source: SourceStatus,
     pub delivery: DeliveryStatus,
     pub routes: Vec<RouteStatus>,
-    /// When the oldest row without an outcome was committed; `None` when there is none.
+    /// The last one, running or not.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotStatus>,
+    /// When the oldest row without an outcome was committed; `None` when there is none. Rows of
+    /// snapshots do not count.
     pub oldest_unsettled: Option<Micros>,
     /// The last one that is on disk.
     pub checkpoint: Option<Checkpoint>,
     pub checkpoint_at: Option<Micros>,
+    /// Something of the stream waits for the checkpoint to pass it.
+    #[serde(default)]
+    pub checkpoint_waits: bool,
     pub state: StateStatus,
 }
 
@@ -48,6 +59,18 @@ pub struct SourceStatus {
     pub trouble: Option<TroubleStatus>,
     /// Capture waits for a person.
     pub stopped: bool,
+    /// The server's binlog grows, and no event comes.
+    #[serde(default)]
+    pub stalled: bool,
+    /// Times the stream was opened anew for that.
+    #[serde(default)]
+    pub stalls: u64,
+    /// Of the server's binlog, not read yet; `None`: not known.
+    #[serde(default)]
+    pub behind_bytes: Option<u64>,
+    /// How long the server still keeps what is not read; `None`: not known, or for ever.
+    #[serde(default)]
+    pub retention_left_seconds: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -131,12 +154,15 @@ impl Status {
             }
             Stage::Stopping => Some("stopping".to_owned()),
             Stage::Running if self.source.stopped || !self.source.connected => {
-                let text = self
-                    .source
-                    .trouble
-                    .as_ref()
-                    .map_or("connecting", |t| t.text.as_str());
-                Some(format!("capture: {text}"))
+                let Some(trouble) = &self.source.trouble else {
+                    return Some("capture: connecting".to_owned());
+                };
+                let seconds = self.as_of.seconds_since(trouble.since).max(0.0);
+                Some(format!("capture: {} (for {seconds:.0} s)", trouble.text))
+            }
+            // The stream may stand again; only an event proves that it works.
+            Stage::Running if self.source.stalled => {
+                Some("capture: the server's binlog grows, but no event comes (LS1034)".to_owned())
             }
             Stage::Running => None,
         }
@@ -173,9 +199,14 @@ impl Published {
 
     /// Publishes the last status with a change.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
-        let mut status = Status::clone(&self.read());
+        // Under the lock: the driver is not the only one who changes it.
+        let mut published = self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut status = Status::clone(&published);
         change(&mut status);
         status.as_of = clock::wall();
-        self.publish(status);
+        *published = Arc::new(status);
     }
 }

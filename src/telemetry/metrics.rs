@@ -47,6 +47,18 @@ pub struct Metrics {
     pub capture_connected: IntGauge,
     pub capture_reconnects: IntCounter,
     pub capture_stopped: IntGauge,
+    pub capture_stalled: IntGauge,
+    pub capture_stalls: IntCounter,
+    pub retention_left: Gauge,
+    pub behind_bytes: Gauge,
+    pub capture_transactions_missing: IntGauge,
+    pub history_lost: IntCounter,
+    pub snapshot_running: IntGauge,
+    pub snapshot_failed: IntGauge,
+    pub snapshot_waiting: IntGauge,
+    pub snapshot_rows: IntCounterVec,
+    pub snapshot_overtaken: IntCounter,
+    pub snapshot_estimated_rows: IntGauge,
     pub checkpoint_age: Gauge,
     pub checkpoint_time: Gauge,
     pub commits: IntCounter,
@@ -194,7 +206,68 @@ impl Metrics {
             capture_stopped: gauge(
                 r,
                 "leadstream_capture_stopped",
-                "1 when capture stopped for good and waits for a person",
+                "1 when capture waits for a person",
+            )?,
+            capture_transactions_missing: gauge(
+                r,
+                "leadstream_capture_transactions_missing",
+                "Transactions that were read and that the server lacks; the stream waits for them",
+            )?,
+            history_lost: counter(
+                r,
+                "leadstream_capture_history_lost_total",
+                "Times the stream went on at the server's present end, behind a gap",
+            )?,
+            capture_stalled: gauge(
+                r,
+                "leadstream_capture_stalled",
+                "1 while the server's binlog grows and no event comes",
+            )?,
+            capture_stalls: counter(
+                r,
+                "leadstream_capture_stalls_total",
+                "Times the stream was opened anew because no event came while the binlog grew",
+            )?,
+            retention_left: float_gauge(
+                r,
+                "leadstream_source_retention_left_seconds",
+                "How long the server still keeps what has not been read; +Inf: for ever, NaN: not known",
+            )?,
+            behind_bytes: float_gauge(
+                r,
+                "leadstream_source_behind_bytes",
+                "Bytes of the server's binlog that have not been read; NaN: not known",
+            )?,
+            snapshot_running: gauge(
+                r,
+                "leadstream_snapshot_running",
+                "1 while a snapshot reads existing rows",
+            )?,
+            snapshot_failed: gauge(
+                r,
+                "leadstream_snapshot_failed",
+                "1 when the last snapshot failed and waits for a person",
+            )?,
+            snapshot_waiting: gauge(
+                r,
+                "leadstream_snapshot_waiting",
+                "1 while the snapshot pauses to spare the source, or because it cannot read",
+            )?,
+            snapshot_rows: counters(
+                r,
+                "leadstream_snapshot_rows_total",
+                "Rows of snapshots handed to the routes, by table",
+                &["table"],
+            )?,
+            snapshot_overtaken: counter(
+                r,
+                "leadstream_snapshot_overtaken_total",
+                "Rows of snapshots left out because the stream brought them meanwhile",
+            )?,
+            snapshot_estimated_rows: gauge(
+                r,
+                "leadstream_snapshot_estimated_rows",
+                "Rows that the running snapshot will read in all, by MySQL's statistics; 0 when not known",
             )?,
             checkpoint_age: float_gauge(
                 r,
@@ -245,6 +318,8 @@ impl Metrics {
             registry: registry.clone(),
         };
         metrics.build_info.with_label_values(&[version]).set(1.0);
+        metrics.retention_left.set(f64::NAN);
+        metrics.behind_bytes.set(f64::NAN);
         Ok(metrics)
     }
 

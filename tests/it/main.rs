@@ -7,12 +7,20 @@
     reason = "a test may fail by panicking, speak on the terminal, read the clock and its environment"
 )]
 
+mod alerts;
 mod cli;
+mod connection;
 mod crash;
+mod failover;
 mod failpoints;
 mod harness;
 mod outage;
+mod positions;
 mod rehearsal;
 mod schema_changes;
+mod snapshot_commands;
+mod stall;
 mod startup;
+mod statements;
 mod tidy;
+mod transactions;

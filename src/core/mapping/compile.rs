@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::convert;
+use super::fit::check_fit;
 use super::{FieldSource, MappingSpec, Plan, PlannedField, PlannedSource, Scalar};
 use crate::core::describe::{FieldDescribe, FieldKind, ObjectDescribe};
 use crate::core::schema::{ColumnKind, TableSchema};
@@ -251,14 +252,17 @@ impl<'a> Compiler<'a> {
             return None;
         }
         if let Some((_, kind)) = column
-            && let Err(reason) = fits(kind, &field.kind)
+            && (*kind != ASSUMED || matches!(field.kind, FieldKind::Unsupported(_)))
+            && let Err(misfit) = check_fit(kind, &field.kind)
         {
-            self.mistake(
-                TYPES_DIFFER,
-                &path,
-                format!("{} takes {}; {reason}", field.name, field.kind.word()),
-                "map a column of a fitting type".to_owned(),
+            let text = format!(
+                "{} takes {}, its column is {}: {}",
+                field.name,
+                field.kind.word(),
+                kind.word(),
+                misfit.reason
             );
+            self.mistake(TYPES_DIFFER, &path, text, misfit.remedy);
             return None;
         }
         let source = match &spec.source {
@@ -350,55 +354,6 @@ impl<'a> Compiler<'a> {
                 format!("add {name} = \"<column>\" or {name} = {{ constant = \"…\" }}"),
             );
         }
-    }
-}
-
-/// Whether any value of the column's type can become a value of the field's type.
-fn fits(column: &ColumnKind, field: &FieldKind) -> Result<(), String> {
-    use ColumnKind as C;
-    use FieldKind as F;
-    if let F::Unsupported(name) = field {
-        return Err(format!(
-            "fields of type {name} cannot be written from a column"
-        ));
-    }
-    if *column == ASSUMED {
-        return Ok(());
-    }
-    if let C::Other(name) = column {
-        return Err(format!("columns of type {name} cannot be carried"));
-    }
-    let fits = match field {
-        F::Text { .. } | F::Picklist { .. } => !matches!(column, C::Bytes),
-        F::Email { .. } | F::Reference => matches!(column, C::Text { .. } | C::Enum { .. }),
-        F::MultiPicklist { .. } => matches!(column, C::Text { .. } | C::Enum { .. } | C::Set),
-        F::Boolean => {
-            matches!(
-                column,
-                C::Integer { .. } | C::Bit { .. } | C::Text { .. } | C::Enum { .. }
-            )
-        }
-        F::Int { .. } | F::Number { .. } => matches!(
-            column,
-            C::Integer { .. }
-                | C::Decimal { .. }
-                | C::Year
-                | C::Bit { .. }
-                | C::Text { .. }
-                | C::Float
-                | C::Double
-        ),
-        F::Date | F::DateTime => matches!(
-            column,
-            C::Date | C::DateTime | C::Timestamp | C::Text { .. }
-        ),
-        F::Time => matches!(column, C::Time),
-        F::Unsupported(_) => false,
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err("the column's type cannot be turned into it".to_owned())
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod compile;
 mod convert;
+mod fit;
 
 use std::sync::Arc;
 

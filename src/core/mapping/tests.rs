@@ -4,7 +4,7 @@ use super::*;
 use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
 use crate::core::describe::{FieldDescribe, ObjectDescribe};
 use crate::core::position::{FilePosition, TransactionId};
-use crate::core::schema::{Column, ColumnKind, TableSchema};
+use crate::core::schema::{Column, ColumnDefault, ColumnKind, TableSchema};
 use crate::core::time::Micros;
 use crate::core::value::{Date, DateTime};
 
@@ -21,6 +21,7 @@ fn column(name: &str, kind: ColumnKind) -> Column {
         kind,
         nullable: true,
         primary_key: name == "id",
+        default: ColumnDefault::Null,
     }
 }
 

@@ -5,12 +5,14 @@
 //! - every captured row is entered into the books exactly once, in the same commit that settles it;
 //! - a checkpoint never passes a row that is neither settled nor parked;
 //! - at most one record per external id is in flight;
-//! - while records of a route are parked on disk, no newer record of the route overtakes them.
+//! - while records of a route are parked on disk, no newer record of the route overtakes them;
+//! - the next chunk of a snapshot is asked for only when the one before is durable.
 
 mod answers;
 mod intake;
 mod pause;
 mod refusals;
+mod snapshots;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -18,6 +20,7 @@ use std::sync::Arc;
 
 use pause::Pause;
 pub use pause::RoutePause;
+pub use snapshots::SnapshotInput;
 pub use view::{PipelineView, RouteView, Trouble};
 
 use super::batching::{BatchLimits, Handle, Planner, Record};
@@ -31,9 +34,12 @@ use super::outcome::{CallId, CallOutcome};
 use super::parking::Parking;
 use super::position::Checkpoint;
 use super::retry::{Backoff, Jitter};
+use super::schema::TableName;
 use super::settlement::Ledger;
+use super::snapshot::SnapshotOrder;
 use super::source_row::Lack;
 use super::time::{Micros, Now, Tick};
+use snapshots::{Snapshots, settled_before};
 
 #[derive(Clone, Copy, Debug)]
 pub struct PipelineSettings {
@@ -53,6 +59,7 @@ pub struct PipelineSettings {
 #[derive(Clone, Debug)]
 pub struct RouteSetup {
     pub name: String,
+    pub table: TableName,
     pub plan: Arc<Plan>,
     /// Equal for routes that write the same object by the same external id.
     pub scope: u16,
@@ -78,6 +85,7 @@ pub enum Input {
         span: ParkedSpan,
         records: Vec<ParkedRecord>,
     },
+    Snapshot(SnapshotInput),
     /// Something the driver wants in the journal.
     Note {
         event: ServiceEvent,
@@ -105,6 +113,8 @@ pub enum Effect {
         span: ParkedSpan,
         settled: BTreeSet<u64>,
     },
+    /// For the reader of snapshots.
+    Order(SnapshotOrder),
 }
 
 /// One request to make.
@@ -142,6 +152,7 @@ pub struct Pipeline {
     next_letter: u64,
     next_parked: u64,
     settled_ahead: HashSet<StoredChangeId>,
+    snapshots: Snapshots,
     /// Collected during a step.
     entries: Vec<Entry>,
     release: u32,
@@ -153,14 +164,19 @@ pub struct Pipeline {
     answers: u64,
     /// Whether the next probe of an open circuit should be something that has not failed yet.
     probe_fresh: bool,
-    commits_outstanding: usize,
+    /// Commits handed over, and how many of them are durable: both in their order.
+    commits_made: u64,
+    commits_durable: u64,
     committed_at: Tick,
+    /// When it was last seen to what is due.
+    pumped_at: Tick,
     stopping: bool,
 }
 
 #[derive(Debug)]
 struct Route {
     name: String,
+    table: TableName,
     plan: Arc<Plan>,
     scope: u16,
     totals: Totals,
@@ -227,6 +243,7 @@ impl Pipeline {
                     held: VecDeque::new(),
                     pause: setup.lack.map(Pause::expected),
                     name: setup.name,
+                    table: setup.table,
                     plan: setup.plan,
                     scope: setup.scope,
                 }
@@ -242,7 +259,13 @@ impl Pipeline {
             next_batch: recovered.next_batch,
             next_letter: recovered.next_letter,
             next_parked: recovered.next_parked,
-            settled_ahead: recovered.settled_ahead.clone(),
+            settled_ahead: recovered
+                .settled_ahead
+                .iter()
+                .cloned()
+                .chain(recovered.snapshot.iter().flat_map(settled_before))
+                .collect(),
+            snapshots: Snapshots::restore(recovered.snapshot.clone()),
             entries: Vec::new(),
             release: 0,
             release_now: 0,
@@ -250,8 +273,10 @@ impl Pipeline {
             api_calls: 0,
             answers: 0,
             probe_fresh: false,
-            commits_outstanding: 0,
+            commits_made: 0,
+            commits_durable: 0,
             committed_at: Tick(0),
+            pumped_at: Tick(0),
             stopping: false,
             settings,
             routes,
@@ -273,7 +298,8 @@ impl Pipeline {
                 self.take_answer(call, outcome, sent_at, answered_at, now);
             }
             Input::Durable { parked } => {
-                self.commits_outstanding = self.commits_outstanding.saturating_sub(1);
+                self.commits_durable += 1;
+                self.snapshots.note_durable(self.commits_durable);
                 for span in parked {
                     if let Some(route) = self.routes.iter_mut().find(|r| r.name == span.route) {
                         route.parking.note_durable(span);
@@ -281,6 +307,7 @@ impl Pipeline {
                 }
             }
             Input::ParkedRead { span, records } => self.take_parked(span, records, now),
+            Input::Snapshot(input) => self.take_snapshot_input(input, now),
             Input::Note { event, detail } => self.entries.push(Entry::Service { event, detail }),
             Input::Timer => {}
             Input::Stop => self.stopping = true,
@@ -292,11 +319,12 @@ impl Pipeline {
     /// Whether, after [`Input::Stop`], nothing is in flight and everything is durable.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.stopping && self.calls.is_empty() && self.commits_outstanding == 0
+        self.stopping && self.calls.is_empty() && self.commits_durable == self.commits_made
     }
 
     fn pump(&mut self, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.pumped_at = now.tick;
         if !self.stopping {
             self.park_what_waits(now, &mut effects);
             self.park_behind_pauses(now, &mut effects);
@@ -306,11 +334,13 @@ impl Pipeline {
                 .set_pressed(self.charged >= u64::from(self.settings.window_bytes) / 2);
             self.dispatch(now, &mut effects);
         }
+        self.finish_chunks(now);
         let quiet_commit = self.ledger.has_moved()
             && (self.stopping || now.tick.since(self.committed_at) >= CHECKPOINT_EVERY_MS);
-        if !self.entries.is_empty() || quiet_commit {
+        if !self.entries.is_empty() || quiet_commit || self.snapshots.is_urgent() {
             self.commit(now, &mut effects);
         }
+        self.take_orders(&mut effects);
         if self.release_now > 0 {
             effects.push(Effect::Release(std::mem::take(&mut self.release_now)));
         }
@@ -324,15 +354,15 @@ impl Pipeline {
                 self.routes[usize::from(route.0)].totals.apply(entry);
             }
         }
+        self.commits_made += 1;
         let commit = Commit {
             entries,
             checkpoint: self.ledger.take_checkpoint(),
-            snapshot: None,
+            snapshot: self.snapshots.take_change(self.commits_made),
             schemas: Vec::new(),
             api_calls: std::mem::take(&mut self.api_calls),
             at: now.wall,
         };
-        self.commits_outstanding += 1;
         self.committed_at = now.tick;
         effects.push(Effect::Commit {
             commit,
@@ -387,6 +417,9 @@ impl Pipeline {
             return None;
         }
         let mut wakes = Vec::new();
+        // What was due by the last step has been seen to, and waits for something else than time.
+        // What became due since then has not: it must wake us, though it is past.
+        let seen = self.pumped_at.min(now);
         let circuits = || self.routes.iter().map(|r| &r.circuit).chain([&self.org]);
         let admits_from = |route: RouteId| {
             let own = self.routes[usize::from(route.0)].circuit.admits_from()?;
@@ -398,7 +431,7 @@ impl Pipeline {
                 .zip(&self.routes)
                 .filter(|(_, route)| route.parking.has_unread())
                 .filter_map(|(index, _)| admits_from(RouteId(index)));
-            wakes.extend(unread.filter(|at| *at > now));
+            wakes.extend(unread.filter(|at| *at > seen));
         }
         let waiting = !self.planner.is_empty() || self.routes.iter().any(|r| !r.held.is_empty());
         if waiting {
@@ -406,7 +439,7 @@ impl Pipeline {
                 circuits()
                     .filter_map(|circuit| circuit.open())
                     .map(|open| open.since.plus(self.settings.park_after_ms))
-                    .filter(|at| *at > now),
+                    .filter(|at| *at > seen),
             );
         }
         if self.ledger.has_moved() {

@@ -3,6 +3,7 @@
 //! A [`Checkpoint`] says which changes are behind us, and only that. It never orders GTIDs of
 //! different sources, because the server does not either.
 
+mod arithmetic;
 mod mariadb;
 
 use std::collections::BTreeMap;
@@ -141,6 +142,14 @@ impl Checkpoint {
         self.position.advance(&advance);
         self.end = advance.end;
         self.inside = None;
+    }
+}
+
+impl TransactionId {
+    /// Whether it names a row of a snapshot, and no transaction.
+    #[must_use]
+    pub fn is_snapshot(&self) -> bool {
+        matches!(self, TransactionId::Snapshot(_))
     }
 }
 
