@@ -153,7 +153,7 @@ mod tests {
             kind: kind.clone(),
             nullable: true,
             primary_key: *name == "id",
-            default: None,
+            default: Default::default(),
         };
         TableSchema {
             name: TableName {
@@ -195,7 +195,7 @@ mod tests {
                 field: "Email".to_owned(),
                 source: FieldSource::Column {
                     name: column.to_owned(),
-                    default: None,
+                    default: Default::default(),
                 },
                 trim: true,
             }],
