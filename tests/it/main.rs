@@ -19,6 +19,7 @@ mod mysql_alone;
 mod outage;
 mod positions;
 mod rehearsal;
+mod schema_changes;
 mod second_opinion;
 mod snapshot_commands;
 mod stall;
