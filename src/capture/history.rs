@@ -231,7 +231,10 @@ pub(super) async fn replication(
     server: &Server,
 ) -> Result<Replication, Error> {
     // 8.4 knows the new name alone; the old one serves before.
-    let (statement, receiver, applier) = if server.is_at_least((8, 1)) && !server.is_mariadb {
+    if server.is_mariadb {
+        return mariadb::replication(conn, settings).await;
+    }
+    let (statement, receiver, applier) = if server.is_at_least((8, 1)) {
         (
             "SHOW REPLICA STATUS",
             "Replica_IO_Running",
