@@ -6,8 +6,9 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 4
 BIN := target/release/leadstream
 # Groups of integration tests that only the first run runs: they start no source, name its kind, or are about MySQL's own
-# ways (its UUIDs and file positions, its replication).
-ONE_SOURCE := tidy:: rehearsal:: mysql_alone:: mariadb:: failover:: positions:: alerts::
+# ways (its UUIDs and file positions, its replication, its certificates and logins, its XA and settings).
+ONE_SOURCE := tidy:: rehearsal:: mysql_alone:: mariadb:: failover:: positions:: alerts:: \
+    connection:: stall:: statements::
 
 # Only `make demo SECONDS=30` counts. Shells have a variable of that name, and one that leaks in from the environment
 # must not end a demo.

@@ -2,7 +2,8 @@
 //!
 //! `make test` runs the suite once with each; the second run leaves out the groups that `ONE_SOURCE` in the Makefile
 //! names. Of these, `mysql_alone` and `mariadb` name their server, so that they are the same in any run; `failover` and
-//! `positions` speak of MySQL's GTIDs, file positions and replication.
+//! `positions` speak of MySQL's GTIDs, file positions and replication, `connection` of its certificates and logins,
+//! `stall` of its settings, and `statements` of XA transactions, which stop the stream on MariaDB.
 
 use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::{MysqlOptions, MysqlServer};
