@@ -116,14 +116,15 @@ fn transactions_of_two_domains_become_rows_and_advances() {
     result.unwrap();
     let lines = lines(&items);
     assert_eq!(lines[..10], LEADS);
-    // XA transactions, a rollback and a table without transactions, none of them routed.
+    // XA transactions, a rollback and a table without transactions, none of them routed; then the next file.
     assert_eq!(
         lines[10..],
         [
             "to 0-1-7",
             "to 0-1-14",
             "0-1-15/0 Insert 4 Cyd",
-            "to 0-1-15"
+            "to 0-1-15",
+            "None"
         ]
     );
     let row = items.iter().find_map(|item| match item {
