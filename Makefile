@@ -5,8 +5,10 @@ CARGO ?= cargo
 # For each target.
 FUZZ_SECONDS ?= 4
 BIN := target/release/leadstream
-# Groups of integration tests that the first run has run already as they are: they start no source, or name its kind.
-ONE_SOURCE := tidy:: rehearsal:: mysql_alone:: mariadb:: failover:: positions:: alerts::
+# Groups of integration tests that only the first run runs: they start no source, name its kind, or are about MySQL's own
+# ways (its UUIDs and file positions, its replication, its certificates and logins, its XA and settings).
+ONE_SOURCE := tidy:: rehearsal:: mysql_alone:: mariadb:: failover:: positions:: alerts:: \
+    connection:: stall:: statements::
 
 # Only `make demo SECONDS=30` counts. Shells have a variable of that name, and one that leaks in from the environment
 # must not end a demo.

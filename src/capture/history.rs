@@ -176,10 +176,8 @@ async fn present_end(context: &Context) -> Result<Checkpoint, Error> {
                 return Err(lagging(&mut conn, &settings, &server, &ahead).await?);
             }
         }
-        (Position::MariaDb(now), Position::MariaDb(ours)) => {
-            if !now.contains_position(ours) {
-                return Err(mariadb::lagging(&mut conn, &settings, &server, now, ours).await?);
-            }
+        (Position::MariaDb(now), Position::MariaDb(ours)) if !now.contains_position(ours) => {
+            return Err(mariadb::lagging(&mut conn, &settings, &server, now, ours).await?);
         }
         (Position::File(_), Position::File(_)) if server.uuid() != progress.server_uuid => {
             return Err(Error::OtherServer {

@@ -9,6 +9,7 @@ use mysql_async::{Conn, Row};
 
 use super::connection::query_error;
 use super::error::Error;
+use super::mariadb;
 use super::progress::Progress;
 use super::server::{Server, files};
 use super::settings::SourceSettings;
@@ -253,8 +254,11 @@ pub(super) async fn replication(
     settings: &SourceSettings,
     server: &Server,
 ) -> Result<Replication, Error> {
+    if server.is_mariadb {
+        return mariadb::replication(conn, settings).await;
+    }
     // 8.4 knows the new name alone; the old one serves before.
-    let (statement, receiver, applier) = if server.is_at_least((8, 1)) && !server.is_mariadb {
+    let (statement, receiver, applier) = if server.is_at_least((8, 1)) {
         (
             "SHOW REPLICA STATUS",
             "Replica_IO_Running",

@@ -168,6 +168,29 @@ pub(in crate::capture) async fn lagging(
     })
 }
 
+/// Whether it is a replica. `SHOW REPLICA STATUS` would tell more, and needs a privilege of its own.
+pub(in crate::capture) async fn replication(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+) -> Result<Replication, Error> {
+    let failed = |error| query_error(settings, "ask whether the server is a replica", error);
+    let running: Option<(String, String)> = conn
+        .query_first("SHOW GLOBAL STATUS LIKE 'Slaves_running'")
+        .await
+        .map_err(failed)?;
+    if running.is_some_and(|(_, count)| count != "0") {
+        return Ok(Replication::Running);
+    }
+    let replicated: Option<String> = conn
+        .query_first("SELECT @@GLOBAL.gtid_slave_pos")
+        .await
+        .map_err(failed)?;
+    Ok(match replicated.as_deref() {
+        None | Some("") => Replication::None,
+        Some(_) => Replication::Stopped,
+    })
+}
+
 /// The last GTID of ours in each domain in which `theirs` is behind.
 pub(super) fn lacking(theirs: &MariaDbPosition, ours: &MariaDbPosition) -> MariaDbPosition {
     let mut missing = MariaDbPosition::default();

@@ -14,7 +14,8 @@ mod text_types;
 pub(super) use compressed::unpack_column;
 pub(super) use events::{is_own, unread_checksum};
 pub(super) use history::{
-    check_history, end, is_other_history, lagging, position, prepare, resolve_start, written,
+    check_history, end, is_other_history, lagging, position, prepare, replication, resolve_start,
+    written,
 };
 pub(super) use preflight::check_settings;
 pub(super) use table_map::{Form, Plain, describe as describe_type, plain};

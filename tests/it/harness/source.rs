@@ -1,7 +1,9 @@
 //! Which server the rows of a world come from: MySQL, or MariaDB when `LEADSTREAM_TEST_SOURCE` says so.
 //!
-//! `make test` runs the suite once with each. What is only true of one of them is in the modules `mysql_alone` and
-//! `mariadb`, whose worlds name their server, and which the second run leaves out because the first one has run them.
+//! `make test` runs the suite once with each; the second run leaves out the groups that `ONE_SOURCE` in the Makefile
+//! names. Of these, `mysql_alone` and `mariadb` name their server, so that they are the same in any run; `failover` and
+//! `positions` speak of MySQL's GTIDs, file positions and replication, `connection` of its certificates and logins,
+//! `stall` of its settings, and `statements` of XA transactions, which stop the stream on MariaDB.
 
 use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::{MysqlOptions, MysqlServer};
