@@ -18,6 +18,7 @@ use super::error::Error;
 use super::pieces::{Piece, Pieces};
 use super::progress::Progress;
 use super::routing::Routing;
+use super::snapshot::Gate;
 use super::statement::{self, Statement};
 use super::table_map::TableMaps;
 use crate::core::change::{StreamItem, Transaction};
@@ -36,6 +37,8 @@ pub(super) struct Assembler {
     pub(super) open: Option<Open>,
     pub(super) clock: fn() -> Micros,
     pub(super) progress: Progress,
+    /// Of a snapshot that runs beside the stream.
+    pub(super) gate: Option<Arc<Gate>>,
     envelope: Envelope,
     merged: Gtids,
     merged_count: u32,
@@ -71,6 +74,7 @@ impl Assembler {
             open: None,
             clock,
             progress,
+            gate: None,
             envelope: Envelope::new(at),
             merged: Gtids::None,
             merged_count: 0,
@@ -80,6 +84,11 @@ impl Assembler {
 
     pub(super) fn at(&self) -> &FilePosition {
         &self.envelope.at
+    }
+
+    /// Whether no transaction is half read.
+    pub(super) fn is_between_transactions(&self) -> bool {
+        self.open.is_none()
     }
 
     /// Whether anything but merged advances waits to be handed on.

@@ -155,6 +155,21 @@ pub enum Error {
     #[error("the transaction before {position} was rolled back or has no end")]
     TransactionBroken { position: FilePosition },
 
+    #[error("table {table} has no primary key and no unique key without NULLs to read it by")]
+    SnapshotKey { table: TableName },
+    #[error("the snapshot's condition cannot be used on {table}: {reason}")]
+    SnapshotCondition { table: TableName, reason: String },
+    #[error("no route that the snapshot of {table} was started for is in the configuration")]
+    SnapshotRoute { table: TableName },
+    #[error("column {column:?} of a row of {table} cannot be read: {reason}")]
+    SnapshotValue {
+        table: TableName,
+        column: String,
+        reason: String,
+    },
+    #[error("the key of {table} is another one than when its last rows were read")]
+    SnapshotPlace { table: TableName },
+
     #[error("binlogs are kept for {seconds} s only")]
     RetentionShort { seconds: u64 },
     #[error("gtid_mode is {found:?}: a failover to another server cannot be followed")]
@@ -215,6 +230,11 @@ impl Error {
             Error::NamesMissing { .. } => "LS1050",
             Error::TransactionBroken { .. } => "LS1051",
             Error::ImageIncomplete { .. } => "LS1052",
+            Error::SnapshotKey { .. } => "LS1085",
+            Error::SnapshotCondition { .. } => "LS1086",
+            Error::SnapshotRoute { .. } => "LS1087",
+            Error::SnapshotValue { .. } => "LS1088",
+            Error::SnapshotPlace { .. } => "LS1089",
             Error::RetentionShort { .. } => "LS1060",
             Error::GtidModeOff { .. } => "LS1061",
             Error::ChecksumOff { .. } => "LS1062",
@@ -268,7 +288,12 @@ impl Error {
             | Error::Value { .. }
             | Error::NamesMissing { .. }
             | Error::ImageIncomplete { .. }
-            | Error::TransactionBroken { .. } => true,
+            | Error::TransactionBroken { .. }
+            | Error::SnapshotKey { .. }
+            | Error::SnapshotCondition { .. }
+            | Error::SnapshotRoute { .. }
+            | Error::SnapshotValue { .. }
+            | Error::SnapshotPlace { .. } => true,
         }
     }
 }

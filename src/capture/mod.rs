@@ -26,6 +26,7 @@ mod schema;
 mod server;
 mod session;
 mod settings;
+mod snapshot;
 mod statement;
 mod supervisor;
 mod table_map;
@@ -36,6 +37,7 @@ pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::replay;
 pub use session::resolve_start;
 pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
+pub use snapshot::check_snapshot;
 pub use supervisor::{Parts, run};
 
 use crate::core::change::Chunk;

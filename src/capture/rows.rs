@@ -18,6 +18,7 @@ use super::assembler::{Assembler, Open, snapshot};
 use super::error::Error;
 use super::pieces::Pieces;
 use super::routing::Table;
+use super::snapshot::RowsEvent;
 use super::table_map::{Found, Layout, table_id};
 use crate::core::change::{Change, ChangeId, Operation, SkippedRows, StreamItem};
 use crate::core::position::FilePosition;
@@ -86,6 +87,7 @@ impl Assembler {
             open: Some(open),
             progress,
             clock,
+            gate,
             ..
         } = self
         else {
@@ -126,6 +128,15 @@ impl Assembler {
                 column: table.columns[index].clone(),
                 position: at,
             });
+        }
+        if let Some(gate) = gate {
+            let rows = RowsEvent {
+                operation,
+                version: version(kind),
+                data,
+                maps: &maps.rewritten,
+            };
+            gate.collect(layout, &table.name, &rows);
         }
         let captured_at = clock();
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();

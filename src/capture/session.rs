@@ -20,11 +20,13 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::CaptureEvent;
 use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
+use super::envelope::kind;
 use super::error::Error;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
 use super::settings::{RoutedTable, SourceSettings};
+use super::snapshot::{Gate, Place};
 use crate::core::change::Chunk;
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
 use crate::core::time::Micros;
@@ -46,6 +48,7 @@ pub(super) struct Context {
     pub(super) events: mpsc::Sender<CaptureEvent>,
     pub(super) clock: fn() -> Micros,
     pub(super) shared: Shared,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// What one connection leaves to the next.
@@ -81,14 +84,16 @@ pub(super) struct Abandoned;
 /// Streams until something breaks; `Err(Abandoned)` inside means that nobody listens any more.
 pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     match open(&context).await {
-        Ok((stream, assembler, version)) => {
+        Ok((stream, assembler, server)) => {
             Box::pin(
                 Session {
                     context,
                     stream,
                     assembler,
-                    version: Some(version),
+                    server: server.uuid().to_owned(),
+                    version: Some(server.version),
                     company: None,
+                    heard: None,
                 }
                 .run(),
             )
@@ -98,7 +103,7 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     }
 }
 
-async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Error> {
+async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server), Error> {
     let settings = &context.settings;
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
@@ -107,8 +112,9 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String), Er
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
-    let assembler = Assembler::new(routing, progress, at, context.clock);
-    Ok((stream, assembler, server.version))
+    let mut assembler = Assembler::new(routing, progress, at, context.clock);
+    assembler.gate = Some(Arc::clone(&context.gate));
+    Ok((stream, assembler, server))
 }
 
 /// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
@@ -211,12 +217,31 @@ struct Session {
     version: Option<String>,
     /// Runs out when the oldest merged advance has waited long enough.
     company: Option<Pin<Box<Sleep>>>,
+    /// `@@server_uuid`.
+    server: String,
+    /// Where the last heartbeat said that the stream is: it also passes what was left out.
+    heard: Option<FilePosition>,
+}
+
+/// The place that a heartbeat names: the server has sent everything before it, or left it out
+/// because we have it already.
+fn heartbeat(event: &Event) -> Option<FilePosition> {
+    let header = event.header();
+    if header.event_type_raw() != kind::HEARTBEAT || header.log_pos() == 0 {
+        return None;
+    }
+    Some(FilePosition {
+        file: std::str::from_utf8(event.data()).ok()?.into(),
+        offset: u64::from(header.log_pos()),
+    })
 }
 
 enum Next {
     Event(Event),
     /// Nothing to read right now.
     Idle,
+    /// A snapshot wants something.
+    Called,
     Failed(Error),
 }
 
@@ -229,6 +254,11 @@ impl Session {
                     self.company = None;
                     self.assembler.flush();
                     self.hand_on().await?;
+                    self.attend_snapshot().await?;
+                    continue;
+                }
+                Next::Called => {
+                    self.attend_snapshot().await?;
                     continue;
                 }
                 Next::Failed(error) => {
@@ -238,6 +268,7 @@ impl Session {
                 }
             };
             let accepted = self.assembler.accept(&event);
+            self.heard = heartbeat(&event).or(self.heard.take());
             drop(event);
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
@@ -248,6 +279,7 @@ impl Session {
                 return Ok(error);
             }
             self.announce().await?;
+            self.attend_snapshot().await?;
         }
     }
 
@@ -276,7 +308,11 @@ impl Session {
             }
             let silence = Duration::from_millis(patience);
             let read = match &mut self.company {
-                None => timeout(silence, stream.next()).await,
+                None => tokio::select! {
+                    biased;
+                    () = self.context.gate.called() => return Next::Called,
+                    read = timeout(silence, stream.next()) => read,
+                },
                 Some(company) => tokio::select! {
                     biased;
                     () = company.as_mut() => return Next::Idle,
@@ -323,6 +359,48 @@ impl Session {
                 .map_err(|_| Abandoned)?;
             permits.forget();
             context.shared.note(piece.progress);
+        }
+        Ok(())
+    }
+
+    /// Opens the gate to a running snapshot, and lets its chunk in once the stream has passed what
+    /// the chunk has seen; at transaction ends only.
+    async fn attend_snapshot(&mut self) -> Result<(), Abandoned> {
+        let context = &self.context;
+        let is_between = self.assembler.is_between_transactions();
+        // Before its first event, the stream's place may still be another server's.
+        if !context.gate.calls() || !is_between || self.version.is_some() {
+            return Ok(());
+        }
+        let at = self.assembler.at();
+        let heard = self.heard.as_ref().filter(|heard| at.is_before(heard));
+        context.gate.attend(&Place {
+            server: &self.server,
+            at: heard.unwrap_or(at),
+        });
+        if context.gate.next_piece().is_none() {
+            return Ok(());
+        }
+        // What came before the chunk goes before it.
+        self.assembler.flush();
+        self.hand_on().await?;
+        let context = &self.context;
+        while let Some(bytes) = context.gate.next_piece() {
+            let bytes = u32::try_from(bytes)
+                .unwrap_or(u32::MAX)
+                .min(context.window_bytes);
+            let permits = context
+                .window
+                .acquire_many(bytes)
+                .await
+                .map_err(|_| Abandoned)?;
+            let slot = context.events.reserve().await.map_err(|_| Abandoned)?;
+            // From here to the end nothing waits: the piece is handed on once, or is still there.
+            let Some(items) = context.gate.take_piece() else {
+                break;
+            };
+            slot.send(CaptureEvent::Chunk(Chunk { items, bytes }));
+            permits.forget();
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::error::Error;
 use super::progress::Progress;
 use super::session::{self, Abandoned, Context, Shared};
 use super::settings::{RoutedTable, SourceSettings};
-use super::{CaptureEvent, SnapshotOrder, describe};
+use super::{CaptureEvent, SnapshotOrder, describe, snapshot};
 use crate::core::position::Checkpoint;
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
@@ -47,7 +47,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         window,
         window_bytes,
         events,
-        orders: _orders,
+        orders,
         clock,
     } = parts;
     let server_id = settings
@@ -63,7 +63,9 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         events,
         clock,
         shared,
+        gate: Arc::default(),
     });
+    let snapshots = Box::pin(snapshot::run(Arc::clone(&context), orders));
     let supervisor = Supervisor {
         context,
         attempt: 0,
@@ -74,6 +76,8 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         // Also ends when the sender is gone: then nobody can ask for a shutdown any more.
         _ = shutdown.wait_for(|stop| *stop) => {}
         () = supervisor.run() => {}
+        // Ends when nobody can order any more; the stream goes on.
+        () = async { snapshots.await; std::future::pending().await } => {}
     }
 }
 

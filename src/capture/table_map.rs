@@ -39,6 +39,8 @@ pub(super) struct Layout {
     pub(super) columns: usize,
     /// By slot: the column and its decoder.
     pub(super) cells: Vec<(usize, Cell)>,
+    /// All columns of the table, wanted or not.
+    named: Vec<Column>,
     /// The event itself, to see whether it changed.
     event: Event,
 }
@@ -49,6 +51,13 @@ impl Layout {
         self.cells
             .iter()
             .position(|(column, _)| !present.get(*column).copied().unwrap_or(false))
+    }
+
+    /// Any column by name, with its decoder.
+    pub(super) fn cell_of(&self, name: &str, table: &TableName) -> Option<(usize, Cell)> {
+        let same = |column: &Column| same_column(&column.name, name);
+        let index = self.named.iter().position(same)?;
+        Some((index, self.named.get(index)?.cell(table).ok()?))
     }
 
     /// How many rows a partial update holds; what is in them is not needed.
@@ -144,6 +153,7 @@ impl TableMaps {
             table,
             columns: columns.len(),
             cells,
+            named: columns,
             event: event.clone(),
         };
         self.unrouted.remove(&id);
