@@ -36,7 +36,9 @@ pub use error::{Error, Source};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::replay;
 pub use session::resolve_start;
-pub use settings::{RoutedTable, SourceSettings, Start, TableRoute, Tls, TlsMode};
+pub use settings::{
+    RoutedTable, SnapshotSettings, SourceSettings, Start, TableRoute, Tls, TlsMode,
+};
 pub use snapshot::check_snapshot;
 pub use supervisor::{Parts, run};
 

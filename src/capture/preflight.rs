@@ -14,7 +14,8 @@ use super::connection::{connect, missing_privilege, query_error};
 use super::error::Error;
 use super::schema;
 use super::server::{Server, files};
-use super::settings::{RoutedTable, SourceSettings, TlsMode};
+use super::settings::{RoutedTable, SourceSettings, Start, TlsMode};
+use super::snapshot;
 use crate::core::schema::{ColumnKind, TableSchema};
 
 /// Below this an outage of one day over a weekend loses history.
@@ -102,6 +103,9 @@ async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightRep
             check_privileges(&mut conn, settings, &mut report).await;
             for table in tables {
                 check_table(&mut conn, settings, table, &mut report).await;
+            }
+            if settings.start == Start::Snapshot {
+                check_snapshots(&mut conn, settings, &mut report).await;
             }
         }
         Err(error) => report.add("version", CheckResult::Failed(error)),
@@ -244,6 +248,19 @@ async fn check_table(
     report.add(name, CheckResult::Passed(found));
     check_columns(table, &schema, &charsets, report);
     report.tables.push(schema);
+}
+
+/// A first start reads the rows that are there, by a key.
+async fn check_snapshots(conn: &mut Conn, settings: &SourceSettings, report: &mut PreflightReport) {
+    let tables: Vec<_> = report
+        .tables
+        .iter()
+        .map(|table| table.name.clone())
+        .collect();
+    for table in tables {
+        let key = snapshot::check_key(conn, settings, &table).await;
+        report.add_result(format!("snapshot of {table}"), key);
+    }
 }
 
 fn check_columns(

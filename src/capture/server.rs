@@ -102,7 +102,7 @@ impl Server {
         settings: &SourceSettings,
     ) -> Result<Checkpoint, Error> {
         let (end, gtids) = match settings.start {
-            Start::Now => self.now(conn, settings).await?,
+            Start::Now | Start::Snapshot => self.now(conn, settings).await?,
             Start::Earliest => {
                 let file = files(conn, settings).await?.into_iter().next();
                 let (file, _) = file.ok_or(Error::ServerSetting {

@@ -22,6 +22,21 @@ pub struct SourceSettings {
     pub backoff_cap_ms: u64,
     /// Where to begin without a checkpoint.
     pub start: Start,
+    pub snapshot: SnapshotSettings,
+}
+
+/// How much a snapshot may ask of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotSettings {
+    /// Rows of a chunk at most.
+    pub chunk_rows: u32,
+    /// Bytes of a chunk's values, about: a chunk ends with the row that reaches it.
+    pub chunk_bytes: u32,
+    pub max_rows_per_second: Option<u32>,
+    /// It pauses while more of the server's threads than this are at work.
+    pub max_source_threads: u32,
+    /// It pauses while the server, itself a replica, is further behind than this.
+    pub max_replica_lag_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +45,8 @@ pub enum Start {
     Now,
     /// With the oldest transaction that the server still has.
     Earliest,
+    /// As [`Start::Now`], and with the rows that are there already.
+    Snapshot,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

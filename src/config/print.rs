@@ -159,6 +159,7 @@ fn print_source(page: &mut Page, source: &Source) {
     let start = match source.start {
         Start::Now => "now",
         Start::Earliest => "earliest",
+        Start::Snapshot => "snapshot",
     };
     page.text("source", "start", start);
     page.number("source", "heartbeat", source.heartbeat_ms);

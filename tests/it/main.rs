@@ -13,5 +13,6 @@ mod failpoints;
 mod harness;
 mod outage;
 mod rehearsal;
+mod snapshot_reader;
 mod startup;
 mod tidy;

@@ -241,9 +241,10 @@ impl KeyColumn {
             (Compared::Encoded { .. } | Compared::Bytes, Raw::Bytes(bytes), _) => {
                 KeyPart::Bytes(hex(bytes))
             }
-            (Compared::Real | Compared::Decimal { .. } | Compared::Text | Compared::Printed, ..) => {
-                KeyPart::Text(printed(value)?)
-            }
+            (
+                Compared::Real | Compared::Decimal { .. } | Compared::Text | Compared::Printed,
+                ..,
+            ) => KeyPart::Text(printed(value)?),
             _ => return None,
         })
     }
@@ -324,7 +325,10 @@ fn printed(value: &Value) -> Option<String> {
                 micros.unsigned_abs() % 1_000_000,
             );
             let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-            format!("{sign}{hours:02}:{minutes:02}:{:02}.{micros:06}", seconds % 60)
+            format!(
+                "{sign}{hours:02}:{minutes:02}:{:02}.{micros:06}",
+                seconds % 60
+            )
         }
         Value::Year(year) => format!("{year:04}"),
         Value::Json(_) | Value::Null => return None,
@@ -431,10 +435,7 @@ mod tests {
     #[test]
     fn times_are_printed_as_the_server_prints_them() {
         let longest = -(838 * 3600 + 59 * 60 + 59) * 1_000_000 - 1;
-        assert_eq!(
-            printed(&Value::Time(longest)).unwrap(),
-            "-838:59:59.000001"
-        );
+        assert_eq!(printed(&Value::Time(longest)).unwrap(), "-838:59:59.000001");
         assert_eq!(
             printed(&Value::Timestamp(1_123_456)).unwrap(),
             "1970-01-01 00:00:01.123456"

@@ -18,45 +18,65 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mysql_async::Conn;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::error::Error;
 use super::session::Context;
-use super::settings::{RoutedTable, SourceSettings};
+use super::settings::{RoutedTable, SnapshotSettings, SourceSettings};
 use super::{CaptureEvent, SnapshotNews, SnapshotOrder, describe};
 use crate::core::schema::TableName;
 use crate::core::snapshot::{ChunkEnd, KeyBound, Snapshot, TableSnapshot};
 use chunk::{ReadChunk, Takers};
-use gate::{Outcome, Watch};
 pub(super) use collect::RowsEvent;
 pub(super) use gate::{Gate, Place};
+use gate::{Outcome, Watch};
 use key::Key;
 use query::Query;
 use source::Source;
-use throttle::Limits;
 
 /// Looks again after this while the source is busy.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Chunks in a row that had to be thrown away before that is worth telling.
 const DISCARDS_TOLD: u32 = 3;
 
-/// Whether a snapshot of these tables can begin: each has a key to read it by, may be read, and
+/// Whether this snapshot can begin: each of its tables has a key to read it by, may be read, and
 /// knows what the condition names.
 ///
 /// # Errors
 /// The first reason why not.
 pub async fn check_snapshot(
     settings: &SourceSettings,
-    tables: &[TableName],
-    condition: Option<&str>,
+    tables: &[RoutedTable],
+    snapshot: &Snapshot,
 ) -> Result<(), Error> {
     let mut source = Source::connect(settings).await?;
-    for table in tables {
-        source::check(&mut source, table, condition).await?;
+    for table in snapshot.tables.iter().filter(|table| !table.finished) {
+        let routed = tables.iter().find(|routed| routed.name == table.table);
+        if routed.is_none_or(|routed| Takers::new(routed, &table.routes).is_none()) {
+            return Err(Error::SnapshotRoute {
+                table: table.table.clone(),
+            });
+        }
+        source::check(&mut source, &table.table, table.condition.as_deref()).await?;
     }
     // The server closes its side too; there is nothing to do about a failure here.
     let _ = source.conn.disconnect().await;
     Ok(())
+}
+
+/// The name of the key that a table would be read by.
+pub(super) async fn check_key(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+    table: &TableName,
+) -> Result<String, Error> {
+    let key = Key::read(conn, settings, table).await?;
+    Ok(format!(
+        "read by {} ({})",
+        key.index,
+        key.names().join(", ")
+    ))
 }
 
 /// Reads one snapshot after the other, as ordered; ends when nobody is left to order.
@@ -76,7 +96,7 @@ pub(super) async fn run(context: Arc<Context>, mut orders: mpsc::Receiver<Snapsh
         let reader = Reader {
             context: &context,
             room: &room,
-            limits: limits(&context.settings),
+            limits: context.settings.snapshot,
             snapshot: snapshot.number,
             source: None,
             attempt: 0,
@@ -104,16 +124,6 @@ pub(super) async fn run(context: Arc<Context>, mut orders: mpsc::Receiver<Snapsh
     }
 }
 
-fn limits(_settings: &SourceSettings) -> Limits {
-    Limits {
-        chunk_rows: 2_000,
-        chunk_bytes: 4 << 20,
-        max_rows_per_second: None,
-        max_source_threads: None,
-        max_replica_lag_s: None,
-    }
-}
-
 /// Why a snapshot's reading ends early.
 enum End {
     /// Nobody listens any more.
@@ -130,7 +140,7 @@ impl From<Error> for End {
 struct Reader<'r> {
     context: &'r Context,
     room: &'r Semaphore,
-    limits: Limits,
+    limits: SnapshotSettings,
     snapshot: u64,
     source: Option<Source>,
     /// Failures in a row.
@@ -191,7 +201,7 @@ impl Reader<'_> {
             takers: Arc::new(takers),
             key: None,
             after: table.after.clone(),
-            rows: self.limits.chunk_rows,
+            rows: u64::from(self.limits.chunk_rows.max(1)),
             finished: false,
         };
         while !reading.finished {
@@ -255,7 +265,7 @@ impl Reader<'_> {
                 reading.table,
                 reading.after.as_ref(),
                 reading.rows,
-                self.limits.chunk_bytes,
+                self.limits.chunk_bytes as usize,
             )
             .await?;
         let end = source.end().await?;
@@ -303,9 +313,9 @@ impl Reader<'_> {
 
     /// As many rows as fit a chunk's bytes, by the last chunk's measure.
     fn rows_at_once(&self, rows: u64, bytes: usize) -> u64 {
-        let most = self.limits.chunk_rows.max(1);
+        let most = u64::from(self.limits.chunk_rows.max(1));
         match (bytes as u64).checked_div(rows) {
-            Some(each) if each > 0 => (self.limits.chunk_bytes as u64 / each).clamp(1, most),
+            Some(each) if each > 0 => (u64::from(self.limits.chunk_bytes) / each).clamp(1, most),
             _ => most,
         }
     }
@@ -315,12 +325,7 @@ impl Reader<'_> {
             let Some(source) = &mut self.source else {
                 return Ok(());
             };
-            let settings = &self.context.settings;
-            let reason = self
-                .limits
-                .reason(&mut source.conn, settings, &source.server)
-                .await?;
-            match reason {
+            match throttle::reason_to_wait(source, &self.context.settings).await? {
                 None => return self.go_on().await,
                 reason => self.wait(reason).await?,
             }

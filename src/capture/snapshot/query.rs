@@ -129,6 +129,9 @@ mod tests {
         };
         let text = KeyPart::Text("x".to_owned());
         assert_eq!(query.parameters(&KeyBound(vec![text.clone()])), None);
-        assert_eq!(query.parameters(&KeyBound(vec![KeyPart::Int(1), text])), None);
+        assert_eq!(
+            query.parameters(&KeyBound(vec![KeyPart::Int(1), text])),
+            None
+        );
     }
 }

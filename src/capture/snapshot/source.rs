@@ -294,8 +294,8 @@ fn read_row(query: &Query<'_>, mut row: Row) -> Result<(ReadRow, KeyBound), Erro
         bound.push(part);
         names.push(decoded);
     }
-    let name = row_name(&names)
-        .ok_or_else(|| undecodable(wanted, "it cannot name a row".to_owned()))?;
+    let name =
+        row_name(&names).ok_or_else(|| undecodable(wanted, "it cannot name a row".to_owned()))?;
     Ok((ReadRow { name, values }, KeyBound(bound)))
 }
 

@@ -5,59 +5,46 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
+use super::source::Source;
 use crate::capture::connection::query_error;
 use crate::capture::error::Error;
 use crate::capture::server::Server;
-use crate::capture::settings::SourceSettings;
+use crate::capture::settings::{SnapshotSettings, SourceSettings};
 
-/// What a snapshot may ask of the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
-    pub(super) chunk_rows: u64,
-    pub(super) chunk_bytes: usize,
-    pub(super) max_rows_per_second: Option<u64>,
-    /// While more threads than these run on the source, it waits.
-    pub(super) max_source_threads: Option<u64>,
-    /// While the source, itself a replica, lags further behind, it waits.
-    pub(super) max_replica_lag_s: Option<u64>,
-}
-
-impl Limits {
+impl SnapshotSettings {
     /// How long a chunk of so many rows must take.
     pub(super) fn duration(&self, rows: u64) -> Duration {
         match self.max_rows_per_second {
-            Some(rate) => Duration::from_secs_f64(rows as f64 / rate.max(1) as f64),
+            Some(rate) => Duration::from_secs_f64(rows as f64 / f64::from(rate.max(1))),
             None => Duration::ZERO,
         }
     }
+}
 
-    /// Why no chunk should be read now.
-    pub(super) async fn reason(
-        &self,
-        conn: &mut Conn,
-        settings: &SourceSettings,
-        server: &Server,
-    ) -> Result<Option<String>, Error> {
-        if let Some(limit) = self.max_source_threads {
-            let running = running(conn, settings).await?;
-            if running > limit {
-                return Ok(Some(format!(
-                    "{running} threads are running on the source, more than \
-                     snapshot.max_source_threads = {limit}"
-                )));
-            }
-        }
-        if let Some(limit) = self.max_replica_lag_s
-            && let Some(lag) = lag(conn, server).await
-            && lag > limit
-        {
-            return Ok(Some(format!(
-                "the source is a replica and {lag} s behind, more than \
-                 snapshot.max_replica_lag = {limit}s"
-            )));
-        }
-        Ok(None)
+/// Why no chunk should be read now.
+pub(super) async fn reason_to_wait(
+    source: &mut Source,
+    settings: &SourceSettings,
+) -> Result<Option<String>, Error> {
+    let limits = &settings.snapshot;
+    let running = running(&mut source.conn, settings).await?;
+    let limit = limits.max_source_threads;
+    if running > u64::from(limit) {
+        return Ok(Some(format!(
+            "{running} threads are running on the source, more than \
+             snapshot.max_source_threads = {limit}"
+        )));
     }
+    let limit = limits.max_replica_lag_ms;
+    if let Some(lag) = lag(&mut source.conn, &source.server).await
+        && lag.saturating_mul(1_000) > limit
+    {
+        return Ok(Some(format!(
+            "the source is a replica and {lag} s behind, more than \
+             snapshot.max_replica_lag = {limit} ms"
+        )));
+    }
+    Ok(None)
 }
 
 async fn running(conn: &mut Conn, settings: &SourceSettings) -> Result<u64, Error> {
@@ -95,12 +82,12 @@ mod tests {
 
     #[test]
     fn a_rate_sets_how_long_a_chunk_takes() {
-        let mut limits = Limits {
+        let mut limits = SnapshotSettings {
             chunk_rows: 1,
             chunk_bytes: 1,
             max_rows_per_second: Some(500),
-            max_source_threads: None,
-            max_replica_lag_s: None,
+            max_source_threads: 1,
+            max_replica_lag_ms: 1,
         };
         assert_eq!(limits.duration(1_000), Duration::from_secs(2));
         limits.max_rows_per_second = None;

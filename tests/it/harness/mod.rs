@@ -4,6 +4,7 @@
 mod answer;
 mod journal;
 mod oracle;
+pub mod tap;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
