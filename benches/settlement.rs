@@ -66,6 +66,10 @@ fn settlement(criterion: &mut Criterion) {
 
     let setup = RouteSetup {
         name: "leads".to_owned(),
+        table: leadstream::core::schema::TableName {
+            schema: "shop".into(),
+            table: "leads".into(),
+        },
         plan: Arc::new(plan.clone()),
         scope: 0,
     };

@@ -44,7 +44,7 @@ pub use supervisor::{Parts, run};
 
 use crate::core::change::Chunk;
 use crate::core::position::FilePosition;
-use crate::core::snapshot::Snapshot;
+pub use crate::core::snapshot::SnapshotOrder;
 
 #[derive(Debug)]
 pub enum CaptureEvent {
@@ -68,16 +68,6 @@ pub enum CaptureEvent {
     Stopped {
         error: Error,
     },
-}
-
-/// What is to be done about snapshots; its chunks come through the stream, as items.
-#[derive(Debug)]
-pub enum SnapshotOrder {
-    /// Begin, or go on behind its last finished chunk.
-    Run(Snapshot),
-    /// Its last chunk is finished and durable: the next one may enter the stream.
-    ChunkDurable,
-    Cancel,
 }
 
 /// What a snapshot's reader has to say, beside its rows.

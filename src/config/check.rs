@@ -9,7 +9,7 @@ use super::mistake::{NOT_AVAILABLE, WRONG_VALUE};
 use super::reader::{Reader, Table};
 use super::route::check_routes;
 use super::salesforce::check_salesforce;
-use super::source::check_source;
+use super::source::{check_snapshot, check_source};
 use super::{Batch, Config, Log, LogFormat, Operator, Pace, PayloadPolicy, Retry, State};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -17,6 +17,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 pub(super) fn check_config(reader: &mut Reader<'_>) -> Option<Config> {
     let root = &reader.root();
     let source = check_source(reader, root);
+    let snapshot = check_snapshot(reader, root);
     let salesforce = check_salesforce(reader, root);
     let routes = check_routes(reader, root);
     let batch = check_batch(reader, root);
@@ -27,6 +28,7 @@ pub(super) fn check_config(reader: &mut Reader<'_>) -> Option<Config> {
     let log = check_log(reader, root);
     Some(Config {
         source: source?,
+        snapshot: snapshot?,
         salesforce: salesforce?,
         routes: routes?,
         batch: batch?,

@@ -175,6 +175,9 @@ const SCALAR: &str = "a text, a number, true or false";
 ///
 /// - `source.window_bytes`: `pace.max_in_flight` calls of `batch.max_bytes` each; keeps the whole
 ///   process under 64 MiB, and 8 MiB was no faster.
+/// - `snapshot.chunk_rows`: ten calls of `batch.max_records`, so that the pause between two chunks is
+///   small beside the chunk; a statement that reads it takes milliseconds.
+/// - `snapshot.max_source_threads`: more threads at work than most servers have cores.
 /// - `salesforce.request_timeout`: Salesforce ends a request itself after 10 minutes, but answers
 ///   nearly all within 2; giving up earlier than 120 s would turn slow answers into unknown ones.
 /// - `salesforce.api_version`: the one we are tested with; upserts of sObject Collections came with
@@ -197,11 +200,17 @@ pub const KEYS: &[Key] = &[
     key("source.tls.mode", Choice(&["disabled", "required", "verify_identity"]), Default("\"verify_identity\""), "disabled: clear text; required: encrypted, server not verified; verify_identity: its certificate must be trusted and name the host"),
     key("source.tls.ca_file", Path("the path of a readable PEM file"), Optional, "authorities that may sign the server's certificate; without it the public ones"),
     key("source.server_id", Integer { min: 1, max: 4_294_967_295 }, Optional, "our id among the server's replicas, unique there; without it one is derived"),
-    key("source.start", Choice(&["now", "earliest"]), Default("\"now\""), "where the very first start begins: at new changes, or at the oldest binlog that the server still has"),
+    key("source.start", Choice(&["now", "earliest", "snapshot"]), Default("\"now\""), "where the very first start begins: at new changes; at the oldest binlog that the server still has; at new changes, with the rows that are there already"),
     later("source.on_history_lost", "what happens when the binlog no longer has our position"),
     key("source.heartbeat", Duration { min: 100, max: MINUTE }, Default("\"5s\""), "how often an idle server shows that it is alive; several missed ones mean a new connection"),
     key("source.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to MySQL may take"),
     key("source.window_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"4MiB\""), "captured rows held in memory before capture waits"),
+    key("snapshot", Table, Optional, "how much a snapshot, the reading of existing rows, may ask of MySQL"),
+    key("snapshot.chunk_rows", Integer { min: 10, max: 100_000 }, Default("2000"), "rows read with one statement; what a crash makes a snapshot read again"),
+    key("snapshot.chunk_bytes", Size { min: 64 * KIB, max: 64 * MIB }, Default("\"1MiB\""), "values read with one statement; with wide rows it ends a chunk before chunk_rows"),
+    key("snapshot.max_rows_per_second", Integer { min: 1, max: 1_000_000 }, Optional, "rows read in a second at most; without it as many as Salesforce takes"),
+    key("snapshot.max_source_threads", Integer { min: 1, max: 100_000 }, Default("25"), "it pauses while more of MySQL's threads are at work (Threads_running)"),
+    key("snapshot.max_replica_lag", Duration { min: 0, max: 24 * HOUR }, Default("\"30s\""), "it pauses while the MySQL that is read, itself a replica, is further behind"),
     key("salesforce", Table, Required, "the org that is written to"),
     key("salesforce.login_url", Text("https://host; http only for a loopback host"), Required, "where to log in: https://login.salesforce.com, https://test.salesforce.com or the org's own domain"),
     key("salesforce.api_version", Text("a version from 46.0 on, such as 67.0"), Default("\"67.0\""), "version of the REST API"),

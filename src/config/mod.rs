@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use crate::core::schema::TableName;
 use crate::core::secret::Secret;
 
-pub use crate::capture::{Start, Tls, TlsMode};
+pub use crate::capture::{SnapshotSettings, Start, Tls, TlsMode};
 pub use crate::core::mapping::{FieldSource, Scalar};
 pub use crate::delivery::Auth;
 pub use crate::state::PayloadPolicy;
@@ -40,6 +40,7 @@ pub use mistake::{Mistake, Mistakes};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub source: Source,
+    pub snapshot: SnapshotSettings,
     pub salesforce: Salesforce,
     /// Never empty; a route's place is its `RouteId`.
     pub routes: Vec<Route>,

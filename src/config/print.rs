@@ -9,7 +9,7 @@ use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
     Auth, AutoAssign, Config, FieldMapping, FieldSource, LogFormat, PayloadPolicy, Route,
-    Salesforce, Scalar, Source, Start, TlsMode,
+    Salesforce, Scalar, SnapshotSettings, Source, Start, TlsMode,
 };
 
 impl Config {
@@ -20,6 +20,7 @@ impl Config {
             text: String::new(),
         };
         print_source(&mut page, &self.source);
+        print_snapshot(&mut page, &self.snapshot);
         print_salesforce(&mut page, &self.salesforce);
         for route in &self.routes {
             print_route(&mut page, route);
@@ -165,6 +166,18 @@ fn print_source(page: &mut Page, source: &Source) {
     page.number("source", "heartbeat", source.heartbeat_ms);
     page.number("source", "connect_timeout", source.connect_timeout_ms);
     page.number("source", "window_bytes", source.window_bytes.into());
+}
+
+fn print_snapshot(page: &mut Page, snapshot: &SnapshotSettings) {
+    page.section("snapshot");
+    page.number("snapshot", "chunk_rows", snapshot.chunk_rows.into());
+    page.number("snapshot", "chunk_bytes", snapshot.chunk_bytes.into());
+    if let Some(rows) = snapshot.max_rows_per_second {
+        page.number("snapshot", "max_rows_per_second", rows.into());
+    }
+    let threads = snapshot.max_source_threads.into();
+    page.number("snapshot", "max_source_threads", threads);
+    page.number("snapshot", "max_replica_lag", snapshot.max_replica_lag_ms);
 }
 
 fn print_salesforce(page: &mut Page, salesforce: &Salesforce) {

@@ -1,4 +1,4 @@
-//! `[source]`: the MySQL server.
+//! `[source]` and `[snapshot]`: the MySQL server, and what reading its existing rows may cost.
 
 use crate::core::secret::Secret;
 
@@ -7,7 +7,7 @@ use super::layers::variable_name;
 use super::mistake::{SECRET, WRONG_VALUE};
 use super::reader::{Reader, Table};
 use super::secrets::read_secret;
-use super::{Source, Start, Tls, TlsMode};
+use super::{SnapshotSettings, Source, Start, Tls, TlsMode};
 
 const TLS_MODES: [(&str, TlsMode); 3] = [
     ("disabled", TlsMode::Disabled),
@@ -36,8 +36,12 @@ pub(super) fn check_source<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Opt
     let start = reader.choice(
         &table,
         "start",
-        &[("now", Start::Now), ("earliest", Start::Earliest)],
-        &["snapshot"],
+        &[
+            ("now", Start::Now),
+            ("earliest", Start::Earliest),
+            ("snapshot", Start::Snapshot),
+        ],
+        &[],
     );
     let heartbeat_ms = reader.number(&table, "heartbeat");
     let connect_timeout_ms = reader.number(&table, "connect_timeout");
@@ -54,6 +58,25 @@ pub(super) fn check_source<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Opt
         heartbeat_ms: heartbeat_ms?,
         connect_timeout_ms: connect_timeout_ms?,
         window_bytes: window_bytes?,
+    })
+}
+
+pub(super) fn check_snapshot<'a>(
+    reader: &mut Reader<'a>,
+    root: &Table<'a>,
+) -> Option<SnapshotSettings> {
+    let table = reader.table(root, "snapshot");
+    let chunk_rows = reader.number(&table, "chunk_rows");
+    let chunk_bytes = reader.number(&table, "chunk_bytes");
+    let max_rows_per_second = reader.optional_number(&table, "max_rows_per_second");
+    let max_source_threads = reader.number(&table, "max_source_threads");
+    let max_replica_lag_ms = reader.number(&table, "max_replica_lag");
+    Some(SnapshotSettings {
+        chunk_rows: chunk_rows?,
+        chunk_bytes: chunk_bytes?,
+        max_rows_per_second: max_rows_per_second?,
+        max_source_threads: max_source_threads?,
+        max_replica_lag_ms: max_replica_lag_ms?,
     })
 }
 

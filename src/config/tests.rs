@@ -115,6 +115,10 @@ fn defaults_stand_where_nothing_is_given() {
     );
     assert_eq!(config.source.server_id, None);
     assert_eq!(config.source.start, Start::Now);
+    assert_eq!(config.snapshot.chunk_rows, 2_000);
+    assert_eq!(config.snapshot.chunk_bytes, 1 << 20);
+    assert_eq!(config.snapshot.max_rows_per_second, None);
+    assert_eq!(config.snapshot.max_replica_lag_ms, 30_000);
     assert_eq!(config.source.heartbeat_ms, 5_000);
     assert_eq!(config.source.connect_timeout_ms, 10_000);
     assert_eq!(config.source.window_bytes, 4 << 20);
@@ -660,12 +664,6 @@ fn each_kind_of_mistake_names_its_key_and_page() {
     );
     check(
         "[salesforce]",
-        "start = \"snapshot\"\n[salesforce]",
-        NOT_AVAILABLE,
-        "source.start",
-    );
-    check(
-        "[salesforce]",
         "on_history_lost = \"pause\"\n[salesforce]",
         NOT_AVAILABLE,
         "source.on_history_lost",
@@ -858,6 +856,8 @@ fn what_is_printed_reads_back_as_the_same() {
         "batch.max_bytes=70000",
         "source.url=mysql://a%40b@[::1]",
         "source.server_id=9",
+        "source.start=snapshot",
+        "snapshot.max_rows_per_second=500",
         "source.tls={ mode = 'verify_identity', ca_file = 'ca.pem' }",
         "log.level=info,leadstream=debug",
     ];

@@ -80,6 +80,8 @@ pub struct Planner {
 struct Queue {
     handles: VecDeque<Handle>,
     bytes: usize,
+    /// Nothing that came up to then waits for company.
+    hurry: Option<Tick>,
 }
 
 #[derive(Debug)]
@@ -208,6 +210,23 @@ impl Planner {
         self.pressed = pressed;
     }
 
+    /// No record of this route that came up to now waits for company any longer.
+    pub fn hurry(&mut self, route: RouteId, now: Tick) {
+        self.queues[usize::from(route.0)].hurry = Some(now);
+    }
+
+    /// How long a record of this queue waits for company.
+    fn waits_ms(&self, queue: &Queue, first: Handle) -> u64 {
+        let hurried = queue
+            .hurry
+            .is_some_and(|until| self.record(first).since <= until);
+        if self.pressed || hurried {
+            0
+        } else {
+            self.limits.max_age_ms
+        }
+    }
+
     /// Whether a record of this key is in here that came from the stream, in flight or not. One
     /// that came from parking does not count: it is on disk before anything that is parked now.
     #[must_use]
@@ -281,10 +300,9 @@ impl Planner {
         let Some(first) = queue.handles.front() else {
             return false;
         };
-        self.pressed
-            || queue.handles.len() >= self.limits.max_records
+        queue.handles.len() >= self.limits.max_records
             || queue.bytes >= self.limits.max_bytes
-            || now.since(self.record(*first).since) >= self.limits.max_age_ms
+            || now.since(self.record(*first).since) >= self.waits_ms(queue, *first)
     }
 
     fn fill(&mut self, route: usize) -> Vec<Handle> {
@@ -437,12 +455,8 @@ impl Planner {
         let ages = self.queues.iter().enumerate().filter_map(|(index, queue)| {
             let first = queue.handles.front()?;
             let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-            let age_ms = if self.pressed {
-                0
-            } else {
-                self.limits.max_age_ms
-            };
-            let due = self.record(*first).since.plus(age_ms);
+            let waits_ms = self.waits_ms(queue, *first);
+            let due = self.record(*first).since.plus(waits_ms);
             Some(due.max(admits_from(route)?))
         });
         let retries = self

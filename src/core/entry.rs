@@ -156,6 +156,10 @@ pub enum ServiceEvent {
     CaptureStopped,
     DeliveryPaused,
     DeliveryResumed,
+    SnapshotStarted,
+    SnapshotFinished,
+    SnapshotCancelled,
+    SnapshotFailed,
 }
 
 /// One route's part of the books, over its whole life.
@@ -264,6 +268,23 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The serial of the parked record that has its final outcome with this entry.
+    #[must_use]
+    pub fn leaves_parking(&self) -> Option<u64> {
+        match self {
+            Entry::Delivered { subject, .. }
+            | Entry::DeadLettered { subject, .. }
+            | Entry::Superseded { subject, .. } => subject.parked,
+            Entry::Parked { .. }
+            | Entry::Skipped { .. }
+            | Entry::Retried { .. }
+            | Entry::Unanswered { .. }
+            | Entry::Service { .. } => None,
+        }
+    }
+}
+
 /// A change's name as it is stored: routes by name, because their numbers are a process's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StoredChangeId {
@@ -285,8 +306,20 @@ pub struct ParkedSpan {
     pub bytes: u64,
     /// Segment and byte offset of the first.
     pub place: (u64, u64),
-    /// When the oldest of them was committed on the source.
+    /// When the oldest of them was committed on the source; [`ParkedSpan::NOT_OF_THE_STREAM`] when
+    /// all are rows of a snapshot.
     pub oldest: Micros,
+}
+
+impl ParkedSpan {
+    /// Later than everything, so that the oldest of several is that of a row of the stream.
+    pub const NOT_OF_THE_STREAM: Micros = Micros(i64::MAX);
+
+    /// When the oldest row of the stream among them was committed.
+    #[must_use]
+    pub fn oldest_committed(&self) -> Option<Micros> {
+        Some(self.oldest).filter(|oldest| *oldest != Self::NOT_OF_THE_STREAM)
+    }
 }
 
 /// A parked record, read back.

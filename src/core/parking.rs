@@ -20,8 +20,8 @@ pub struct Parking {
     committing: u64,
     /// When the oldest of those was committed on the source, or one before them.
     oldest_committing: Option<Micros>,
-    /// Of the span that is being read.
-    reading: Option<Micros>,
+    /// A span is being read; when its oldest row of the stream was committed, if it has one.
+    reading: Option<Option<Micros>>,
     /// Read back and not settled, by the span's first serial.
     open: BTreeMap<u64, OpenSpan>,
     bytes: u64,
@@ -31,7 +31,7 @@ pub struct Parking {
 struct OpenSpan {
     left: u32,
     bytes: u64,
-    oldest: Micros,
+    oldest: Option<Micros>,
 }
 
 impl Parking {
@@ -102,7 +102,7 @@ impl Parking {
             return None;
         }
         let span = self.unread.pop_front()?;
-        self.reading = Some(span.oldest);
+        self.reading = Some(span.oldest_committed());
         let end = span.first + u64::from(span.count);
         let settled = self.settled.range(span.first..end).copied().collect();
         Some((span, settled))
@@ -126,7 +126,7 @@ impl Parking {
             OpenSpan {
                 left,
                 bytes: span.bytes,
-                oldest: span.oldest,
+                oldest: span.oldest_committed(),
             },
         );
     }
@@ -144,12 +144,12 @@ impl Parking {
         }
     }
 
-    /// When the oldest parked record was committed; `None` when nothing is parked.
+    /// When the oldest parked record of the stream was committed; `None` when there is none.
     #[must_use]
     pub fn oldest(&self) -> Option<Micros> {
-        let open = self.open.values().map(|span| span.oldest);
-        open.chain(self.unread.front().map(|span| span.oldest))
-            .chain(self.reading)
+        let open = self.open.values().filter_map(|span| span.oldest);
+        open.chain(self.unread.iter().find_map(ParkedSpan::oldest_committed))
+            .chain(self.reading.flatten())
             .chain(self.oldest_committing)
             .min()
     }

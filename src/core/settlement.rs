@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::change::{ChangeId, Transaction};
-use super::position::{Advance, Checkpoint, Inside};
+use super::position::{Advance, Checkpoint, Inside, TransactionId};
 use super::schema::TableName;
+use super::snapshot::ChunkEnd;
 use super::time::Micros;
 
 /// A slot's number: rises by one, never used twice in a process.
@@ -27,6 +28,8 @@ pub struct Ledger {
     /// The table last passed with its printed name: the next row is most often of the same table,
     /// and printing a name for each would cost more than the rest of the ledger.
     table: Option<(Arc<TableName>, String)>,
+    /// Ends of a snapshot's chunks that the watermark has passed, not yet taken.
+    finished: Vec<ChunkEnd>,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,11 @@ enum Item {
         settled: bool,
     },
     Advance(Advance),
+    /// A snapshot's row: it holds the watermark, but is no part of the stream's progress.
+    SnapshotRow {
+        settled: bool,
+    },
+    ChunkEnd(ChunkEnd),
 }
 
 impl Ledger {
@@ -51,19 +59,34 @@ impl Ledger {
             slots: VecDeque::new(),
             front: 0,
             table: None,
+            finished: Vec::new(),
         }
     }
 
     /// Opens a slot for `rows` rows from `id.row` on.
     pub fn open(&mut self, id: &ChangeId, rows: u32, last_of_row: bool) -> Slot {
         let slot = Slot(self.front + self.slots.len() as u64);
-        self.slots.push_back(Item::Rows {
-            transaction: Arc::clone(&id.transaction),
-            table: Arc::clone(&id.table),
-            rows_done: last_of_row.then(|| id.row + u64::from(rows)),
-            settled: false,
+        self.slots.push_back(match id.transaction.id {
+            TransactionId::Snapshot(_) => Item::SnapshotRow { settled: false },
+            _ => Item::Rows {
+                transaction: Arc::clone(&id.transaction),
+                table: Arc::clone(&id.table),
+                rows_done: last_of_row.then(|| id.row + u64::from(rows)),
+                settled: false,
+            },
         });
         slot
+    }
+
+    /// Notes that a snapshot's chunk ends here.
+    pub fn end_chunk(&mut self, end: ChunkEnd) {
+        self.slots.push_back(Item::ChunkEnd(end));
+        self.pass_settled();
+    }
+
+    /// The chunks that were finished since this was last called.
+    pub fn take_finished(&mut self) -> Vec<ChunkEnd> {
+        std::mem::take(&mut self.finished)
     }
 
     /// Notes that everything before is the whole of its transactions.
@@ -82,7 +105,9 @@ impl Ledger {
             .checked_sub(self.front)
             .and_then(|i| usize::try_from(i).ok());
         match index.and_then(|i| self.slots.get_mut(i)) {
-            Some(Item::Rows { settled, .. }) if !*settled => *settled = true,
+            Some(Item::Rows { settled, .. } | Item::SnapshotRow { settled }) if !*settled => {
+                *settled = true;
+            }
             _ => panic!("slot {} is settled twice or was never opened", slot.0),
         }
         self.pass_settled();
@@ -90,7 +115,11 @@ impl Ledger {
 
     fn pass_settled(&mut self) {
         while let Some(item) = self.slots.front() {
-            if matches!(item, Item::Rows { settled: false, .. }) {
+            let waits = matches!(
+                item,
+                Item::Rows { settled: false, .. } | Item::SnapshotRow { settled: false }
+            );
+            if waits {
                 return;
             }
             let Some(item) = self.slots.pop_front() else {
@@ -105,7 +134,9 @@ impl Ledger {
         match item {
             Item::Rows {
                 rows_done: None, ..
-            } => return,
+            }
+            | Item::SnapshotRow { .. } => return,
+            Item::ChunkEnd(end) => return self.finished.push(end),
             Item::Rows {
                 transaction,
                 table,
@@ -153,7 +184,7 @@ impl Ledger {
         &self.checkpoint
     }
 
-    /// When the oldest row that is not settled was committed; `None` when all are.
+    /// When the oldest row of the stream that is not settled was committed; `None` when all are.
     #[must_use]
     pub fn oldest_unsettled(&self) -> Option<Micros> {
         self.slots.iter().find_map(|item| match item {
@@ -162,8 +193,17 @@ impl Ledger {
                 settled: false,
                 ..
             } => Some(transaction.committed_at),
-            Item::Rows { .. } | Item::Advance(_) => None,
+            Item::Rows { .. } | Item::Advance(_) | Item::SnapshotRow { .. } | Item::ChunkEnd(_) => {
+                None
+            }
         })
+    }
+
+    /// Whether some of the stream waits for the watermark, if only behind a snapshot's rows.
+    #[must_use]
+    pub fn holds_stream(&self) -> bool {
+        let of_stream = |item: &Item| matches!(item, Item::Rows { .. } | Item::Advance(_));
+        self.slots.iter().any(of_stream)
     }
 
     /// Slots not yet passed.

@@ -5,7 +5,13 @@
 //! finished chunk: its rows are read again, and those that were settled are not counted again,
 //! because a snapshot's row is named by snapshot and primary key.
 
+mod request;
+
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+pub use request::{Refusal, SnapshotRequest, plan};
 
 use super::schema::TableName;
 use super::time::Micros;
@@ -101,11 +107,79 @@ pub struct ChunkEnd {
     pub last: bool,
 }
 
+/// What the reader of snapshots is to do; its chunks come through the stream, as items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotOrder {
+    /// Begin, or go on behind its last finished chunk.
+    Run(Snapshot),
+    /// Its last chunk is finished and durable: the next one may enter the stream.
+    ChunkDurable,
+    Cancel,
+}
+
+/// For people, without its condition: that may hold values.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "snapshot {} of ", self.number)?;
+        for (index, table) in self.tables.iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{}", table.table)?;
+        }
+        Ok(())
+    }
+}
+
 impl Snapshot {
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.state == SnapshotState::Running
+    }
+
+    /// Rows that were handed to the routes in finished chunks.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows).sum()
+    }
+
+    /// Chunks that are finished.
+    #[must_use]
+    pub fn chunks(&self) -> u64 {
+        self.tables.iter().map(|table| table.chunks).sum()
+    }
+
+    /// Leaves out what the config no longer has: `routes` names each route with its table. True
+    /// when something changed; with no table left to read, the snapshot is cancelled.
+    pub fn restrict<'r>(
+        &mut self,
+        routes: impl Iterator<Item = (&'r str, &'r TableName)> + Clone,
+        now: Micros,
+    ) -> bool {
+        let mut changed = false;
+        for table in self.tables.iter_mut().filter(|table| !table.finished) {
+            let before = table.routes.len();
+            let own = &table.table;
+            table
+                .routes
+                .retain(|name| routes.clone().any(|(known, of)| known == name && of == own));
+            changed |= table.routes.len() != before;
+            table.finished = table.routes.is_empty();
+        }
+        if changed && self.is_running() && self.tables.iter().all(|table| table.finished) {
+            self.end(SnapshotState::Cancelled, now);
+        }
+        changed
+    }
+
+    /// Ends it; what was delivered stays delivered.
+    pub fn end(&mut self, state: SnapshotState, now: Micros) {
+        self.state = state;
+        self.ended_at = Some(now);
+    }
+
     /// The table that is being read.
     #[must_use]
     pub fn current(&self) -> Option<(usize, &TableSnapshot)> {
-        if self.state != SnapshotState::Running {
+        if !self.is_running() {
             return None;
         }
         self.tables
@@ -126,9 +200,8 @@ impl Snapshot {
             table.after.clone_from(&end.after);
         }
         table.finished |= end.last;
-        if self.state == SnapshotState::Running && self.tables.iter().all(|table| table.finished) {
-            self.state = SnapshotState::Finished;
-            self.ended_at = Some(now);
+        if self.is_running() && self.tables.iter().all(|table| table.finished) {
+            self.end(SnapshotState::Finished, now);
         }
     }
 }

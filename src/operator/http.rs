@@ -48,9 +48,9 @@ async fn metrics(State(view): State<View>) -> Response {
     let now = (view.clock)();
     let status = view.published.read();
     view.metrics.lag.set(status.lag_seconds(now));
-    // Nothing is in flight: the checkpoint stands at the end of what was captured, behind parked
-    // records too, however old it is.
-    let age = if status.routes.iter().any(|route| route.in_flight > 0) {
+    // Nothing waits for it: it stands at the end of what was captured, behind parked records too,
+    // however old it is.
+    let age = if status.checkpoint_waits {
         let since = status.checkpoint_at.unwrap_or(status.started_at);
         now.seconds_since(since).max(0.0)
     } else {

@@ -2,8 +2,8 @@
 //! carried out.
 //!
 //! The order of the arms is the order of importance: shutdown, then what is durable, then answers
-//! from Salesforce, then parked records read back, then timers, then new changes. New changes come
-//! last so that a flood of them never delays an outcome.
+//! from Salesforce, then parked records read back, then timers, then commands, then new changes. New
+//! changes come last so that a flood of them never delays an outcome.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use prometheus::Histogram;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{Id, JoinSet};
 
+use super::commands::Command;
 use super::shutdown::{self, Signal};
 use super::status::{Published, Stage};
 use super::{Error, clock};
@@ -20,15 +21,17 @@ use crate::capture::{CaptureEvent, SnapshotOrder};
 use crate::core::entry::{Commit, Entry, ParkedRecord, ParkedSpan, ServiceEvent};
 use crate::core::mapping::Plan;
 use crate::core::outcome::{CallId, CallOutcome, Disposition, ErrorClass, RequestFailure};
-use crate::core::pipeline::{Call, Effect, Input, Pipeline};
+use crate::core::pipeline::{Call, Effect, Input, Pipeline, SnapshotInput};
 use crate::core::position::Checkpoint;
 use crate::core::time::{Micros, Tick};
 use crate::delivery::{AutoAssign, CallReport, Org, UpsertCall, UpsertRecord};
 use crate::state::{CommitReceipt, IndexHandle, JournalHandle};
 use crate::telemetry::metrics::Metrics;
 use reporting::source_trouble;
+use snapshots::{SnapshotSource, Snapshots};
 
 pub(super) mod reporting;
+pub(super) mod snapshots;
 
 /// What the loop needs from the outside.
 pub(super) struct Parts {
@@ -40,6 +43,8 @@ pub(super) struct Parts {
     pub window: Arc<Semaphore>,
     pub capture: mpsc::Receiver<CaptureEvent>,
     pub snapshot_orders: mpsc::Sender<SnapshotOrder>,
+    pub snapshot_source: SnapshotSource,
+    pub commands: mpsc::Receiver<Command>,
     pub capture_stop: shutdown::Trigger,
     pub signal: Signal,
     pub shutdown_grace_ms: u64,
@@ -78,6 +83,7 @@ pub(super) struct Driver {
     calls: JoinSet<(CallId, CallReport)>,
     call_of_task: HashMap<Id, CallId>,
     reads: JoinSet<Read>,
+    snapshots: Snapshots,
     written_sender: mpsc::Sender<Written>,
     written: mpsc::Receiver<Written>,
     commits_outstanding: usize,
@@ -97,12 +103,13 @@ impl Driver {
             .iter()
             .map(|route| parts.metrics.freshness.with_label_values(&[&route.name]))
             .collect();
-        Self {
+        let mut driver = Self {
             parts,
             freshness,
             calls: JoinSet::new(),
             call_of_task: HashMap::new(),
             reads: JoinSet::new(),
+            snapshots: Snapshots::default(),
             written_sender,
             written,
             commits_outstanding: 0,
@@ -111,7 +118,10 @@ impl Driver {
             dirty: true,
             capture_over: false,
             noted_stop: false,
-        }
+        };
+        let recovered = driver.parts.pipeline.snapshot().cloned();
+        driver.count_snapshots_from(recovered);
+        driver
     }
 
     /// Runs until the wish to stop has been carried out.
@@ -121,6 +131,7 @@ impl Driver {
             event: ServiceEvent::Started,
             detail,
         })?;
+        self.step(Input::Snapshot(SnapshotInput::Resume))?;
         self.step(Input::Timer)?;
         let mut stopping = false;
         let mut grace_over: Option<Tick> = None;
@@ -168,6 +179,11 @@ impl Driver {
                 }
                 () = until(wake) => self.step(Input::Timer)?,
                 () = until(publish_at) => self.publish(),
+                Some(checked) = self.snapshots.checks.join_next() => self.take_checked(checked)?,
+                Some(command) = self.parts.commands.recv(), if !stopping => self.take_command(command)?,
+                () = snapshots::room(&self.parts.snapshot_orders), if self.snapshots.owes_orders() => {
+                    self.send_orders();
+                }
                 event = self.parts.capture.recv(), if takes_changes => self.take_event(event)?,
             }
         }
@@ -181,6 +197,7 @@ impl Driver {
                 Effect::Send(call) => self.send(call),
                 Effect::Commit { commit, release } => self.commit(commit, release),
                 Effect::Release(bytes) => self.parts.window.add_permits(bytes as usize),
+                Effect::Order(order) => self.snapshots.note_order(order),
                 Effect::ReadParked { span, settled } => {
                     let journal = self.parts.journal.clone();
                     self.reads.spawn_blocking(move || {
@@ -334,7 +351,7 @@ impl Driver {
                 let trouble = source_trouble(page, error, remedy, attempt, delay_ms);
                 self.note_reconnect(trouble);
             }
-            Some(CaptureEvent::Snapshot(_)) => {}
+            Some(CaptureEvent::Snapshot(news)) => return self.take_news(news),
             Some(CaptureEvent::Stopped { error }) => {
                 self.capture_over = true;
                 self.note_capture_stopped(&error);

@@ -4,6 +4,7 @@
 //! law: run the step, make its commit durable, only then publish.
 
 pub mod clock;
+pub mod commands;
 mod driver;
 mod errors;
 pub mod service;

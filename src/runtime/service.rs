@@ -10,24 +10,27 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::commands::{Command, Commands};
 use super::driver::reporting::Books;
+use super::driver::snapshots::SnapshotSource;
 use super::driver::{Driver, Parts, RouteTarget};
 use super::errors::with_causes;
 use super::shutdown::{self, Signal};
 use super::status::{
-    Published, RouteStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
+    Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
 };
 use super::{Error, clock, wiring};
-use crate::capture::{self, CheckResult};
+use crate::capture::{self, CheckResult, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
-use crate::core::entry::{Commit, Entry, Recovered, ServiceEvent};
+use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent};
 use crate::core::mapping::Plan;
 use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
 use crate::core::pipeline::Pipeline;
 use crate::core::position::Checkpoint;
 use crate::core::retry::{Backoff, Jitter};
 use crate::core::schema::TableSchema;
+use crate::core::snapshot::{self, Snapshot, SnapshotReason, SnapshotRequest};
 use crate::core::time::Micros;
 use crate::delivery::{self, Org};
 use crate::state::{IndexHandle, JournalHandle, Store};
@@ -40,6 +43,7 @@ pub struct Service {
     recovered: Recovered,
     published: Published,
     metrics: Metrics,
+    commands: (Commands, mpsc::Receiver<Command>),
 }
 
 /// Pieces of the stream between capture and the driver. Rows are bounded by the window, in bytes;
@@ -88,7 +92,14 @@ impl Service {
             recovered,
             published,
             metrics,
+            commands: Commands::channel(),
         })
+    }
+
+    /// The way in for commands.
+    #[must_use]
+    pub fn commands(&self) -> Commands {
+        self.commands.0.clone()
     }
 
     #[must_use]
@@ -109,9 +120,10 @@ impl Service {
         let Service {
             config,
             store,
-            recovered,
+            mut recovered,
             published,
             metrics,
+            commands: (_, commands),
         } = self;
         let prepare = Prepare {
             config: &config,
@@ -125,8 +137,11 @@ impl Service {
             prepared = prepare.all(recovered.checkpoint.clone()) => Some(prepared?),
         };
         if let Some(prepared) = prepared {
+            if prepared.snapshot.is_some() {
+                recovered.snapshot.clone_from(&prepared.snapshot);
+            }
             stream(
-                &config, &store, recovered, prepared, &published, metrics, signal,
+                &config, &store, recovered, prepared, &published, metrics, commands, signal,
             )
             .await?;
         }
@@ -149,6 +164,8 @@ struct Prepared {
     plans: Vec<Arc<Plan>>,
     /// Durable.
     checkpoint: Checkpoint,
+    /// That a first start begins with; durable with the checkpoint.
+    snapshot: Option<Snapshot>,
 }
 
 impl Prepare<'_> {
@@ -156,8 +173,8 @@ impl Prepare<'_> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
         let tables = self.tables().await?;
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
-        let checkpoint = match checkpoint {
-            Some(checkpoint) => checkpoint,
+        let (checkpoint, snapshot) = match checkpoint {
+            Some(checkpoint) => (checkpoint, None),
             None => self.begin().await?,
         };
         let objects = self.objects(&org).await?;
@@ -167,6 +184,7 @@ impl Prepare<'_> {
             org,
             plans,
             checkpoint,
+            snapshot,
         })
     }
 
@@ -233,9 +251,10 @@ impl Prepare<'_> {
 
     /// Where a first start begins; durable before anything else, so that neither a crash nor a wait
     /// can move it.
-    async fn begin(&self) -> Result<Checkpoint, Error> {
+    async fn begin(&self) -> Result<(Checkpoint, Option<Snapshot>), Error> {
         let settings = wiring::source_settings(self.config);
         let mut waits = self.waits();
+        let snapshot = self.first_snapshot(&settings, &mut waits).await?;
         let checkpoint = loop {
             match capture::resolve_start(&settings).await {
                 Ok(checkpoint) => break checkpoint,
@@ -246,12 +265,18 @@ impl Prepare<'_> {
             }
         };
         tracing::info!(position = %checkpoint.position, "first start: beginning here");
+        let mut entries = vec![Entry::Service {
+            event: ServiceEvent::StartResolved,
+            detail: checkpoint.position.to_string(),
+        }];
+        entries.extend(snapshot.as_ref().map(|snapshot| Entry::Service {
+            event: ServiceEvent::SnapshotStarted,
+            detail: snapshot.to_string(),
+        }));
         let commit = Commit {
-            entries: vec![Entry::Service {
-                event: ServiceEvent::StartResolved,
-                detail: checkpoint.position.to_string(),
-            }],
+            entries,
             checkpoint: Some(checkpoint.clone()),
+            snapshot: snapshot.clone(),
             at: clock::wall(),
             ..Commit::default()
         };
@@ -263,7 +288,39 @@ impl Prepare<'_> {
         self.journal.submit(commit, Box::new(done));
         let receipt = receiver.await.map_err(|_| Error::CaptureEnded)?;
         receipt.map_err(Error::Commit)?;
-        Ok(checkpoint)
+        Ok((checkpoint, snapshot))
+    }
+
+    /// The snapshot of `start = "snapshot"`, once the source says that it can be read.
+    async fn first_snapshot(
+        &self,
+        settings: &SourceSettings,
+        waits: &mut Waits,
+    ) -> Result<Option<Snapshot>, Error> {
+        if settings.start != Start::Snapshot {
+            return Ok(None);
+        }
+        let request = SnapshotRequest {
+            reason: SnapshotReason::FirstStart,
+            routes: None,
+            condition: None,
+        };
+        let routes = self.config.routes.iter();
+        let routes = routes.map(|route| (route.name.as_str(), &route.table));
+        let Ok(snapshot) = snapshot::plan(1, routes, &request, clock::wall()) else {
+            // Nothing in this request can be refused.
+            return Ok(None);
+        };
+        let tables = wiring::tables_by_config(self.config);
+        loop {
+            match capture::check_snapshot(settings, &tables, &snapshot).await {
+                Ok(()) => return Ok(Some(snapshot)),
+                Err(error) if needs_a_person(&error) => {
+                    return Err(Error::Source(Box::new(error)));
+                }
+                Err(error) => self.wait_for_mysql(waits, &error).await,
+            }
+        }
     }
 
     async fn objects(&self, org: &Org) -> Result<HashMap<String, ObjectDescribe>, Error> {
@@ -348,21 +405,29 @@ async fn stream(
     prepared: Prepared,
     published: &Published,
     metrics: Metrics,
+    commands: mpsc::Receiver<Command>,
     signal: Signal,
 ) -> Result<(), Error> {
     let Prepared {
         org,
         plans,
         checkpoint,
+        snapshot: _,
     } = prepared;
     let (capture_stop, capture_signal) = shutdown::channel();
     let (events, capture) = mpsc::channel(CHUNKS_QUEUED);
     let window_bytes = config.source.window_bytes;
     let window = Arc::new(Semaphore::new(window_bytes as usize));
     let (snapshot_orders, orders) = mpsc::channel(ORDERS_QUEUED);
+    let settings = wiring::source_settings(config);
+    let tables = wiring::tables_by_plan(config, &plans);
+    let snapshot_source = SnapshotSource {
+        settings: Arc::new(settings.clone()),
+        tables: tables.clone().into(),
+    };
     let reader = capture::Parts {
-        settings: wiring::source_settings(config),
-        tables: wiring::tables_by_plan(config, &plans),
+        settings,
+        tables,
         checkpoint: checkpoint.clone(),
         schemas: recovered.schemas.clone(),
         window: Arc::clone(&window),
@@ -394,6 +459,8 @@ async fn stream(
         window,
         capture,
         snapshot_orders,
+        snapshot_source,
+        commands,
         capture_stop,
         signal,
         shutdown_grace_ms: config.operator.shutdown_grace_ms,
@@ -442,9 +509,15 @@ fn first_status(config: &Config, recovered: &Recovered) -> Status {
         source: SourceStatus::default(),
         delivery: Default::default(),
         routes: routes.collect(),
-        oldest_unsettled: recovered.parked.iter().map(|span| span.oldest).min(),
+        snapshot: recovered.snapshot.as_ref().map(SnapshotStatus::new),
+        oldest_unsettled: recovered
+            .parked
+            .iter()
+            .filter_map(ParkedSpan::oldest_committed)
+            .min(),
         checkpoint: recovered.checkpoint.clone(),
         checkpoint_at: None,
+        checkpoint_waits: false,
         state: StateStatus {
             last_commit: recovered.last_commit,
             ..StateStatus::default()

@@ -1,6 +1,8 @@
 //! What the service shows of itself: one value, published by the driver, read by everybody else.
 //! Durable and in-memory facts are named apart.
 
+mod snapshot;
+
 use std::sync::{Arc, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::core::entry::Totals;
 use crate::core::position::Checkpoint;
 use crate::core::time::Micros;
 use crate::runtime::clock;
+
+pub use snapshot::{SnapshotStatus, SnapshotTableStatus};
 
 /// The service at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,11 +26,18 @@ pub struct Status {
     pub source: SourceStatus,
     pub delivery: DeliveryStatus,
     pub routes: Vec<RouteStatus>,
-    /// When the oldest row without an outcome was committed; `None` when there is none.
+    /// The last one, running or not.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotStatus>,
+    /// When the oldest row without an outcome was committed; `None` when there is none. Rows of
+    /// snapshots do not count.
     pub oldest_unsettled: Option<Micros>,
     /// The last one that is on disk.
     pub checkpoint: Option<Checkpoint>,
     pub checkpoint_at: Option<Micros>,
+    /// Something of the stream waits for the checkpoint to pass it.
+    #[serde(default)]
+    pub checkpoint_waits: bool,
     pub state: StateStatus,
 }
 

@@ -30,13 +30,7 @@ pub fn source_settings(config: &Config) -> SourceSettings {
         backoff_base_ms: config.retry.base_ms,
         backoff_cap_ms: config.retry.cap_ms,
         start: source.start,
-        snapshot: crate::capture::SnapshotSettings {
-            chunk_rows: 2_000,
-            chunk_bytes: 4 << 20,
-            max_rows_per_second: None,
-            max_source_threads: 1_000,
-            max_replica_lag_ms: 10_000,
-        },
+        snapshot: config.snapshot,
     }
 }
 
@@ -242,6 +236,7 @@ pub fn route_setups(config: &Config, plans: &[Arc<Plan>]) -> Vec<RouteSetup> {
                 });
             RouteSetup {
                 name: route.name.clone(),
+                table: route.table.clone(),
                 plan: Arc::clone(plan),
                 scope: u16::try_from(scope).unwrap_or(u16::MAX),
             }

@@ -31,7 +31,10 @@ impl Pipeline {
                 }
                 StreamItem::Skipped(skipped) => self.take_skipped(skipped),
                 StreamItem::Advance(advance) => self.ledger.advance(advance),
-                StreamItem::ChunkEnd(_) => {}
+                StreamItem::ChunkEnd(end) => {
+                    self.hurry_chunk(&end, now);
+                    self.ledger.end_chunk(end);
+                }
             }
         }
         self.release_now += chunk.bytes - charged;
@@ -47,6 +50,10 @@ impl Pipeline {
     }
 
     fn take_change(&mut self, change: Change, charge: u32, now: Now) {
+        if self.snapshots.is_stale(&change.id) {
+            self.release_now += charge;
+            return;
+        }
         let slot = self.ledger.open(&change.id, 1, change.last_of_row);
         if self.was_settled(&change.id) {
             self.ledger.settle(slot);
@@ -283,10 +290,11 @@ impl Pipeline {
     }
 
     fn park(&mut self, id: RouteId, records: Vec<Record>) {
-        let committed = records
+        let of_stream = records
             .iter()
-            .map(|record| record.subject.id.transaction.committed_at);
-        let oldest = committed.min();
+            .map(|record| &record.subject.id.transaction)
+            .filter(|transaction| !transaction.id.is_snapshot());
+        let oldest = of_stream.map(|transaction| transaction.committed_at).min();
         self.route(id)
             .parking
             .note_committing(records.len() as u64, oldest);

@@ -5,16 +5,19 @@
 //! - every captured row is entered into the books exactly once, in the same commit that settles it;
 //! - a checkpoint never passes a row that is neither settled nor parked;
 //! - at most one record per external id is in flight;
-//! - while records of a route are parked on disk, no newer record of the route overtakes them.
+//! - while records of a route are parked on disk, no newer record of the route overtakes them;
+//! - the next chunk of a snapshot is asked for only when the one before is durable.
 
 mod answers;
 mod intake;
 mod refusals;
+mod snapshots;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+pub use snapshots::SnapshotInput;
 pub use view::{PipelineView, RouteView, Trouble};
 
 use super::batching::{BatchLimits, Handle, Planner, Record};
@@ -28,8 +31,11 @@ use super::outcome::{CallId, CallOutcome};
 use super::parking::Parking;
 use super::position::Checkpoint;
 use super::retry::{Backoff, Jitter};
+use super::schema::TableName;
 use super::settlement::Ledger;
+use super::snapshot::SnapshotOrder;
 use super::time::{Micros, Now, Tick};
+use snapshots::Snapshots;
 
 #[derive(Clone, Copy, Debug)]
 pub struct PipelineSettings {
@@ -49,6 +55,7 @@ pub struct PipelineSettings {
 #[derive(Clone, Debug)]
 pub struct RouteSetup {
     pub name: String,
+    pub table: TableName,
     pub plan: Arc<Plan>,
     /// Equal for routes that write the same object by the same external id.
     pub scope: u16,
@@ -72,6 +79,7 @@ pub enum Input {
         span: ParkedSpan,
         records: Vec<ParkedRecord>,
     },
+    Snapshot(SnapshotInput),
     /// Something the driver wants in the journal.
     Note {
         event: ServiceEvent,
@@ -99,6 +107,8 @@ pub enum Effect {
         span: ParkedSpan,
         settled: BTreeSet<u64>,
     },
+    /// For the reader of snapshots.
+    Order(SnapshotOrder),
 }
 
 /// One request to make.
@@ -136,6 +146,7 @@ pub struct Pipeline {
     next_letter: u64,
     next_parked: u64,
     settled_ahead: HashSet<StoredChangeId>,
+    snapshots: Snapshots,
     /// Collected during a step.
     entries: Vec<Entry>,
     release: u32,
@@ -147,7 +158,9 @@ pub struct Pipeline {
     answers: u64,
     /// Whether the next probe of an open circuit should be something that has not failed yet.
     probe_fresh: bool,
-    commits_outstanding: usize,
+    /// Commits handed over, and how many of them are durable: both in their order.
+    commits_made: u64,
+    commits_durable: u64,
     committed_at: Tick,
     stopping: bool,
 }
@@ -155,6 +168,7 @@ pub struct Pipeline {
 #[derive(Debug)]
 struct Route {
     name: String,
+    table: TableName,
     plan: Arc<Plan>,
     scope: u16,
     totals: Totals,
@@ -210,6 +224,7 @@ impl Pipeline {
                     parking,
                     held: VecDeque::new(),
                     name: setup.name,
+                    table: setup.table,
                     plan: setup.plan,
                     scope: setup.scope,
                 }
@@ -226,6 +241,7 @@ impl Pipeline {
             next_letter: recovered.next_letter,
             next_parked: recovered.next_parked,
             settled_ahead: recovered.settled_ahead.clone(),
+            snapshots: Snapshots::restore(recovered.snapshot.clone()),
             entries: Vec::new(),
             release: 0,
             release_now: 0,
@@ -233,7 +249,8 @@ impl Pipeline {
             api_calls: 0,
             answers: 0,
             probe_fresh: false,
-            commits_outstanding: 0,
+            commits_made: 0,
+            commits_durable: 0,
             committed_at: Tick(0),
             stopping: false,
             settings,
@@ -256,7 +273,8 @@ impl Pipeline {
                 self.take_answer(call, outcome, sent_at, answered_at, now);
             }
             Input::Durable { parked } => {
-                self.commits_outstanding = self.commits_outstanding.saturating_sub(1);
+                self.commits_durable += 1;
+                self.snapshots.note_durable(self.commits_durable);
                 for span in parked {
                     if let Some(route) = self.routes.iter_mut().find(|r| r.name == span.route) {
                         route.parking.note_durable(span);
@@ -264,6 +282,7 @@ impl Pipeline {
                 }
             }
             Input::ParkedRead { span, records } => self.take_parked(span, records, now),
+            Input::Snapshot(input) => self.take_snapshot_input(input, now),
             Input::Note { event, detail } => self.entries.push(Entry::Service { event, detail }),
             Input::Timer => {}
             Input::Stop => self.stopping = true,
@@ -275,7 +294,7 @@ impl Pipeline {
     /// Whether, after [`Input::Stop`], nothing is in flight and everything is durable.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.stopping && self.calls.is_empty() && self.commits_outstanding == 0
+        self.stopping && self.calls.is_empty() && self.commits_durable == self.commits_made
     }
 
     fn pump(&mut self, now: Now) -> Vec<Effect> {
@@ -288,11 +307,13 @@ impl Pipeline {
                 .set_pressed(self.charged >= u64::from(self.settings.window_bytes) / 2);
             self.dispatch(now, &mut effects);
         }
+        self.finish_chunks(now);
         let quiet_commit = self.ledger.has_moved()
             && (self.stopping || now.tick.since(self.committed_at) >= CHECKPOINT_EVERY_MS);
-        if !self.entries.is_empty() || quiet_commit {
+        if !self.entries.is_empty() || quiet_commit || self.snapshots.is_urgent() {
             self.commit(now, &mut effects);
         }
+        self.take_orders(&mut effects);
         if self.release_now > 0 {
             effects.push(Effect::Release(std::mem::take(&mut self.release_now)));
         }
@@ -306,15 +327,15 @@ impl Pipeline {
                 self.routes[usize::from(route.0)].totals.apply(entry);
             }
         }
+        self.commits_made += 1;
         let commit = Commit {
             entries,
             checkpoint: self.ledger.take_checkpoint(),
-            snapshot: None,
+            snapshot: self.snapshots.take_change(self.commits_made),
             schemas: Vec::new(),
             api_calls: std::mem::take(&mut self.api_calls),
             at: now.wall,
         };
-        self.commits_outstanding += 1;
         self.committed_at = now.tick;
         effects.push(Effect::Commit {
             commit,

@@ -17,6 +17,7 @@ struct Stage {
     rows: u64,
     calls: Vec<Call>,
     entries: Vec<Entry>,
+    orders: Vec<SnapshotOrder>,
 }
 
 impl Stage {
@@ -33,6 +34,7 @@ impl Stage {
         };
         let setup = RouteSetup {
             name: ROUTES[0].into(),
+            table: TableName::clone(&table(ROUTES[0])),
             plan: Arc::new(simple_plan()),
             scope: 0,
         };
@@ -45,6 +47,7 @@ impl Stage {
             rows: 0,
             calls: Vec::new(),
             entries: Vec::new(),
+            orders: Vec::new(),
         }
     }
 
@@ -58,6 +61,7 @@ impl Stage {
                 Effect::Send(call) => self.calls.push(call),
                 Effect::Commit { commit, .. } => self.entries.extend(commit.entries),
                 Effect::Release(_) => {}
+                Effect::Order(order) => self.orders.push(order),
                 Effect::ReadParked { .. } => panic!("nothing is parked in these stories"),
             }
         }

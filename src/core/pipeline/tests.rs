@@ -232,6 +232,7 @@ impl World {
         }
         let setup = |name: &str| RouteSetup {
             name: name.into(),
+            table: TableName::clone(&table(name)),
             plan: Arc::new(simple_plan()),
             scope: 0,
         };
@@ -405,7 +406,7 @@ impl World {
                         flying.push_back(call);
                     }
                     Effect::Commit { commit, .. } => self.writing.push_back(commit),
-                    Effect::Release(_) => {}
+                    Effect::Release(_) | Effect::Order(_) => {}
                     Effect::ReadParked { span, settled } => reads.push_back((span, settled)),
                 }
             }

@@ -5,6 +5,7 @@ use crate::core::circuit::Circuit;
 use crate::core::entry::Totals;
 use crate::core::outcome::RequestFailure;
 use crate::core::position::Checkpoint;
+use crate::core::snapshot::Snapshot;
 use crate::core::time::{Micros, Tick};
 
 #[derive(Clone, Debug)]
@@ -13,7 +14,12 @@ pub struct PipelineView {
     /// Behind it everything is settled or parked; durable only once its commit is.
     pub checkpoint: Checkpoint,
     /// When the oldest row was committed that has no final outcome yet, parked ones included.
+    /// Rows of snapshots do not count: how old they are says nothing about the stream.
     pub oldest_unsettled: Option<Micros>,
+    /// Something of the stream waits for the checkpoint to pass it.
+    pub checkpoint_waits: bool,
+    /// The last one, running or not.
+    pub snapshot: Option<Snapshot>,
     pub calls_in_flight: usize,
     pub allowed_in_flight: usize,
     /// Why nothing leaves, if so.
@@ -70,6 +76,8 @@ impl Pipeline {
                 .collect(),
             checkpoint: self.ledger.checkpoint().clone(),
             oldest_unsettled: parked.chain(self.ledger.oldest_unsettled()).min(),
+            checkpoint_waits: self.ledger.holds_stream(),
+            snapshot: self.snapshot().cloned(),
             calls_in_flight: self.calls.len(),
             allowed_in_flight: self.allowed_in_flight,
             org_trouble: trouble(&self.org),

@@ -144,6 +144,14 @@ impl Checkpoint {
     }
 }
 
+impl TransactionId {
+    /// Whether it names a row of a snapshot, and no transaction.
+    #[must_use]
+    pub fn is_snapshot(&self) -> bool {
+        matches!(self, TransactionId::Snapshot(_))
+    }
+}
+
 impl Position {
     /// Whether all of this transaction is behind us. A snapshot's rows never are: its own progress
     /// says how far it is.

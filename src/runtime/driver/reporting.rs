@@ -21,6 +21,10 @@ impl Driver {
                 Entry::Delivered {
                     subject, attempt, ..
                 } => {
+                    // A row that was there long before says nothing about the stream.
+                    if subject.id.transaction.id.is_snapshot() {
+                        continue;
+                    }
                     let committed = subject.id.transaction.committed_at;
                     self.freshness[usize::from(subject.id.route.0)]
                         .observe(attempt.answered_at.seconds_since(committed).max(0.0));
@@ -124,6 +128,7 @@ impl Driver {
         let journal = self.parts.journal.stats();
         let index = self.parts.index.lag();
         self.set_metrics(&view);
+        let snapshot = self.observe_snapshot(view.snapshot.as_ref());
         let metrics = &self.parts.metrics;
         raise(&metrics.api_calls, usage.calls_made);
         raise(&metrics.logins, usage.logins);
@@ -161,6 +166,8 @@ impl Driver {
         self.parts.published.update(|status| {
             status.delivery = delivery;
             status.routes = routes;
+            status.snapshot = snapshot;
+            status.checkpoint_waits = view.checkpoint_waits;
             status.oldest_unsettled = view.oldest_unsettled;
             status.checkpoint = Some(self.parts.checkpoint.clone());
             status.checkpoint_at = self.checkpoint_at.or(status.checkpoint_at);

@@ -1,6 +1,9 @@
 //! Rows that have their outcome although the checkpoint has not passed them yet. A restart reads
 //! them again and must not count them again.
 //!
+//! A snapshot's rows are named by their keys and belong to no checkpoint. They are kept until the
+//! snapshot's progress passes them; at most one chunk's are.
+//!
 //! Kept as intervals of rows per transaction, table and route, so that a transaction of a million
 //! rows costs a few intervals, not a million names.
 
@@ -154,6 +157,11 @@ impl SettledAhead {
             !rows.is_empty()
         });
         self.prune_at = self.rows.len() * 2 + PRUNE_SLACK;
+    }
+
+    /// Drops the rows of snapshots: their chunks are finished, and nothing reads them again.
+    pub(super) fn forget_snapshots(&mut self) {
+        self.rows.retain(|key, _| !key.transaction.is_snapshot());
     }
 
     /// In a fixed order, so that equal states are written alike.

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ahead::SettledAhead;
 use super::chain::Chain;
 use super::header::{Header, NextNumbers, VERSION};
-use crate::core::change::RouteId;
+use crate::core::change::{ChangeId, RouteId};
 use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, Totals};
-use crate::core::position::Checkpoint;
+use crate::core::position::{Checkpoint, TransactionId};
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Micros;
@@ -159,9 +159,6 @@ impl JournalState {
         if moved {
             self.checkpoint.clone_from(&commit.checkpoint);
         }
-        if commit.snapshot.is_some() {
-            self.snapshot.clone_from(&commit.snapshot);
-        }
         for schema in &commit.schemas {
             self.schemas.retain(|known| known.name != schema.name);
             self.schemas.push(schema.clone());
@@ -179,6 +176,9 @@ impl JournalState {
         for entry in &commit.entries {
             self.apply_entry(entry);
         }
+        if let Some(snapshot) = &commit.snapshot {
+            self.apply_snapshot(snapshot);
+        }
         if moved {
             self.ahead.prune_some(self.checkpoint.as_ref());
         }
@@ -189,11 +189,33 @@ impl JournalState {
         }
     }
 
+    /// One chunk is under way at a time: what was settled up to here belongs to chunks that this
+    /// progress has passed, and the snapshot that ended reads nothing again.
+    fn apply_snapshot(&mut self, snapshot: &Snapshot) {
+        let chunks = |known: &Snapshot| (known.number, known.chunks());
+        let moved = self.snapshot.as_ref().map(chunks) != Some(chunks(snapshot));
+        if moved || !snapshot.is_running() {
+            self.ahead.forget_snapshots();
+        }
+        self.snapshot = Some(snapshot.clone());
+    }
+
+    /// Whether a restart may read this row again.
+    fn may_come_again(&self, entry: &Entry, id: &ChangeId) -> bool {
+        let TransactionId::Snapshot(row) = &id.transaction.id else {
+            return true;
+        };
+        let running = self.snapshot.as_ref().filter(|known| known.is_running());
+        // What leaves parking was noted when it was parked; its chunk may have been passed since.
+        entry.leaves_parking().is_none()
+            && running.is_some_and(|snapshot| snapshot.number == row.snapshot)
+    }
+
     fn apply_entry(&mut self, entry: &Entry) {
         if let Some(route) = entry.route() {
             self.totals[usize::from(route.0)].apply(entry);
         }
-        if let Some(id) = entry.settles() {
+        if let Some(id) = entry.settles().filter(|id| self.may_come_again(entry, id)) {
             let rows = match entry {
                 Entry::Skipped { rows, .. } => u64::from(*rows),
                 _ => 1,

@@ -75,7 +75,9 @@ impl Encoder {
                 let route = &state.routes[usize::from(subject.id.route.0)];
                 let place = (state.segment, start + before as u64);
                 let bytes = (self.out.len() - before) as u64;
-                let committed = subject.id.transaction.committed_at;
+                let transaction = &subject.id.transaction;
+                let of_stream = !transaction.id.is_snapshot();
+                let committed = of_stream.then_some(transaction.committed_at);
                 spans.push(route, *serial, place, bytes, committed);
             }
         }

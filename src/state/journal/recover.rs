@@ -173,12 +173,16 @@ fn apply_run(
         if let Some(serial) = line.serial.filter(|_| line.t.0 == "parked") {
             let personal = raw.personal.map_or(0, |personal| personal.len() as u64 + 1);
             let route = line.route.as_ref().map_or("", |route| &*route.0);
+            let of_snapshot = line
+                .tx
+                .as_ref()
+                .is_some_and(|tx| tx.0.starts_with("snapshot:"));
             spans.push(
                 route,
                 serial,
                 (state.segment, raw.offset),
                 raw.line.len() as u64 + 1 + personal,
-                Micros(line.committed.unwrap_or_default()),
+                (!of_snapshot).then(|| Micros(line.committed.unwrap_or_default())),
             );
         }
         entries.extend(entry);
@@ -188,7 +192,8 @@ fn apply_run(
     Ok(())
 }
 
-/// Gathers parked records into spans: one route, serials one by one, one piece of the file.
+/// Gathers parked records into spans: one route, serials one by one, one piece of the file. A
+/// snapshot's row comes without the time of its commit.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     pub done: Vec<ParkedSpan>,
@@ -201,8 +206,9 @@ impl Spans {
         serial: u64,
         place: (u64, u64),
         bytes: u64,
-        committed: Micros,
+        committed: Option<Micros>,
     ) {
+        let committed = committed.unwrap_or(ParkedSpan::NOT_OF_THE_STREAM);
         match self.done.last_mut() {
             Some(span)
                 if span.route == route

@@ -1,0 +1,92 @@
+//! What may be asked of the running service: typed commands to the driver, each with its answer.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::errors::with_causes;
+use crate::capture;
+use crate::core::snapshot::Refusal;
+
+/// Commands wait for the driver; each asker waits for its answer, so few ever queue.
+const QUEUED: usize = 4;
+
+/// The driver takes them between two steps.
+#[derive(Debug)]
+pub enum Command {
+    /// Answered with the snapshot's number.
+    StartSnapshot {
+        /// Names; `None` is all routes.
+        routes: Option<Vec<String>>,
+        /// SQL, as it stands behind WHERE.
+        condition: Option<String>,
+        answer: Answer,
+    },
+    /// Answered with the snapshot's number.
+    CancelSnapshot { answer: Answer },
+}
+
+pub type Answer = oneshot::Sender<Result<u64, Declined>>;
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Declined {
+    pub page: String,
+    pub text: String,
+    pub remedy: String,
+}
+
+impl Declined {
+    /// The service cannot take commands now, for this reason.
+    #[must_use]
+    pub fn not_now(reason: &str) -> Self {
+        Self {
+            page: "LS6006".to_owned(),
+            text: format!("the service takes no commands now: {reason}"),
+            remedy: "ask again when `leadstream status` shows it running and streaming".to_owned(),
+        }
+    }
+}
+
+impl From<Refusal> for Declined {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            page: refusal.page().to_owned(),
+            text: refusal.to_string(),
+            remedy: refusal.remedy(),
+        }
+    }
+}
+
+impl From<capture::Error> for Declined {
+    fn from(error: capture::Error) -> Self {
+        Self {
+            page: error.page().to_owned(),
+            text: with_causes(&error),
+            remedy: error.remedy(),
+        }
+    }
+}
+
+/// The asking side; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Commands(mpsc::Sender<Command>);
+
+impl Commands {
+    /// Both sides.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, receiver) = mpsc::channel(QUEUED);
+        (Self(sender), receiver)
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// When the command is refused, or the service ends meanwhile.
+    pub async fn ask(&self, command: impl FnOnce(Answer) -> Command) -> Result<u64, Declined> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || Declined::not_now("it is stopping");
+        self.0.send(command(answer)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
