@@ -389,3 +389,6 @@ impl Reader<'_> {
             .map_err(|_| End::Abandoned)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,8 +68,7 @@ async fn rows_that_change_meanwhile_amount_to_the_table_and_insert_routes_miss_n
     }
     println!(
         "{changes} changes, {} rows, {} overtaken",
-        done.tables[0].rows,
-        done.tables[0].overtaken
+        done.tables[0].rows, done.tables[0].overtaken
     );
     assert!(changes > 100, "{changes} changes are none to speak of");
     assert!(done.tables[0].overtaken > 0 || tap.rows(0, true).len() < tap.rows(1, true).len());

@@ -48,7 +48,11 @@ const KEYS: &[(&str, &[&str], &[&str])] = &[
         &["VARCHAR(60) CHARACTER SET sjis"],
         &["CONCAT('テ', {n})"],
     ),
-    ("uuid", &["BINARY(16)"], &["UNHEX(LEFT(SHA2({n}, 256), 32))"]),
+    (
+        "uuid",
+        &["BINARY(16)"],
+        &["UNHEX(LEFT(SHA2({n}, 256), 32))"],
+    ),
     (
         "varbinary",
         &["VARBINARY(20)"],
