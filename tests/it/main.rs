@@ -13,6 +13,7 @@ mod failpoints;
 mod harness;
 mod outage;
 mod rehearsal;
+mod snapshot;
 mod snapshot_reader;
 mod startup;
 mod tidy;
