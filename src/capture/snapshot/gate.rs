@@ -9,6 +9,7 @@
 //! that it was read from; of a chunk that is let in, every piece is handed on exactly once, in
 //! order, whatever becomes of the session in between.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,9 +20,11 @@ use super::chunk::{ReadChunk, Released};
 use crate::core::change::{Operation, StreamItem};
 use crate::core::position::FilePosition;
 
-/// Keys noted for one chunk; beyond, it is read again later: memory stays bounded while a
-/// statement changes the whole table.
-const KEYS_MAX: usize = 200_000;
+/// Keys noted for one chunk, in bytes; beyond, it is read again later: memory stays bounded while a
+/// statement changes the whole table. About 200,000 short keys.
+const KEYS_BYTES_MAX: usize = 16 << 20;
+/// What a key takes beside its text.
+const KEY_OVERHEAD_BYTES: usize = 64;
 
 /// What the session watches for while the gate is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +98,7 @@ struct Open {
     watch: Watch,
     server: String,
     changed: Changed,
+    changed_bytes: usize,
     /// Why what was noted cannot be relied on.
     spoiled: Option<&'static str>,
 }
@@ -125,6 +129,7 @@ impl Gate {
                 watch,
                 server: place.server.to_owned(),
                 changed: Changed::new(),
+                changed_bytes: 0,
                 spoiled: None,
             }),
             State::Submitted(open, _) if open.server != place.server => {
@@ -181,9 +186,16 @@ impl Gate {
             return;
         };
         for name in names {
-            open.changed.entry(name).or_default().insert(operation);
+            let bytes = name.len() + KEY_OVERHEAD_BYTES;
+            match open.changed.entry(name) {
+                Entry::Occupied(mut known) => known.get_mut().insert(operation),
+                Entry::Vacant(new) => {
+                    open.changed_bytes += bytes;
+                    new.insert(Operations::default()).insert(operation);
+                }
+            }
         }
-        if open.changed.len() > KEYS_MAX {
+        if open.changed_bytes > KEYS_BYTES_MAX {
             open.changed = Changed::new();
             open.spoiled = Some("the stream changed too many of the table's rows meanwhile");
         }

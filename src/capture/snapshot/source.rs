@@ -160,11 +160,30 @@ impl Source {
     }
 }
 
-/// Not the condition's fault: the connection, a lock or a privilege.
+/// Not the condition's fault: the connection, the server's state, a lock, a privilege, or time.
 fn is_passing(code: u16) -> bool {
     matches!(
         code,
-        1040 | 1044 | 1049 | 1053 | 1142 | 1143 | 1146 | 1203 | 1205 | 1213 | 1226 | 3024
+        1021 | 1037..=1041
+            | 1044
+            | 1049
+            | 1053
+            | 1142
+            | 1143
+            | 1146
+            | 1152..=1161
+            | 1184
+            | 1203
+            | 1205
+            | 1213
+            | 1226
+            | 1290
+            | 1317
+            | 1836
+            | 1927
+            | 1969
+            | 3024
+            | 3169
     )
 }
 
@@ -254,6 +273,15 @@ fn chunk_error(settings: &SourceSettings, query: &Query<'_>, error: mysql_async:
         mysql_async::Error::Server(server) if server.code == 1176 => Error::SnapshotPlace {
             table: query.table.clone(),
         },
+        // A condition that stumbles over a row stumbles again; its values stay where they are.
+        mysql_async::Error::Server(server)
+            if query.condition.is_some() && !is_passing(server.code) =>
+        {
+            Error::SnapshotCondition {
+                table: query.table.clone(),
+                reason: format!("server error {}, sqlstate {}", server.code, server.state),
+            }
+        }
         error => table_error(settings, query.table, error),
     }
 }
