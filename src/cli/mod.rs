@@ -10,6 +10,7 @@ pub mod printer;
 mod read;
 mod run;
 mod sandbox;
+mod snapshot;
 mod status;
 mod time;
 mod trace;
@@ -65,6 +66,9 @@ enum Verb {
     /// Shows the records that wait for a person
     #[command(subcommand)]
     DeadLetters(dead_letters::Verb),
+    /// Reads rows that are there already, beside the stream
+    #[command(subcommand)]
+    Snapshot(snapshot::Verb),
     /// Shows the configuration in effect
     #[command(subcommand)]
     Config(config::Verb),
@@ -116,6 +120,7 @@ pub fn main() -> ExitCode {
         Verb::Status(state) => status::run(&line.global, state, &printer),
         Verb::Trace(arguments) => trace::run(&line.global, arguments, &printer),
         Verb::DeadLetters(verb) => dead_letters::run(&line.global, verb, &printer),
+        Verb::Snapshot(verb) => snapshot::run(&line.global, verb, &printer),
         Verb::Config(verb) => config::run(&line.global, verb, &printer),
         Verb::Sandbox(arguments) => sandbox::run(arguments, &printer),
         Verb::Demo(arguments) => demo::run(arguments, &printer),

@@ -38,6 +38,25 @@ impl StateArgument {
         }
     }
 
+    /// Asks the running service to do something.
+    pub fn command(
+        &self,
+        global: &Global,
+        query: &Query,
+        printer: &Printer,
+    ) -> Result<serde_json::Value, Failed> {
+        let path = self.path(global, printer)?;
+        match answer(&path, query, printer)? {
+            Some(value) => Ok(value),
+            None => {
+                let text = format!("no service runs on the state folder {}", path.display());
+                let remedy = "start it with `leadstream run`, then ask again";
+                printer.error(Some("LS6005"), &text, Some(remedy));
+                Err(Failed::Said(FAILURE))
+            }
+        }
+    }
+
     /// Asks the running service, or opens the folder.
     pub fn source(
         &self,
@@ -46,37 +65,46 @@ impl StateArgument {
         printer: &Printer,
     ) -> Result<Source, Failed> {
         let path = self.path(global, printer)?;
-        match ask(&path, query) {
-            Ok(Some(Reply::Value(value))) => {
-                if value.as_array().is_some_and(Vec::is_empty) {
-                    say_if_index_lags(&path, printer);
-                }
-                return Ok(Source::Service(value));
+        if let Some(value) = answer(&path, query, printer)? {
+            if value.as_array().is_some_and(Vec::is_empty) {
+                say_if_index_lags(&path, printer);
             }
-            Ok(Some(Reply::Failure(failure))) => {
-                printer.error(Some(&failure.page), &failure.text, Some(&failure.remedy));
-                return Err(Failed::Said(FAILURE));
-            }
-            // No socket, or nobody behind it; who holds the lock decides.
-            Ok(None) => {}
-            Err(error) => {
-                let text = format!("the service on {} does not answer: {error}", path.display());
-                let remedy = "see whether it hangs, and as which user it runs";
-                printer.error(Some("LS6002"), &text, Some(remedy));
-                return Err(Failed::Said(FAILURE));
-            }
+            return Ok(Source::Service(value));
         }
+        // No socket, or nobody behind it; who holds the lock decides.
         let reader = state::open_reader(&path).map_err(Error::State)?;
         let last = reader.recovered().last_commit;
         // The folder is locked meanwhile: a status needs the journal alone, and must not keep a
         // service from starting.
-        if matches!(query, Query::Status) {
+        if matches!(query, Query::Status | Query::SnapshotStatus) {
             return Ok(Source::Folder(Box::new(reader)));
         }
         if !reader.index().wait_applied(last, CATCH_UP) {
             printer.note("the index has not caught up with the journal: answers may be missing");
         }
         Ok(Source::Folder(Box::new(reader)))
+    }
+}
+
+/// The running service's answer; `None` when none runs there.
+fn answer(
+    path: &Path,
+    query: &Query,
+    printer: &Printer,
+) -> Result<Option<serde_json::Value>, Failed> {
+    match ask(path, query) {
+        Ok(Some(Reply::Value(value))) => Ok(Some(value)),
+        Ok(None) => Ok(None),
+        Ok(Some(Reply::Failure(failure))) => {
+            printer.error(Some(&failure.page), &failure.text, Some(&failure.remedy));
+            Err(Failed::Said(FAILURE))
+        }
+        Err(error) => {
+            let text = format!("the service on {} does not answer: {error}", path.display());
+            let remedy = "see whether it hangs, and as which user it runs";
+            printer.error(Some("LS6002"), &text, Some(remedy));
+            Err(Failed::Said(FAILURE))
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub fn run(global: &Global, printer: &Printer) -> Result<(), Failed> {
     let view = View {
         published: service.published(),
         index: service.index(),
+        commands: service.commands(),
         metrics,
         clock: clock::wall,
     };

@@ -12,13 +12,14 @@ use crate::core::entry::{Recovered, Totals};
 use crate::core::position::Checkpoint;
 use crate::operator::Query;
 use crate::runtime::clock;
-use crate::runtime::status::{Stage, Status, TroubleStatus};
+use crate::runtime::status::{SnapshotStatus, Stage, Status, TroubleStatus};
 
 /// What can be said while no service runs: durable facts alone.
 #[derive(Serialize)]
 struct AtRest<'a> {
     running: bool,
     checkpoint: Option<&'a Checkpoint>,
+    snapshot: Option<SnapshotStatus>,
     routes: &'a BTreeMap<String, Totals>,
 }
 
@@ -32,11 +33,15 @@ pub fn run(global: &Global, state: &StateArgument, printer: &Printer) -> Result<
         }
         Source::Folder(reader) if global.json => {
             let Recovered {
-                checkpoint, totals, ..
+                checkpoint,
+                totals,
+                snapshot,
+                ..
             } = reader.recovered();
             let rest = AtRest {
                 running: false,
                 checkpoint: checkpoint.as_ref(),
+                snapshot: snapshot.as_ref().map(SnapshotStatus::new),
                 routes: totals,
             };
             printer.json(&rest)?;
@@ -97,6 +102,7 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
         )
     ))?;
     print_checkpoint(status.checkpoint.as_ref(), printer)?;
+    print_snapshot(status.snapshot.as_ref(), printer)?;
     let state = &status.state;
     let behind = state.last_commit.saturating_sub(state.index_applied);
     let rebuilding = if state.index_rebuilding {
@@ -137,6 +143,8 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
 fn print_at_rest(recovered: &Recovered, printer: &Printer) -> std::io::Result<()> {
     printer.data("no service runs on this state folder; these are the durable facts")?;
     print_checkpoint(recovered.checkpoint.as_ref(), printer)?;
+    let snapshot = recovered.snapshot.as_ref().map(SnapshotStatus::new);
+    print_snapshot(snapshot.as_ref(), printer)?;
     let rows: Vec<BookRow> = recovered
         .totals
         .iter()
@@ -221,6 +229,13 @@ fn print_checkpoint(checkpoint: Option<&Checkpoint>, printer: &Printer) -> std::
                 checkpoint.end
             ))
         }
+    }
+}
+
+fn print_snapshot(snapshot: Option<&SnapshotStatus>, printer: &Printer) -> std::io::Result<()> {
+    match snapshot {
+        None => Ok(()),
+        Some(snapshot) => printer.data(&format!("snapshot    {}", super::snapshot::line(snapshot))),
     }
 }
 

@@ -98,29 +98,30 @@ fn print(event: &Value, printer: &Printer) -> std::io::Result<()> {
         number(event, "row"),
         text(event, "transaction"),
     ) {
-        line(
-            "source",
-            format!("{table}, row {row} of transaction {transaction}"),
-        )?;
+        line("source", place(table, row, transaction))?;
     }
+    let (name, moment_of) = match text(event, "transaction") {
+        Some(transaction) if transaction.starts_with(SNAPSHOT) => ("read", "reading"),
+        _ => ("committed", "commit"),
+    };
     if let Some(committed) = at(event, "committed_at") {
-        line("committed", moment(committed))?;
+        line(name, moment(committed))?;
         let since = |name: &str, earlier: Micros| {
             at(event, name).map(|later| duration(later.seconds_since(earlier)))
         };
         if let Some(took) = since("captured_at", committed) {
-            line("captured", format!("{took} after the commit"))?;
+            line("captured", format!("{took} after the {moment_of}"))?;
         }
         if let Some(took) = since("sent_at", committed) {
             let batch = number(event, "batch").unwrap_or_default();
             let attempt = number(event, "attempt").unwrap_or(1);
             line(
                 "sent",
-                format!("{took} after the commit, in batch {batch}, attempt {attempt}"),
+                format!("{took} after the {moment_of}, in batch {batch}, attempt {attempt}"),
             )?;
         }
         if let Some(took) = since("answered_at", committed) {
-            line("answered", format!("{took} after the commit"))?;
+            line("answered", format!("{took} after the {moment_of}"))?;
         }
     }
     let Some(personal) = event
@@ -148,6 +149,19 @@ fn print(event: &Value, printer: &Printer) -> std::io::Result<()> {
         line("error", format!("{code}: {message}"))?;
     }
     Ok(())
+}
+
+/// The beginning of what names a snapshot's row where others name their transaction.
+const SNAPSHOT: &str = "snapshot:";
+
+fn place(table: &str, row: i64, transaction: &str) -> String {
+    let of_snapshot = transaction
+        .strip_prefix(SNAPSHOT)
+        .and_then(|rest| rest.split_once(':'));
+    match of_snapshot {
+        Some((number, key)) => format!("{table}, primary key {key}, read by snapshot {number}"),
+        None => format!("{table}, row {row} of transaction {transaction}"),
+    }
 }
 
 fn headline(event: &Value, kind: &str) -> String {
@@ -181,6 +195,18 @@ fn headline(event: &Value, kind: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_of_a_snapshot_is_told_from_one_of_a_transaction() {
+        assert_eq!(
+            place("crm.leads", 0, "snapshot:3:17,a:b"),
+            "crm.leads, primary key 17,a:b, read by snapshot 3"
+        );
+        assert_eq!(
+            place("crm.leads", 4, "file:binlog.000001:4"),
+            "crm.leads, row 4 of transaction file:binlog.000001:4"
+        );
+    }
 
     #[test]
     fn what_is_asked_for_is_told_by_its_look() {

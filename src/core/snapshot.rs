@@ -29,6 +29,20 @@ pub struct Snapshot {
     pub state: SnapshotState,
     /// One after the other, in this order.
     pub tables: Vec<TableSnapshot>,
+    /// Rows that were settled before a crash and not met again in a chunk since: rows that came in
+    /// before them have pushed them out of the chunk that they were read in at first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<SettledRow>,
+}
+
+/// A row that has its outcome although its chunk is not finished.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SettledRow {
+    /// `schema.table`.
+    pub table: String,
+    pub route: String,
+    /// As in [`SnapshotRow`](super::position::SnapshotRow).
+    pub key: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +186,7 @@ impl Snapshot {
 
     /// Ends it; what was delivered stays delivered.
     pub fn end(&mut self, state: SnapshotState, now: Micros) {
+        self.settled.clear();
         self.state = state;
         self.ended_at = Some(now);
     }

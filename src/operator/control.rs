@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use super::{SOCKET, View};
+use crate::runtime::commands::{Answer, Command, Declined};
+use crate::runtime::status::Stage;
 use crate::state::{DeadLetterFilter, TraceQuery};
 
 /// What the command line may ask.
@@ -26,6 +28,19 @@ pub enum Query {
         limit: usize,
         offset: usize,
     },
+    /// The last snapshot, or `null`.
+    SnapshotStatus,
+    SnapshotStart {
+        routes: Option<Vec<String>>,
+        condition: Option<String>,
+    },
+    SnapshotCancel,
+}
+
+/// What a started snapshot is answered with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SnapshotStarted {
+    pub number: u64,
 }
 
 /// The answer: a value in the shape of the question's own JSON output, or a failure.
@@ -43,8 +58,8 @@ pub struct Failure {
     pub remedy: String,
 }
 
-/// Longest question: an e-mail address or a key, with room.
-const MAX_QUESTION_BYTES: u64 = 16 * 1024;
+/// Longest question: names of a thousand routes and a condition, with room.
+const MAX_QUESTION_BYTES: u64 = 256 * 1024;
 
 /// Longest answer that a client reads: some 10,000 dead letters.
 const MAX_ANSWER_BYTES: u64 = 64 << 20;
@@ -54,6 +69,9 @@ const AFTER_A_FAILED_ACCEPT: Duration = Duration::from_secs(1);
 
 /// The index answers in milliseconds; a service that is stopped in a debugger does not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// A snapshot is looked at by MySQL before it begins.
+const START_WITHIN: Duration = Duration::from_secs(120);
 
 /// Asks the service that runs on this state folder; `None` when none answers there.
 ///
@@ -72,7 +90,11 @@ pub fn ask(state: &Path, query: &Query) -> std::io::Result<Option<Reply>> {
         }
         Err(error) => return Err(error),
     };
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    let within = match query {
+        Query::SnapshotStart { .. } => START_WITHIN,
+        _ => ANSWER_WITHIN,
+    };
+    stream.set_read_timeout(Some(within))?;
     stream.set_write_timeout(Some(ANSWER_WITHIN))?;
     let mut question = serde_json::to_vec(query)?;
     question.push(b'\n');
@@ -101,8 +123,10 @@ pub(super) async fn serve(listener: UnixListener, view: View) {
             if reader.read_line(&mut question).await.is_err() {
                 return;
             }
-            let reply = tokio::task::spawn_blocking(move || answer(&question, &view)).await;
-            let Ok(mut reply) = reply else { return };
+            let Some(reply) = answer(&question, view).await else {
+                return;
+            };
+            let mut reply = serde_json::to_vec(&reply).unwrap_or_default();
             reply.push(b'\n');
             // A client that went away wants no answer.
             let _ = write.write_all(&reply).await;
@@ -110,27 +134,74 @@ pub(super) async fn serve(listener: UnixListener, view: View) {
     }
 }
 
-fn answer(question: &str, view: &View) -> Vec<u8> {
-    let reply = match serde_json::from_str::<Query>(question) {
-        Ok(query) => reply(&query, view),
-        Err(error) => Reply::Failure(Failure {
+/// `None` when answering failed inside.
+async fn answer(question: &str, view: View) -> Option<Reply> {
+    match serde_json::from_str::<Query>(question) {
+        Ok(Query::SnapshotStart { routes, condition }) => {
+            Some(start(view, routes, condition).await)
+        }
+        Ok(Query::SnapshotCancel) => Some(cancel(view).await),
+        // The index reads from disk.
+        Ok(query) => tokio::task::spawn_blocking(move || reply(&query, &view))
+            .await
+            .ok(),
+        Err(error) => Some(Reply::Failure(Failure {
             page: "LS6004".to_owned(),
             text: format!("the question cannot be read: {error}"),
             remedy: "use the leadstream command line of the same version".to_owned(),
-        }),
-    };
-    serde_json::to_vec(&reply).unwrap_or_default()
+        })),
+    }
+}
+
+async fn start(view: View, routes: Option<Vec<String>>, condition: Option<String>) -> Reply {
+    let started = command(&view, |answer| Command::StartSnapshot {
+        routes,
+        condition,
+        answer,
+    });
+    match started.await {
+        Ok(number) => value(Ok(SnapshotStarted { number })),
+        Err(declined) => declined.into(),
+    }
+}
+
+async fn cancel(view: View) -> Reply {
+    match command(&view, |answer| Command::CancelSnapshot { answer }).await {
+        Ok(_) => value(Ok(&view.published.read().snapshot)),
+        Err(declined) => declined.into(),
+    }
+}
+
+/// Nobody takes commands before the stream stands, so nothing waits for it.
+async fn command(view: &View, command: impl FnOnce(Answer) -> Command) -> Result<u64, Declined> {
+    match view.published.read().stage {
+        Stage::Running => {}
+        Stage::Starting => return Err(Declined::not_now("it is starting")),
+        Stage::Stopping => return Err(Declined::not_now("it is stopping")),
+    }
+    view.commands.ask(command).await
+}
+
+impl From<Declined> for Reply {
+    fn from(declined: Declined) -> Self {
+        let Declined { page, text, remedy } = declined;
+        Reply::Failure(Failure { page, text, remedy })
+    }
 }
 
 fn reply(query: &Query, view: &View) -> Reply {
     match query {
         Query::Status => value(Ok(&*view.published.read())),
+        Query::SnapshotStatus => value(Ok(&view.published.read().snapshot)),
         Query::Trace { what } => value(view.index.trace(what)),
         Query::DeadLetters {
             filter,
             limit,
             offset,
         } => value(view.index.dead_letters(filter, *limit, *offset)),
+        Query::SnapshotStart { .. } | Query::SnapshotCancel => {
+            Declined::not_now("commands go another way").into()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The operator's side: health and metrics over HTTP, and the control socket for the command line.
 //!
 //! Runs on a thread and a runtime of its own, so that it answers while the pipeline is busy. It
-//! reads the published status and the index; it decides nothing.
+//! reads the published status and the index, and hands commands to the driver; it decides nothing.
 
 mod control;
 mod http;
@@ -12,19 +12,21 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
 
-pub use control::{Failure, Query, Reply, ask};
+pub use control::{Failure, Query, Reply, SnapshotStarted, ask};
 
 use crate::core::time::Micros;
 use crate::runtime::Error;
+use crate::runtime::commands::Commands;
 use crate::runtime::status::Published;
 use crate::state::IndexHandle;
 use crate::telemetry::metrics::Metrics;
 
-/// What the operator reads.
+/// What the operator reads, and whom it hands commands to.
 #[derive(Clone)]
 pub struct View {
     pub published: Published,
     pub index: IndexHandle,
+    pub commands: Commands,
     pub metrics: Metrics,
     pub clock: fn() -> Micros,
 }

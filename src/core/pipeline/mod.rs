@@ -35,7 +35,7 @@ use super::schema::TableName;
 use super::settlement::Ledger;
 use super::snapshot::SnapshotOrder;
 use super::time::{Micros, Now, Tick};
-use snapshots::Snapshots;
+use snapshots::{Snapshots, settled_before};
 
 #[derive(Clone, Copy, Debug)]
 pub struct PipelineSettings {
@@ -240,7 +240,12 @@ impl Pipeline {
             next_batch: recovered.next_batch,
             next_letter: recovered.next_letter,
             next_parked: recovered.next_parked,
-            settled_ahead: recovered.settled_ahead.clone(),
+            settled_ahead: recovered
+                .settled_ahead
+                .iter()
+                .cloned()
+                .chain(recovered.snapshot.iter().flat_map(settled_before))
+                .collect(),
             snapshots: Snapshots::restore(recovered.snapshot.clone()),
             entries: Vec::new(),
             release: 0,

@@ -8,7 +8,8 @@ use crate::core::change::{Change, ChangeId, Operation, StreamItem, Transaction};
 use crate::core::mapping::tests::simple_plan;
 use crate::core::outcome::{CallOutcome, RequestFailure};
 use crate::core::outcome::{Disposition, ErrorClass, RecordError, RecordResult, Rejection};
-use crate::core::position::{FilePosition, GtidSet, Position, TransactionId};
+use crate::core::position::{FilePosition, GtidSet, Position, SnapshotRow, TransactionId};
+use crate::core::snapshot::{ChunkEnd, Refusal, Snapshot, SnapshotReason, SnapshotRequest};
 use crate::core::value::Value;
 
 struct Stage {
@@ -249,4 +250,166 @@ fn a_refusal_that_may_be_its_own_unanswered_call_costs_no_attempt() {
     while stage.delivered() < 1 {
         assert!(stage.answer(accept), "it stopped trying");
     }
+}
+
+impl Stage {
+    fn request() -> SnapshotRequest {
+        SnapshotRequest {
+            reason: SnapshotReason::Requested,
+            routes: None,
+            condition: None,
+        }
+    }
+
+    fn plan(&self) -> Result<Snapshot, Refusal> {
+        self.pipeline.plan_snapshot(&Self::request(), Micros(0))
+    }
+
+    fn start_snapshot(&mut self) -> u64 {
+        let snapshot = self.plan().unwrap();
+        let number = snapshot.number;
+        self.step(Input::Snapshot(SnapshotInput::Start(snapshot)));
+        number
+    }
+
+    /// Makes every commit durable.
+    fn sync(&mut self) {
+        while self.pipeline.commits_durable < self.pipeline.commits_made {
+            self.step(Input::Durable { parked: Vec::new() });
+        }
+    }
+
+    /// A chunk with these keys.
+    fn chunk(&mut self, snapshot: u64, keys: std::ops::Range<i64>, last: bool) {
+        let rows = keys.clone().count() as u64;
+        let row = |key: i64| {
+            StreamItem::Row(Change {
+                id: ChangeId {
+                    transaction: Arc::new(Transaction {
+                        id: TransactionId::Snapshot(SnapshotRow {
+                            snapshot,
+                            key: key.to_string().into(),
+                        }),
+                        committed_at: Micros(-1),
+                    }),
+                    table: table(ROUTES[0]),
+                    row: 0,
+                    route: RouteId(0),
+                },
+                last_of_row: true,
+                operation: Operation::Insert,
+                values: vec![Some(Value::Int(key)), Some(Value::Text("Doe".into()))].into(),
+                captured_at: Micros(0),
+            })
+        };
+        let mut items: Vec<StreamItem> = keys.map(row).collect();
+        items.push(StreamItem::ChunkEnd(ChunkEnd {
+            snapshot,
+            table: 0,
+            after: None,
+            rows,
+            overtaken: 0,
+            last,
+        }));
+        self.step(Input::Captured(Chunk { items, bytes: 0 }));
+    }
+
+    fn events(&self) -> Vec<ServiceEvent> {
+        let events = self.entries.iter();
+        events
+            .filter_map(|entry| match entry {
+                Entry::Service { event, .. } => Some(*event),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn a_snapshot_goes_chunk_by_chunk_without_waiting_for_company_and_is_no_lag() {
+    let mut stage = Stage::new();
+    let number = stage.start_snapshot();
+    assert!(stage.orders.is_empty(), "told before it is durable");
+    stage.sync();
+    assert!(matches!(&stage.orders[..], [SnapshotOrder::Run(run)] if run.number == number));
+    assert_eq!(stage.plan(), Err(Refusal::Running { number }));
+
+    stage.chunk(number, 0..2, false);
+    assert_eq!(
+        stage.calls.len(),
+        1,
+        "two of five records waited for company"
+    );
+    let view = stage.pipeline.view();
+    assert_eq!(view.oldest_unsettled, None);
+    assert!(!view.checkpoint_waits);
+    assert_eq!(view.snapshot.unwrap().chunks(), 0);
+    stage.answer(accept);
+    assert_eq!(stage.orders.len(), 1, "told before it is durable");
+    stage.sync();
+    assert_eq!(stage.orders.pop(), Some(SnapshotOrder::ChunkDurable));
+
+    // One that waits in memory for the stream's older row is not finished.
+    stage.capture(10..11);
+    stage.chunk(number, 2..2, true);
+    stage.sync();
+    assert_eq!(stage.orders.len(), 1);
+    assert!(stage.pipeline.view().oldest_unsettled.is_some());
+    stage.answer(accept);
+    stage.sync();
+    assert_eq!(stage.orders.pop(), Some(SnapshotOrder::ChunkDurable));
+    let snapshot = stage.pipeline.snapshot().unwrap();
+    assert!(!snapshot.is_running());
+    assert_eq!((snapshot.chunks(), snapshot.rows()), (2, 2));
+    assert_eq!(
+        stage.events(),
+        [
+            ServiceEvent::SnapshotStarted,
+            ServiceEvent::SnapshotFinished
+        ]
+    );
+    assert_eq!(stage.plan().unwrap().number, number + 1);
+}
+
+#[test]
+fn a_cancelled_snapshot_takes_no_more_rows_and_ends_once() {
+    let mut stage = Stage::new();
+    let number = stage.start_snapshot();
+    stage.sync();
+    stage.chunk(number, 0..2, false);
+    stage.step(Input::Snapshot(SnapshotInput::Cancel));
+    stage.step(Input::Snapshot(SnapshotInput::Cancel));
+    let failed = SnapshotInput::Failed {
+        page: "LS1085".into(),
+        text: "too late".into(),
+    };
+    stage.step(Input::Snapshot(failed));
+    stage.chunk(number, 2..4, false);
+    stage.answer(accept);
+    stage.sync();
+    assert_eq!(stage.delivered(), 2, "what was on its way is delivered");
+    assert!(stage.calls.is_empty());
+    assert_eq!(stage.orders.last(), Some(&SnapshotOrder::Cancel));
+    assert_eq!(
+        stage.events(),
+        [
+            ServiceEvent::SnapshotStarted,
+            ServiceEvent::SnapshotCancelled
+        ]
+    );
+    for route in stage.pipeline.view().routes {
+        assert!(route.balances() && route.in_flight == 0 && route.captured == 2);
+    }
+}
+
+#[test]
+fn a_snapshot_whose_routes_are_gone_is_cancelled_at_the_start() {
+    let mut stage = Stage::new();
+    let mut snapshot = stage.plan().unwrap();
+    snapshot.tables[0].routes = vec!["renamed".into()];
+    stage.pipeline.snapshots = Snapshots::restore(Some(snapshot));
+    stage.step(Input::Snapshot(SnapshotInput::Resume));
+    assert!(stage.orders.is_empty());
+    assert!(stage.pipeline.running_snapshot().is_none());
+    assert_eq!(stage.events(), [ServiceEvent::SnapshotCancelled]);
 }

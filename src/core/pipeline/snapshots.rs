@@ -2,14 +2,16 @@
 //!
 //! The reader is told only what is on disk: that a snapshot begins once the commit with it is
 //! durable, that a chunk is finished once the commit with its progress is. So nothing of a chunk is
-//! settled before the chunk before it is durable, and the journal can forget a chunk's rows with it.
+//! settled before the chunk before it is durable, and the journal can forget a chunk's rows with it. A
+//! chunk that is read again after a crash may be another one, because rows have come in meanwhile: what
+//! it does not bring again of what was settled goes on as a part of the snapshot.
 
 use super::{Effect, Pipeline};
 use crate::core::change::{ChangeId, RouteId};
-use crate::core::entry::{Entry, ServiceEvent};
-use crate::core::position::TransactionId;
+use crate::core::entry::{Entry, ServiceEvent, StoredChangeId};
+use crate::core::position::{SnapshotRow, TransactionId};
 use crate::core::snapshot::{
-    ChunkEnd, Refusal, Snapshot, SnapshotOrder, SnapshotRequest, SnapshotState, plan,
+    ChunkEnd, Refusal, SettledRow, Snapshot, SnapshotOrder, SnapshotRequest, SnapshotState, plan,
 };
 use crate::core::time::{Micros, Now};
 
@@ -118,6 +120,30 @@ impl Snapshots {
         self.awaited = None;
         self.change(None);
         true
+    }
+}
+
+/// The names of the rows that a running snapshot keeps as settled.
+pub(super) fn settled_before(snapshot: &Snapshot) -> impl Iterator<Item = StoredChangeId> {
+    snapshot.settled.iter().map(|row| StoredChangeId {
+        transaction: TransactionId::Snapshot(SnapshotRow {
+            snapshot: snapshot.number,
+            key: row.key.as_str().into(),
+        }),
+        table: row.table.clone(),
+        row: 0,
+        route: row.route.clone(),
+    })
+}
+
+fn settled_row(id: &StoredChangeId, number: u64) -> Option<SettledRow> {
+    match &id.transaction {
+        TransactionId::Snapshot(row) if row.snapshot == number => Some(SettledRow {
+            table: id.table.clone(),
+            route: id.route.clone(),
+            key: row.key.to_string(),
+        }),
+        _ => None,
     }
 }
 
@@ -232,6 +258,12 @@ impl Pipeline {
             let running =
                 running.filter(|snapshot| snapshot.is_running() && snapshot.number == end.snapshot);
             let Some(snapshot) = running else { continue };
+            // What the chunk did not bring again is still ahead; what it brought is forgotten.
+            let left = self.settled_ahead.iter();
+            snapshot.settled = left
+                .filter_map(|id| settled_row(id, end.snapshot))
+                .collect();
+            snapshot.settled.sort_unstable();
             snapshot.finish_chunk(&end, now.wall);
             let finished = !snapshot.is_running();
             self.snapshots.change(Some(Owed::ChunkDurable));

@@ -1,6 +1,6 @@
 //! The pipeline against a model world: a source with a history, a Salesforce that fails in every
-//! way, a disk that keeps only what was committed, and crashes in between. After the storm the
-//! world is healed and everything must converge. Seeds are printed; `LEADSTREAM_SEED` repeats one.
+//! way, a disk that keeps only what was committed, snapshots of rows that were there before, and
+//! crashes in between. After the storm the world is healed and everything must converge. Seeds are printed; `LEADSTREAM_SEED` repeats one.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,11 @@ use crate::core::outcome::{
 };
 use crate::core::position::{Advance, FilePosition, Gtid, GtidSet, Gtids, Position, TransactionId};
 use crate::core::schema::TableName;
+use crate::core::snapshot::{Snapshot, SnapshotState};
 use crate::core::value::Value;
+use reader::{Emitted, Reader};
+
+mod reader;
 
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
@@ -35,6 +39,13 @@ pub(super) const ROUTES: [&str; 2] = ["leads", "events"];
 struct World {
     random: Jitter,
     history: Vec<Vec<SourceRow>>,
+    /// Rows of the first route's table that were there before.
+    initial: BTreeMap<i64, Option<String>>,
+    /// As snapshots brought them.
+    emitted: Vec<Emitted>,
+    /// Number of the last transaction of which any life has seen a row.
+    floor: u64,
+    snapshots_begun: u64,
     /// Durable: what survives a crash.
     disk: Vec<Commit>,
     /// Handed over, not yet durable.
@@ -52,6 +63,8 @@ fn recovered(disk: &[Commit]) -> Recovered {
         if let Some(checkpoint) = &commit.checkpoint {
             state.checkpoint = Some(checkpoint.clone());
         }
+        let running = state.snapshot.as_ref().filter(|last| last.is_running());
+        let running = running.map(|last| last.number);
         for entry in &commit.entries {
             let route = entry.route().map_or("", |id| ROUTES[usize::from(id.0)]);
             if entry.route().is_some() {
@@ -61,7 +74,13 @@ fn recovered(disk: &[Commit]) -> Recovered {
                     .or_default()
                     .apply(entry);
             }
-            if let Some(id) = entry.settles() {
+            let may_come_again = |id: &ChangeId| match &id.transaction.id {
+                TransactionId::Snapshot(row) => {
+                    running == Some(row.snapshot) && entry.leaves_parking().is_none()
+                }
+                _ => true,
+            };
+            if let Some(id) = entry.settles().filter(|id| may_come_again(id)) {
                 state.settled_ahead.insert(StoredChangeId::new(id, route));
             }
             match entry {
@@ -84,6 +103,17 @@ fn recovered(disk: &[Commit]) -> Recovered {
             if let Entry::Delivered { attempt, .. } = entry {
                 state.next_batch = state.next_batch.max(attempt.batch + 1);
             }
+        }
+        if let Some(snapshot) = &commit.snapshot {
+            let progress = |known: &Snapshot| (known.number, known.chunks());
+            if state.snapshot.as_ref().map(progress) != Some(progress(snapshot))
+                || !snapshot.is_running()
+            {
+                state
+                    .settled_ahead
+                    .retain(|id| !id.transaction.is_snapshot());
+            }
+            state.snapshot = Some(snapshot.clone());
         }
     }
     // The store drops what the checkpoint covers; rebuild the ids to ask it.
@@ -155,9 +185,20 @@ impl World {
                     .collect()
             })
             .collect();
+        let initial = (0..random.below(20))
+            .map(|_| {
+                let key = random.below(30) as i64;
+                let name = (random.below(12) > 0).then(|| format!("i{}", random.below(1 << 30)));
+                (key, name)
+            })
+            .collect();
         Self {
             random,
             history,
+            initial,
+            emitted: Vec::new(),
+            floor: 0,
+            snapshots_begun: 0,
             disk: Vec::new(),
             writing: VecDeque::new(),
             salesforce: BTreeMap::new(),
@@ -174,7 +215,7 @@ impl World {
         }
     }
 
-    fn start(&mut self) -> (Pipeline, Vec<StreamItem>) {
+    fn start(&mut self) -> (Pipeline, Vec<StreamItem>, Reader) {
         let state = recovered(&self.disk);
         let checkpoint = state.checkpoint.clone().unwrap_or(Checkpoint {
             server_uuid: UUID.into(),
@@ -206,11 +247,7 @@ impl World {
                     id,
                     last_of_row: true,
                     operation: Operation::Insert,
-                    values: vec![
-                        Some(Value::Int(source.key)),
-                        Some(source.name.clone().map_or(Value::Null, Value::Text)),
-                    ]
-                    .into(),
+                    values: row_values(source.key, source.name.as_ref()),
                     captured_at: Micros(0),
                 }));
             }
@@ -238,10 +275,11 @@ impl World {
         };
         let seed = self.random.below(u64::MAX);
         let setups = ROUTES.map(setup).into();
+        let reader = Reader::new(&checkpoint);
         let pipeline = Pipeline::new(settings(seed), setups, &state, checkpoint);
         self.writing.clear();
         self.busy.clear();
-        (pipeline, stream)
+        (pipeline, stream, reader)
     }
 
     /// Salesforce's side of one call.
@@ -348,16 +386,25 @@ impl World {
 
     /// Runs one life of the process; returns whether it came to rest with nothing left to do.
     fn live(&mut self, steps: usize) -> bool {
-        let (mut pipeline, stream) = self.start();
+        let (mut pipeline, stream, mut reader) = self.start();
+        let mut resume = Some(Input::Snapshot(SnapshotInput::Resume));
         let mut stream: VecDeque<StreamItem> = stream.into();
         let mut flying: VecDeque<Call> = VecDeque::new();
         let mut reads: VecDeque<(ParkedSpan, BTreeSet<u64>)> = VecDeque::new();
         for _ in 0..steps {
             self.tick += self.random.below(15);
+            for item in reader.release(self).into_iter().rev() {
+                stream.push_front(item);
+            }
             let input = match self.random.below(6) {
+                _ if resume.is_some() => resume.take().unwrap_or(Input::Timer),
+                _ if self.random.below(60) == 0 => self.meddle(&pipeline),
                 0 | 1 if !stream.is_empty() => {
                     let take = (self.random.below(6) as usize + 1).min(stream.len());
-                    let items = stream.drain(..take).collect();
+                    let items: Vec<StreamItem> = stream.drain(..take).collect();
+                    for item in &items {
+                        reader.note_drained(item, &mut self.floor);
+                    }
                     Input::Captured(Chunk { items, bytes: 100 })
                 }
                 2 | 3 if !flying.is_empty() => {
@@ -406,7 +453,8 @@ impl World {
                         flying.push_back(call);
                     }
                     Effect::Commit { commit, .. } => self.writing.push_back(commit),
-                    Effect::Release(_) | Effect::Order(_) => {}
+                    Effect::Release(_) => {}
+                    Effect::Order(order) => reader.take(order, &self.disk),
                     Effect::ReadParked { span, settled } => reads.push_back((span, settled)),
                 }
             }
@@ -418,6 +466,8 @@ impl World {
                 && flying.is_empty()
                 && reads.is_empty()
                 && self.writing.is_empty()
+                && pipeline.snapshot().is_some()
+                && pipeline.running_snapshot().is_none()
                 && view
                     .routes
                     .iter()
@@ -428,6 +478,32 @@ impl World {
         }
         false
     }
+
+    /// What a person or the reader does to snapshots.
+    fn meddle(&mut self, pipeline: &Pipeline) -> Input {
+        match pipeline.plan_snapshot(&reader::request(), self.now().wall) {
+            Ok(snapshot) if self.snapshots_begun < 4 || pipeline.snapshot().is_none() => {
+                self.snapshots_begun += 1;
+                Input::Snapshot(SnapshotInput::Start(snapshot))
+            }
+            Err(_) if self.faults && self.random.below(4) == 0 => {
+                Input::Snapshot(match self.random.below(3) {
+                    0 => SnapshotInput::Cancel,
+                    1 => SnapshotInput::Failed {
+                        page: "LS1085".into(),
+                        text: "no key".into(),
+                    },
+                    _ => SnapshotInput::Estimated { table: 0, rows: 7 },
+                })
+            }
+            _ => Input::Timer,
+        }
+    }
+}
+
+fn row_values(key: i64, name: Option<&String>) -> Box<[Option<Value>]> {
+    let name = name.cloned().map_or(Value::Null, Value::Text);
+    vec![Some(Value::Int(key)), Some(name)].into()
 }
 
 fn spans_of(commit: &Commit) -> Vec<ParkedSpan> {
@@ -475,6 +551,7 @@ fn storm(seed: u64) {
         .collect();
     let mut finals: BTreeMap<(TransactionId, u64), u32> = BTreeMap::new();
     let mut delivered: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut last_payload: BTreeMap<String, String> = BTreeMap::new();
     for entry in &entries {
         let (Entry::Delivered { subject, .. }
         | Entry::DeadLettered { subject, .. }
@@ -486,11 +563,13 @@ fn storm(seed: u64) {
             .entry((subject.id.transaction.id.clone(), subject.id.row))
             .or_default() += 1;
         if let Entry::Delivered { subject, .. } = entry {
-            let TransactionId::Gtid(gtid) = &subject.id.transaction.id else {
-                unreachable!()
+            let place = match &subject.id.transaction.id {
+                TransactionId::Gtid(gtid) => (gtid.number, subject.id.row),
+                // Behind the transaction that the stream had passed when it was read.
+                _ => (subject.captured_at.0 as u64, u64::MAX),
             };
-            let place = (gtid.number, subject.id.row);
             let key = subject.image.key.to_string();
+            last_payload.insert(key.clone(), subject.image.payload.to_string());
             let before = delivered.insert(key.clone(), place);
             assert!(
                 before <= Some(place),
@@ -499,14 +578,25 @@ fn storm(seed: u64) {
         }
     }
     let rows: usize = world.history.iter().map(Vec::len).sum();
-    assert_eq!(finals.len(), rows, "every row has an outcome");
+    let of_stream = finals.keys().filter(|(id, _)| !id.is_snapshot()).count();
+    assert_eq!(of_stream, rows, "every row has an outcome");
     assert!(
         finals.values().all(|count| *count == 1),
         "an outcome is counted twice: {finals:?}"
     );
-    let totals = recovered(&world.disk).totals;
-    let accounted: u64 = totals.values().map(Totals::accounted).sum();
-    assert_eq!(accounted, rows as u64, "the books on disk");
+    let end = recovered(&world.disk);
+    let accounted: u64 = end.totals.values().map(Totals::accounted).sum();
+    assert_eq!(accounted, finals.len() as u64, "the books on disk");
+    assert!(end.settled_ahead.is_empty(), "{:?}", end.settled_ahead);
+    let snapshot = end.snapshot.unwrap();
+    if snapshot.state == SnapshotState::Finished {
+        let read = &snapshot.tables[0];
+        let missing = world.initial.keys().filter(|key| {
+            let transaction = format!("snapshot:{}:{key}", snapshot.number);
+            !finals.contains_key(&(transaction.parse().unwrap(), 0))
+        });
+        assert!(missing.count() as u64 <= read.overtaken, "rows are missing");
+    }
     // Salesforce holds the last delivered image, or a later one that was taken without an answer
     // before a crash and then dead-lettered or superseded: never an earlier one.
     for (key, last) in delivered {
@@ -515,11 +605,16 @@ fn storm(seed: u64) {
                 .enumerate()
                 .map(move |(row, source)| ((index as u64 + 1, row as u64), source))
         });
+        let snapshots = world.emitted.iter();
+        let snapshots = snapshots
+            .filter(|row| (row.passed, u64::MAX) >= last && row.key.to_string() == key)
+            .filter_map(|row| row.name.clone());
         let allowed: Vec<String> = allowed
             .filter(|(place, source)| *place >= last && source.key.to_string() == key)
-            .filter_map(|(_, source)| {
-                Some(format!("{{\"LastName\":\"{}\"}}", source.name.clone()?))
-            })
+            .filter_map(|(_, source)| source.name.clone())
+            .chain(snapshots)
+            .map(|name| format!("{{\"LastName\":\"{name}\"}}"))
+            .chain([last_payload[&key].clone()])
             .collect();
         assert!(
             allowed.contains(&world.salesforce[&key]),

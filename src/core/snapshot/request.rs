@@ -112,6 +112,7 @@ pub fn plan<'r>(
         ended_at: None,
         state: SnapshotState::Running,
         tables,
+        settled: Vec::new(),
     })
 }
 

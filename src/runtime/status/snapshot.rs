@@ -140,6 +140,7 @@ mod tests {
             ended_at: None,
             state: SnapshotState::Running,
             tables,
+            settled: Vec::new(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The journal's format and recovery, on files made without the thread.
 
 pub mod sample;
+mod snapshots;
 
 use std::fs;
 use std::path::{Path, PathBuf};
