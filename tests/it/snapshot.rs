@@ -229,3 +229,81 @@ fn a_quiet_table_of_many_chunks_is_read_at_once() {
     world.start();
     assert_eq!(world.judge_snapshot().rows, 2_000);
 }
+
+#[test]
+fn a_person_asks_for_some_rows_beside_a_backlog_and_thinks_better_of_the_rest() {
+    let mut world = World::new(Build::Release);
+    world.people = People::new(5, 0);
+    world.set("snapshot.chunk_rows", "100");
+    world.set("snapshot.max_source_threads", "1000");
+    world.insert(1_000, 500);
+    slow_down(&world);
+    world.start();
+    let refused = |answer: &crate::harness::Answer, page: &str| {
+        assert_eq!(answer.code, 1, "{answer:?}");
+        assert_eq!(answer.errors()[0].page, page, "{answer:?}");
+    };
+    // What cannot be begun is said before anything is.
+    let answer = world.command(&[
+        "snapshot",
+        "start",
+        "--where",
+        "e_mail = 'ada@mail.example'",
+    ]);
+    refused(&answer, "LS1086");
+    assert!(!world.log().contains("ada@"), "a condition in the log");
+    assert!(world.status().unwrap().snapshot.is_none());
+    // The stream has a backlog while the rows that were there before it are read.
+    world.insert(3_000, 300);
+    let answer = world.command(&["snapshot", "start", "--where", "id % 2 = 0 AND id <= 1000"]);
+    answer.data();
+    world.wait_for_status("the snapshot's end", |status| {
+        status.snapshot.as_ref().is_some_and(|s| !s.is_running())
+    });
+    let delivered = |world: &World| -> Vec<u64> {
+        let key = |lead: &salesforce_sandbox::LeadSnapshot| {
+            lead.fields["MySQL_Id__c"]
+                .as_str()
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        world.org.leads().iter().map(key).collect()
+    };
+    let before: Vec<u64> = delivered(&world)
+        .into_iter()
+        .filter(|id| *id <= 1_000)
+        .collect();
+    assert_eq!(before.len(), 500);
+    assert!(before.iter().all(|id| id % 2 == 0), "{before:?}");
+
+    // The rest is asked for, slowly, and cancelled; what came stays, and the books balance.
+    world.set("snapshot.max_rows_per_second", "100");
+    assert!(world.stop().success());
+    world.start();
+    world.command(&["snapshot", "start"]).data();
+    let some = |status: &leadstream::runtime::status::Status| {
+        status.snapshot.as_ref().is_some_and(|s| s.rows_read >= 200)
+    };
+    world.wait_for_status("some chunks", some);
+    world.command(&["snapshot", "cancel"]).data();
+    let status = world.wait_for_status("rest", |status| {
+        status.routes[0].in_flight == 0 && status.snapshot.as_ref().is_some_and(|s| !s.is_running())
+    });
+    assert!(status.routes[0].balances, "{status:?}");
+    assert!(delivered(&world).len() < 4_000);
+    // Nothing of it comes any more, and a new one brings all.
+    world.set("snapshot.max_rows_per_second", "100000");
+    assert!(world.stop().success());
+    world.start();
+    world.command(&["snapshot", "start"]).data();
+    world.wait_for_status("the end", |status| {
+        let snapshot = status.snapshot.as_ref();
+        snapshot.is_some_and(|s| s.number == 3 && !s.is_running())
+    });
+    assert_eq!(delivered(&world).len(), 4_000);
+
+    let statement = "ALTER TABLE crm.leads MODIFY id BIGINT UNSIGNED, DROP PRIMARY KEY";
+    world.with_form(async |form| form.execute(statement).await);
+    refused(&world.command(&["snapshot", "start"]), "LS1085");
+}

@@ -163,7 +163,6 @@ fn compare_books(status: &Status, rows: usize, delivered: usize, dead_letters: u
 pub struct SnapshotJudgement {
     /// Rows of the snapshot with an outcome.
     pub rows: u64,
-    pub delivered: BTreeSet<String>,
     pub dead_letters: BTreeSet<String>,
     pub journal: Journal,
 }
@@ -242,7 +241,6 @@ pub fn judge_snapshot(world: &mut World, status: &Status) -> SnapshotJudgement {
     );
     SnapshotJudgement {
         rows: of_snapshot,
-        delivered,
         dead_letters,
         journal,
     }

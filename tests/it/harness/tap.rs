@@ -72,6 +72,7 @@ pub fn snapshot(number: u64, tables: &[RoutedTable]) -> Snapshot {
         reason: SnapshotReason::Requested,
         started_at: Micros(0),
         ended_at: None,
+        settled: Vec::new(),
         state: SnapshotState::Running,
         tables: tables
             .iter()
@@ -124,6 +125,8 @@ pub struct Tap {
     running: JoinHandle<()>,
     pub items: Vec<StreamItem>,
     pub snapshot: Option<Snapshot>,
+    /// Whether the test says itself when a chunk is durable.
+    pub holds_durability: bool,
     pub waits: Vec<String>,
     pub failed: Option<capture::Error>,
 }
@@ -155,6 +158,7 @@ impl Tap {
             running: tokio::spawn(capture::run(parts, stopped)),
             items: Vec::new(),
             snapshot: None,
+            holds_durability: false,
             waits: Vec::new(),
             failed: None,
         }
@@ -194,6 +198,13 @@ impl Tap {
         }
     }
 
+    /// Takes one event, if there is one.
+    pub async fn one(&mut self) {
+        if let Ok(event) = self.events.try_recv() {
+            self.take(event).await;
+        }
+    }
+
     async fn take(&mut self, event: CaptureEvent) {
         match event {
             CaptureEvent::Chunk(chunk) => {
@@ -208,7 +219,9 @@ impl Tap {
                         && end.snapshot == snapshot.number
                     {
                         snapshot.finish_chunk(&end, Micros(2));
-                        self.orders.send(SnapshotOrder::ChunkDurable).await.unwrap();
+                        if !self.holds_durability {
+                            self.orders.send(SnapshotOrder::ChunkDurable).await.unwrap();
+                        }
                     }
                 }
             }
