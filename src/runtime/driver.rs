@@ -133,6 +133,8 @@ impl Driver {
         })?;
         self.step(Input::Snapshot(SnapshotInput::Resume))?;
         self.step(Input::Timer)?;
+        // Whoever sees the stream stand is to see the rest as well.
+        self.publish();
         let mut stopping = false;
         let mut grace_over: Option<Tick> = None;
         loop {

@@ -65,6 +65,9 @@ fn usage_help_and_configuration_are_told_without_a_world() {
         &["status"],
         &["trace"],
         &["dead-letters", "list"],
+        &["snapshot", "start"],
+        &["snapshot", "status"],
+        &["snapshot", "cancel"],
         &["config", "print"],
         &["sandbox"],
         &["demo"],
@@ -78,6 +81,7 @@ fn usage_help_and_configuration_are_told_without_a_world() {
         &["start"][..],
         &["trace"],
         &["dead-letters"],
+        &["snapshot"],
         &["check", "--no-such"],
         &["dead-letters", "list", "--limit", "many"],
     ] {
@@ -338,6 +342,7 @@ fn the_metrics_are_the_books_and_start_from_what_is_durable() {
         ("leadstream_capture_connected", 1.0),
         ("leadstream_capture_stopped", 0.0),
         ("leadstream_lag_seconds", 0.0),
+        ("leadstream_snapshot_running", 0.0),
         ("leadstream_checkpoint_age_seconds", 0.0),
         ("leadstream_delivery_paused{route=\"leads\"}", 0.0),
         ("leadstream_delivery_paused{route=\"*\"}", 0.0),
@@ -368,7 +373,7 @@ fn the_metrics_are_the_books_and_start_from_what_is_durable() {
         for label in rest.split(',').filter(|label| !label.is_empty()) {
             let name = label.split('=').next().unwrap();
             let known = [
-                "route", "outcome", "rule", "class", "stage", "version", "le",
+                "route", "outcome", "rule", "class", "stage", "table", "version", "le",
             ];
             assert!(known.contains(&name), "{series}");
         }

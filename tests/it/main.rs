@@ -14,6 +14,7 @@ mod harness;
 mod outage;
 mod rehearsal;
 mod snapshot;
+mod snapshot_commands;
 mod snapshot_reader;
 mod startup;
 mod tidy;

@@ -93,6 +93,10 @@ pub enum Input {
 }
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most effects are commits, and none is kept"
+)]
 pub enum Effect {
     Send(Call),
     /// Make durable, then give `release` bytes back to the capture window and answer

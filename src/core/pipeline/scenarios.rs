@@ -380,7 +380,7 @@ fn a_cancelled_snapshot_takes_no_more_rows_and_ends_once() {
     stage.step(Input::Snapshot(SnapshotInput::Cancel));
     stage.step(Input::Snapshot(SnapshotInput::Cancel));
     let failed = SnapshotInput::Failed {
-        page: "LS1085".into(),
+        page: "LS1012".into(),
         text: "too late".into(),
     };
     stage.step(Input::Snapshot(failed));

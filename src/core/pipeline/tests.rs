@@ -490,7 +490,7 @@ impl World {
                 Input::Snapshot(match self.random.below(3) {
                     0 => SnapshotInput::Cancel,
                     1 => SnapshotInput::Failed {
-                        page: "LS1085".into(),
+                        page: "LS1012".into(),
                         text: "no key".into(),
                     },
                     _ => SnapshotInput::Estimated { table: 0, rows: 7 },

@@ -138,7 +138,7 @@ fn the_end_of_a_snapshot_forgets_its_rows_and_those_that_come_after() {
     for state in [
         SnapshotState::Cancelled,
         SnapshotState::Failed {
-            page: "LS1085".into(),
+            page: "LS1012".into(),
             text: "no key".into(),
         },
     ] {
