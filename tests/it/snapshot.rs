@@ -47,7 +47,7 @@ impl Writer {
                     let id = 1 + people.below(rows);
                     let done = match people.below(4) {
                         0 => open.submit(&[people.next_lead()]).await.map(|_| ()),
-                        1 if id % 5 == 0 => {
+                        1 if id.is_multiple_of(5) => {
                             open.execute(&format!("DELETE FROM crm.leads WHERE id = {id}"))
                                 .await
                         }
