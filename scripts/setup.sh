@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings a machine to where `make demo` and `make test` run: checks the compilers, installs what mysql_cdc links
-# against, provides a MySQL server of 8.0 or newer, and installs the Salesforce clients that the sandbox is tested
+# against, provides a MySQL server of 8.0 or newer, promtool, and the Salesforce clients that the sandbox is tested
 # with. Idempotent; changes nothing that is there already.
 #
 #   scripts/setup.sh            all of it
@@ -25,6 +25,7 @@ esac
 readonly tools=.tools
 readonly mysql_root=$tools/mysql-root
 readonly oldest_mysql=8
+readonly prometheus=$tools/prometheus
 readonly clients=$tools/clients
 readonly clients_source=crates/salesforce-sandbox/tests/clients
 # What jsforce and simple-salesforce, as pinned, run on.
@@ -306,6 +307,50 @@ provide_clients() {
     fi
 }
 
+usable_promtool() { "$1" --version >/dev/null 2>&1; }
+
+# promtool tests the alert rules. Debian packs it with the server, whose package starts a service: so it is unpacked
+# into a folder of ours and nothing is installed. Works without root, too.
+provide_promtool() {
+    local found archive
+    if found=$(command -v promtool) && usable_promtool "$found"; then
+        skipped+=("promtool ($found)")
+        return
+    fi
+    if usable_promtool "$prometheus/promtool"; then
+        skipped+=("promtool ($prometheus)")
+        return
+    fi
+    on_debian && has dpkg-deb ||
+        die "promtool is missing" "put it on the PATH (it comes with Prometheus), then run make setup again"
+    rm -rf --one-file-system -- "$tools"/prometheus.unfinished.*
+    unfinished=$(mktemp -d "$tools/prometheus.unfinished.XXXXXX")
+    # apt reads and writes packages as a user of its own when root asks.
+    chmod 755 "$unfinished"
+    say "downloading Debian's prometheus package for its promtool (20 MB)"
+    if ! (cd "$unfinished" && apt-get download -qq prometheus) >"$unfinished/download.log" 2>&1; then
+        if is_root && [[ $apt_updated == no ]]; then
+            apt-get update -qq </dev/null || true
+            apt_updated=yes
+        fi
+        (cd "$unfinished" && apt-get download -qq prometheus) >"$unfinished/download.log" 2>&1 || {
+            tail -n 5 "$unfinished/download.log" >&2
+            die "the package prometheus could not be downloaded; check the network and apt-get update," \
+                "or put promtool on the PATH, then run make setup again"
+        }
+    fi
+    archive=$(compgen -G "$unfinished/prometheus_*.deb" | head -n 1)
+    mkdir "$unfinished/root" "$unfinished/ready"
+    dpkg-deb -x "$archive" "$unfinished/root" || die "$archive cannot be unpacked; run make setup again"
+    mv "$unfinished/root/usr/bin/promtool" "$unfinished/ready/promtool"
+    usable_promtool "$unfinished/ready/promtool" || die "the unpacked promtool does not run"
+    rm -rf --one-file-system -- "$prometheus"
+    mv "$unfinished/ready" "$prometheus"
+    rm -rf --one-file-system -- "$unfinished"
+    unfinished=
+    installed+=("promtool in $prometheus")
+}
+
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$tools"
@@ -319,6 +364,7 @@ check_openssl
 provide_mysql
 if [[ $scope == all ]]; then
     check_cxx
+    provide_promtool
     provide_clients
 fi
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use leadstream::config::load_from;
 use leadstream::core::change::{Change, ChangeId, Operation, RouteId, Transaction};
 use leadstream::core::mapping::Plan;
-use leadstream::core::schema::{Column, ColumnKind, TableName, TableSchema};
+use leadstream::core::schema::{Column, ColumnDefault, ColumnKind, TableName, TableSchema};
 use leadstream::core::time::Micros;
 use leadstream::core::value::{Date, Value};
 use leadstream::delivery::Org;
@@ -86,6 +86,7 @@ fn table() -> TableSchema {
                 kind,
                 nullable: name != "id",
                 primary_key: name == "id",
+                default: ColumnDefault::Null,
             })
             .into(),
     }

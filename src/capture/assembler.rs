@@ -8,23 +8,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mysql_async::BrokenEvent;
 use mysql_async::binlog::EventFlags;
 use mysql_async::binlog::events::{
     Event, GtidEvent, QueryEvent, RotateEvent, TransactionPayloadEvent,
 };
 
+use super::ddl;
+use super::defaults::Defaults;
 use super::envelope::{Envelope, kind};
 use super::error::Error;
+use super::history;
 use super::pieces::{Piece, Pieces};
 use super::progress::Progress;
 use super::routing::Routing;
 use super::snapshot::Gate;
 use super::statement::{self, Statement};
-use super::table_map::TableMaps;
-use crate::core::change::{StreamItem, Transaction};
+use super::table_map::{Found, TableMaps, table_id};
+use super::xa::{Branch, Undecided};
+use crate::core::change::{Alteration, StreamItem, Transaction};
 use crate::core::position::{
     Advance, FilePosition, Gtid, GtidSource, Gtids, Inside, Position, TransactionId,
 };
+use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
 /// Transactions without routed rows that share one [`Advance`] at most.
@@ -39,10 +45,17 @@ pub(super) struct Assembler {
     pub(super) progress: Progress,
     /// Of a snapshot that runs beside the stream.
     pub(super) gate: Option<Arc<Gate>>,
+    pub(super) undecided: Undecided,
+    /// Of each routed table.
+    pub(super) defaults: Vec<Defaults>,
     envelope: Envelope,
     merged: Gtids,
     merged_count: u32,
     merged_end: Option<FilePosition>,
+    /// Another server than before; told as soon as it says where in its binlog it begins.
+    taken_over: bool,
+    /// A server sends it, without what it was told to be behind us; a file holds that, too.
+    is_live: bool,
 }
 
 /// The transaction that is being read.
@@ -50,7 +63,9 @@ pub(super) struct Open {
     pub(super) transaction: Arc<Transaction>,
     /// BEGIN was seen: it ends with COMMIT or XID, not with the next statement.
     begun: bool,
-    pub(super) xa: bool,
+    /// Where it begins.
+    pub(super) start: FilePosition,
+    pub(super) xa: Option<Branch>,
     /// It is behind us already and only passes by.
     pub(super) covered: bool,
     pub(super) has_routed_rows: bool,
@@ -68,6 +83,7 @@ impl Assembler {
         clock: fn() -> Micros,
     ) -> Self {
         Self {
+            defaults: Defaults::of_tables(&routing, &[]),
             routing,
             maps: TableMaps::default(),
             pieces: Pieces::default(),
@@ -75,11 +91,29 @@ impl Assembler {
             clock,
             progress,
             gate: None,
+            undecided: Undecided::at_most(u32::MAX),
             envelope: Envelope::new(at),
             merged: Gtids::None,
             merged_count: 0,
             merged_end: None,
+            taken_over: false,
+            is_live: false,
         }
+    }
+
+    /// Says which server this is: checkpoints from here on are places in its binlog.
+    pub(super) fn read_from(&mut self, server_uuid: &str) {
+        self.is_live = true;
+        if self.progress.server_uuid != server_uuid {
+            server_uuid.clone_into(&mut self.progress.server_uuid);
+            self.taken_over = true;
+        }
+    }
+
+    /// Tells what routed tables look like: needed where row images leave columns out.
+    pub(super) fn with_schemas(mut self, schemas: &[TableSchema]) -> Self {
+        self.defaults = Defaults::of_tables(&self.routing, schemas);
+        self
     }
 
     pub(super) fn at(&self) -> &FilePosition {
@@ -89,6 +123,45 @@ impl Assembler {
     /// Whether no transaction is half read.
     pub(super) fn is_between_transactions(&self) -> bool {
         self.open.is_none()
+    }
+
+    /// Whether events of a compressed transaction are still to come.
+    pub(super) fn is_in_payload(&self) -> bool {
+        self.envelope.is_in_payload()
+    }
+
+    pub(super) fn payload_broken(&self, reason: String) -> Error {
+        Error::Payload {
+            position: self.envelope.at.clone(),
+            reason,
+        }
+    }
+
+    /// Why the driver could not split the stream here.
+    pub(super) fn unreadable(&self, error: std::io::Error) -> Error {
+        let position = self.envelope.at.clone();
+        if error.kind() == std::io::ErrorKind::FileTooLarge {
+            return Error::PayloadSize {
+                position,
+                bytes: mysql_async::EVENT_BYTES_MAX,
+            };
+        }
+        let broken = error
+            .get_ref()
+            .and_then(|cause| cause.downcast_ref::<BrokenEvent>());
+        match broken {
+            Some(broken) if broken.event_type != kind::TRANSACTION_PAYLOAD => Error::Event {
+                event: broken.event_type,
+                position,
+                reason: broken.reason.clone(),
+            },
+            Some(broken) => self.payload_broken(broken.reason.clone()),
+            // All of a compressed transaction is in memory: the network has no part in this.
+            None if self.is_in_payload() => self.payload_broken(error.to_string()),
+            None => Error::StreamBroken {
+                source: Box::new(error),
+            },
+        }
     }
 
     /// Whether anything but merged advances waits to be handed on.
@@ -124,14 +197,10 @@ impl Assembler {
         match kind {
             kind::GTID | kind::GTID_TAGGED | kind::ANONYMOUS_GTID => self.begin(event),
             kind::QUERY => self.query(event),
-            kind::TABLE_MAP => {
-                let at = self.envelope.at.clone();
-                self.maps.accept(event, &self.routing, &at)
-            }
+            kind::TABLE_MAP => self.table_map(event),
             20..=25 | 30..=32 | 39 => self.rows(event),
             kind::XID => self.finish(),
-            // Rows of an XA transaction were refused when they came.
-            kind::XA_PREPARE => self.finish(),
+            kind::XA_PREPARE => self.prepare(event),
             kind::TRANSACTION_PAYLOAD => self.payload(event),
             kind::ROTATE => self.rotate(event),
             kind::FORMAT_DESCRIPTION => {
@@ -164,7 +233,7 @@ impl Assembler {
         }
     }
 
-    fn undecodable(&self, event: &Event, reason: impl Into<String>) -> Error {
+    pub(super) fn undecodable(&self, event: &Event, reason: impl Into<String>) -> Error {
         Error::Event {
             event: event.header().event_type_raw(),
             position: self.envelope.at.clone(),
@@ -181,7 +250,34 @@ impl Assembler {
         }
         self.envelope.at.offset = rotate.position();
         self.maps.clear();
+        self.follow_rotation();
         Ok(())
+    }
+
+    fn table_map(&mut self, event: &Event) -> Result<(), Error> {
+        self.maps.accept(event, &self.routing, &self.envelope.at)?;
+        if let Some(Found::Routed(layout)) = table_id(event.data()).map(|id| self.maps.find(id)) {
+            let name = Arc::clone(&self.routing.tables[layout.table].name);
+            self.keep(event, &name)?;
+        }
+        Ok(())
+    }
+
+    /// A new file moves the end on although nothing happened in it: the old one may be purged.
+    fn follow_rotation(&mut self) {
+        let at = &self.envelope.at;
+        if std::mem::take(&mut self.taken_over) {
+            self.progress.end = at.clone();
+            self.pieces.push(history::taken_over(&self.progress));
+            return;
+        }
+        // At its start a stream may lie in an older file, and then it passes what is behind us.
+        let end = self.merged_end.as_ref().unwrap_or(&self.progress.end);
+        let is_later = (end.file.len(), &end.file) < (at.file.len(), &at.file);
+        if is_later && self.open.is_none() {
+            self.merged_end = Some(at.clone());
+            self.merged_count += 1;
+        }
     }
 
     fn begin(&mut self, event: &Event) -> Result<(), Error> {
@@ -200,7 +296,7 @@ impl Assembler {
             .map_err(|error| self.undecodable(event, error.to_string()))?;
         let has_gtid = header.event_type_raw() != kind::ANONYMOUS_GTID;
         let id = match &self.progress.position {
-            Position::File(_) => TransactionId::File(start),
+            Position::File(_) => TransactionId::File(start.clone()),
             Position::Gtid(_) if has_gtid => {
                 let tag = gtid_event.tag().map(|tag| Arc::from(&**tag));
                 let source = GtidSource {
@@ -237,6 +333,16 @@ impl Assembler {
             }
         };
         let covered = self.progress.inside(&id).is_none() && self.progress.covers(&id);
+        if covered
+            && self.is_live
+            && let TransactionId::Gtid(gtid) = &id
+        {
+            // It leaves out what we have: this is another transaction of that number.
+            return Err(Error::NumbersReused {
+                transactions: 1,
+                ahead: format!("{gtid} came again before {}", self.envelope.at),
+            });
+        }
         self.maps.start_transaction();
         self.open = Some(Open {
             transaction: Arc::new(Transaction {
@@ -244,7 +350,8 @@ impl Assembler {
                 committed_at: Micros(micros),
             }),
             begun: false,
-            xa: false,
+            start,
+            xa: None,
             covered,
             has_routed_rows: false,
             rows: vec![0; count],
@@ -273,13 +380,18 @@ impl Assembler {
             b"BEGIN" => Statement::Begin,
             text => statement::classify(text, query.schema_raw(), self.routing.names()),
         };
-        let has_routed_rows = self.open.as_ref().is_some_and(|open| open.has_routed_rows);
+        let has_routed_rows = self.open.as_ref().is_some_and(|open| {
+            open.has_routed_rows || open.xa.as_ref().is_some_and(Branch::holds_rows)
+        });
+        if statement == Statement::Other {
+            self.note_alterations(text, query.schema_raw());
+        }
         let begun = self.open.as_ref().is_some_and(|open| open.begun);
         match statement {
             Statement::Begin | Statement::XaStart => {
                 if let Some(open) = &mut self.open {
                     open.begun = true;
-                    open.xa = statement == Statement::XaStart;
+                    open.xa = (statement == Statement::XaStart).then(|| Branch::new(text));
                 }
                 Ok(())
             }
@@ -293,10 +405,27 @@ impl Assembler {
                 })
             }
             Statement::RollbackToSavepoint | Statement::Savepoint => Ok(()),
-            Statement::Commit | Statement::Rollback | Statement::XaEnd => self.finish(),
+            Statement::XaCommit => self.decide(text, true),
+            Statement::XaRollback => self.decide(text, false),
+            Statement::Commit | Statement::Rollback => self.finish(),
             // Inside BEGIN and COMMIT a statement ends nothing: CREATE TABLE … SELECT.
             Statement::Other if begun => Ok(()),
             Statement::Other => self.finish(),
+        }
+    }
+
+    /// Statements that change routed tables themselves are part of the story, though no row comes
+    /// of them.
+    fn note_alterations(&mut self, text: &[u8], schema: &[u8]) {
+        if self.open.as_ref().is_none_or(|open| open.covered) {
+            return;
+        }
+        for (table, what) in ddl::altered(text, schema, &self.routing) {
+            self.pieces.push(StreamItem::Altered(Alteration {
+                table: Arc::clone(&self.routing.tables[table].name),
+                what,
+                at: self.envelope.at.clone(),
+            }));
         }
     }
 
@@ -321,7 +450,7 @@ impl Assembler {
             0 => payload.payload_size(),
             bytes => bytes,
         };
-        self.envelope.expect_payload(bytes)?;
+        self.envelope.expect_payload(bytes);
         if let Some(open) = &mut self.open {
             open.begun = true;
         }
@@ -329,17 +458,30 @@ impl Assembler {
     }
 
     /// The open transaction has ended here.
-    fn finish(&mut self) -> Result<(), Error> {
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        self.finish_with(None)
+    }
+
+    /// The same, and with it what was prepared under another name.
+    pub(super) fn finish_with(&mut self, prepared: Option<&TransactionId>) -> Result<(), Error> {
         let Some(open) = self.open.take() else {
             return Ok(());
         };
+        // Rows of an XA transaction that ends as none.
+        if open.xa.as_ref().is_some_and(Branch::holds_rows) {
+            return Err(Error::TransactionBroken {
+                position: self.envelope.at.clone(),
+            });
+        }
         if open.covered {
             return Ok(());
         }
         self.progress.forget_inside(&open.transaction.id);
         if open.has_routed_rows {
             let mut gtids = Gtids::None;
-            gtids.insert(&open.transaction.id);
+            for id in [Some(&open.transaction.id), prepared].into_iter().flatten() {
+                gtids.insert(id);
+            }
             self.push_advance(Advance {
                 gtids,
                 end: self.envelope.at.clone(),
@@ -349,7 +491,9 @@ impl Assembler {
             }
             return Ok(());
         }
-        self.merged.insert(&open.transaction.id);
+        for id in [Some(&open.transaction.id), prepared].into_iter().flatten() {
+            self.merged.insert(id);
+        }
         self.merged_count += 1;
         self.merged_end = Some(self.envelope.at.clone());
         if self.merged_count >= MERGED_MAX {
@@ -368,7 +512,7 @@ impl Assembler {
         self.push_advance(Advance { gtids, end });
     }
 
-    fn push_advance(&mut self, advance: Advance) {
+    pub(super) fn push_advance(&mut self, advance: Advance) {
         self.progress.advance(&advance);
         self.pieces.push(StreamItem::Advance(advance));
     }
@@ -394,5 +538,7 @@ pub(super) fn snapshot(open: Option<&Open>, routing: &Routing, progress: &Progre
     progress
 }
 
+#[cfg(test)]
+mod live;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,16 @@
-//! MySQL's charsets, as far as they can be turned into Unicode without guessing.
+//! MySQL's charsets, turned into Unicode as the server itself does it.
 //!
-//! A charset whose table is not exactly known is refused by name; nothing is ever replaced.
+//! All charsets of MySQL 9.7 are known; one that is not (a user's own) is refused by name. Bytes
+//! that have no character are an error: nothing is ever replaced.
+
+mod multi_byte;
+mod single_byte;
 
 use encoding_rs::Encoding;
 use mysql_common::collations::{Collation, CollationId};
+
+use multi_byte::MultiByte;
+use single_byte::SingleByte;
 
 /// MySQL's collation `binary`: the bytes are not text.
 pub(super) const BINARY: u16 = 63;
@@ -13,14 +20,39 @@ pub(super) enum Charset {
     Utf8,
     Ascii,
     Utf32,
+    /// The table of `encoding_rs` is MySQL's.
     Table(&'static Encoding),
+    SingleByte(&'static SingleByte),
+    MultiByte(&'static MultiByte),
 }
 
 /// The charset of a collation, or the name of one that is not supported.
 pub(super) fn of_collation(id: u16) -> Result<Charset, String> {
+    if let Some(name) = of_mariadb(id) {
+        return of_name(name).ok_or_else(|| name.to_owned());
+    }
+    // MariaDB numbers those that do not pad 1024 above their fellows.
+    let id = if (1024..2048).contains(&id) {
+        id - 1024
+    } else {
+        id
+    };
     match Collation::resolve(CollationId::from(id)).charset() {
-        "UNKNOWN" | "" => Err(format!("of collation {id}")),
+        "unknown" | "UNKNOWN" | "" => Err(format!("of collation {id}")),
         name => of_name(name).ok_or_else(|| name.to_owned()),
+    }
+}
+
+/// MariaDB's own blocks of collations (read off the information_schema of 10.11); all others have
+/// MySQL's numbers.
+fn of_mariadb(id: u16) -> Option<&'static str> {
+    match id {
+        576..=607 | 2048..=2303 => Some("utf8mb3"),
+        608..=639 | 2304..=2559 => Some("utf8mb4"),
+        640..=671 | 2560..=2815 => Some("ucs2"),
+        672..=703 | 2816..=3071 => Some("utf16"),
+        736..=767 | 3072..=3327 => Some("utf32"),
+        _ => None,
     }
 }
 
@@ -33,22 +65,36 @@ pub(super) fn of_name(name: &str) -> Option<Charset> {
         "latin1" => Charset::Table(encoding_rs::WINDOWS_1252),
         "latin2" => Charset::Table(encoding_rs::ISO_8859_2),
         "latin7" => Charset::Table(encoding_rs::ISO_8859_13),
-        "greek" => Charset::Table(encoding_rs::ISO_8859_7),
-        "hebrew" => Charset::Table(encoding_rs::ISO_8859_8),
-        "cp1250" => Charset::Table(encoding_rs::WINDOWS_1250),
-        "cp1251" => Charset::Table(encoding_rs::WINDOWS_1251),
-        "cp1256" => Charset::Table(encoding_rs::WINDOWS_1256),
-        "cp1257" => Charset::Table(encoding_rs::WINDOWS_1257),
-        "cp866" => Charset::Table(encoding_rs::IBM866),
         "koi8r" => Charset::Table(encoding_rs::KOI8_R),
-        "koi8u" => Charset::Table(encoding_rs::KOI8_U),
         "macroman" => Charset::Table(encoding_rs::MACINTOSH),
-        "gbk" | "gb2312" => Charset::Table(encoding_rs::GBK),
-        "gb18030" => Charset::Table(encoding_rs::GB18030),
-        "big5" => Charset::Table(encoding_rs::BIG5),
-        "sjis" | "cp932" => Charset::Table(encoding_rs::SHIFT_JIS),
-        "ujis" | "eucjpms" => Charset::Table(encoding_rs::EUC_JP),
+        "gbk" => Charset::Table(encoding_rs::GBK),
+        "cp932" => Charset::Table(encoding_rs::SHIFT_JIS),
         "euckr" => Charset::Table(encoding_rs::EUC_KR),
+        "armscii8" => Charset::SingleByte(&single_byte::ARMSCII8),
+        "cp1250" => Charset::SingleByte(&single_byte::CP1250),
+        "cp1251" => Charset::SingleByte(&single_byte::CP1251),
+        "cp1256" => Charset::SingleByte(&single_byte::CP1256),
+        "cp1257" => Charset::SingleByte(&single_byte::CP1257),
+        "cp850" => Charset::SingleByte(&single_byte::CP850),
+        "cp852" => Charset::SingleByte(&single_byte::CP852),
+        "cp866" => Charset::SingleByte(&single_byte::CP866),
+        "dec8" => Charset::SingleByte(&single_byte::DEC8),
+        "geostd8" => Charset::SingleByte(&single_byte::GEOSTD8),
+        "greek" => Charset::SingleByte(&single_byte::GREEK),
+        "hebrew" => Charset::SingleByte(&single_byte::HEBREW),
+        "hp8" => Charset::SingleByte(&single_byte::HP8),
+        "keybcs2" => Charset::SingleByte(&single_byte::KEYBCS2),
+        "koi8u" => Charset::SingleByte(&single_byte::KOI8U),
+        "latin5" => Charset::SingleByte(&single_byte::LATIN5),
+        "macce" => Charset::SingleByte(&single_byte::MACCE),
+        "swe7" => Charset::SingleByte(&single_byte::SWE7),
+        "tis620" => Charset::SingleByte(&single_byte::TIS620),
+        "big5" => Charset::MultiByte(&multi_byte::BIG5),
+        "gb2312" => Charset::MultiByte(&multi_byte::GB2312),
+        "gb18030" => Charset::MultiByte(&multi_byte::GB18030),
+        "sjis" => Charset::MultiByte(&multi_byte::SJIS),
+        "ujis" => Charset::MultiByte(&multi_byte::UJIS),
+        "eucjpms" => Charset::MultiByte(&multi_byte::EUCJPMS),
         "ucs2" | "utf16" => Charset::Table(encoding_rs::UTF_16BE),
         "utf16le" => Charset::Table(encoding_rs::UTF_16LE),
         "utf32" => Charset::Utf32,
@@ -72,6 +118,12 @@ impl Charset {
                 .decode_without_bom_handling_and_without_replacement(&bytes)
                 .map(std::borrow::Cow::into_owned)
                 .ok_or_else(|| format!("its bytes are not {}", table.name())),
+            Charset::SingleByte(table) => table
+                .decode(&bytes)
+                .ok_or_else(|| format!("its bytes are not {}", table.name)),
+            Charset::MultiByte(table) => table
+                .decode(&bytes)
+                .ok_or_else(|| format!("its bytes are not {}", table.name)),
         }
     }
 }
@@ -110,7 +162,27 @@ mod tests {
         check("utf16", b"\xd8\x3d\xde\x80", "🚀");
         check("utf16le", b"Z\x00", "Z");
         check("utf32", b"\x00\x01\xf6\x80", "🚀");
-        check("sjis", b"\x83\x65", "テ");
+        check("cp932", b"\x83\x65", "テ");
+    }
+
+    #[test]
+    fn mysqls_own_characters_win_over_those_of_the_standard() {
+        check("latin5", b"\xddz \x80", "İz \u{80}");
+        check("koi8u", b"\x95\xa4", "•є");
+        check("cp866", b"\xfc", "ⁿ");
+        check("tis620", b"\xa1\x80", "ก\u{80}");
+        check("swe7", b"[A]", "ÄAÅ");
+        check("macce", b"\x81", "Ā");
+        check("sjis", b"A\x81\x5f\x83\x65\x81\x60", "A\\テ〜");
+        check(
+            "ujis",
+            b"\xa1\xc1\xa4\xa2\xf5\xa1\x8f\xf5\xa1",
+            "〜あ\u{e000}\u{e3ac}",
+        );
+        check("eucjpms", b"\xa1\xc1\x8f\xf4\xae", "～炻");
+        check("big5", b"\xa1\x45\xa4\x40\xc7\xf3", "•一⑴");
+        check("gb2312", b"\xa1\xaa\xb0\xa1", "―啊");
+        check("gb18030", b"\xa6\xd9\x81\x30\x81\x30", "\u{e78d}\u{80}");
     }
 
     #[test]
@@ -120,6 +192,12 @@ mod tests {
             ("ascii", b"\x80"),
             ("utf16", b"\xd8\x3d"),
             ("utf32", b"\0\0"),
+            ("cp1250", b"\x81"),
+            ("greek", b"\xff"),
+            ("swe7", b"\x80"),
+            ("sjis", b"\x81"),
+            ("ujis", b"\x8f\xf5"),
+            ("gb18030", b"\x81\x30\x81"),
         ] {
             assert!(
                 of_name(name).unwrap().decode(bytes.to_vec()).is_err(),
@@ -135,7 +213,8 @@ mod tests {
             of_collation(8),
             Ok(Charset::Table(encoding_rs::WINDOWS_1252))
         );
-        assert_eq!(of_collation(4), Err("cp850".to_owned()));
-        assert!(of_collation(9999).is_err());
+        assert_eq!(of_collation(1107), Ok(Charset::Utf8));
+        assert_eq!(of_collation(2304), Ok(Charset::Utf8));
+        assert_eq!(of_collation(9999), Err("of collation 9999".to_owned()));
     }
 }

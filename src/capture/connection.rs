@@ -1,12 +1,15 @@
-//! Connections to MySQL: options, TLS, login, and the driver's errors in our words.
+//! Connections to MySQL: addresses, options, login, and the driver's errors in our words.
 
-use std::error::Error as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use mysql_async::{Conn, IoError, Opts, OptsBuilder, SslOpts};
+use mysql_async::{Conn, DriverError, Opts, OptsBuilder};
+use tokio::task::JoinSet;
 
 use super::error::{Error, Source};
-use super::settings::{SourceSettings, TlsMode};
+use super::history;
+use super::settings::{Compression, SourceSettings};
+use super::tls;
 
 /// A dump may send packets larger than the server's own `max_allowed_packet`; this is the
 /// protocol's limit.
@@ -16,23 +19,84 @@ const WAIT_TIMEOUT_SECONDS: usize = 8 * 3600;
 
 /// Connects and logs in.
 pub(super) async fn connect(settings: &SourceSettings) -> Result<Conn, Error> {
-    let options = options(settings)?;
-    let deadline = Duration::from_millis(settings.connect_timeout_ms);
-    match tokio::time::timeout(deadline, Conn::new(options)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(login_error(settings, error)),
+    connect_by(settings, async |host, port| {
+        let found = tokio::net::lookup_host((host, port)).await?;
+        Ok(found.map(|address| address.ip()).collect())
+    })
+    .await
+}
+
+/// The name is resolved anew each time, so that a failover by name is followed; its addresses are
+/// tried in the resolver's order, each with its share of the time, so that one that drops packets
+/// does not hide the next.
+async fn connect_by(
+    settings: &SourceSettings,
+    resolve: impl AsyncFn(&str, u16) -> std::io::Result<Vec<IpAddr>>,
+) -> Result<Conn, Error> {
+    let waited_ms = settings.connect_timeout_ms;
+    if settings.socket.is_some() {
+        return log_in(settings, None, waited_ms).await;
+    }
+    let unresolved = |source: Source| Error::ResolveHost {
+        host: settings.host.clone(),
+        source,
+    };
+    let limit = Duration::from_millis(waited_ms);
+    let mut addresses = tokio::time::timeout(limit, resolve(&settings.host, settings.port))
+        .await
+        .map_err(|_| unresolved("the name service does not answer".into()))?
+        .map_err(|error| unresolved(error.into()))?;
+    addresses.dedup();
+    let share_ms = waited_ms / u64::try_from(addresses.len().max(1)).unwrap_or(1);
+    let mut failure = unresolved("the name has no address".into());
+    for address in addresses {
+        match log_in(settings, Some(address), share_ms).await {
+            Err(error @ (Error::Connect { .. } | Error::ConnectTimeout { .. })) => failure = error,
+            connected => return connected,
+        }
+    }
+    Err(failure)
+}
+
+async fn log_in(
+    settings: &SourceSettings,
+    address: Option<IpAddr>,
+    waited_ms: u64,
+) -> Result<Conn, Error> {
+    let options = options(settings, address)?;
+    // In a task of its own: the driver panics on greetings and keys that make no sense.
+    let mut task = JoinSet::new();
+    task.spawn(Conn::new(options));
+    let limit = Duration::from_millis(waited_ms);
+    match tokio::time::timeout(limit, task.join_next()).await {
+        Ok(Some(Ok(Ok(connection)))) => Ok(connection),
+        Ok(Some(Ok(Err(error)))) => Err(login_error(settings, error)),
+        Ok(Some(Err(_)) | None) => Err(Error::Connect {
+            place: settings.place(),
+            source: "what answers there does not speak MySQL's protocol".into(),
+        }),
         Err(_) => Err(Error::ConnectTimeout {
-            host: settings.host.clone(),
-            port: settings.port,
-            waited_ms: settings.connect_timeout_ms,
+            place: settings.place(),
+            waited_ms,
         }),
     }
 }
 
-fn options(settings: &SourceSettings) -> Result<Opts, Error> {
+fn options(settings: &SourceSettings, address: Option<IpAddr>) -> Result<Opts, Error> {
+    let compression = match settings.compression {
+        Compression::None => None,
+        Compression::Zlib => Some(mysql_async::Compression::fast()),
+    };
+    let socket = settings
+        .socket
+        .as_ref()
+        .map(|path| path.to_string_lossy().into_owned());
+    let is_socket = socket.is_some();
     let builder = OptsBuilder::default()
         .ip_or_hostname(&settings.host)
         .tcp_port(settings.port)
+        .resolved_ips(address.map(|address| vec![address]))
+        .socket(socket)
         .user(Some(&settings.user))
         .pass(Some(settings.password.expose()))
         // A loopback connection would silently become a socket, without TLS.
@@ -41,41 +105,30 @@ fn options(settings: &SourceSettings) -> Result<Opts, Error> {
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
         .wait_timeout(Some(WAIT_TIMEOUT_SECONDS))
         .stmt_cache_size(0)
+        .compression(compression)
         .connect_attribute("program_name", "leadstream")
-        .ssl_opts(tls(settings));
+        // The driver would ask for TLS on a socket and then not do it.
+        .ssl_opts(if is_socket {
+            None
+        } else {
+            tls::options(&settings.tls)
+        });
     Ok(builder.into())
 }
 
-fn tls(settings: &SourceSettings) -> Option<SslOpts> {
-    let roots = |options: SslOpts| match &settings.tls.ca_file {
-        Some(file) => options
-            .with_root_certs(vec![file.clone().into()])
-            // Trusting the public roots as well would let any of their customers in.
-            .with_disable_built_in_roots(true),
-        None => options,
-    };
-    match settings.tls.mode {
-        TlsMode::Disabled => None,
-        TlsMode::Required => Some(
-            SslOpts::default()
-                .with_danger_accept_invalid_certs(true)
-                .with_danger_skip_domain_validation(true),
-        ),
-        // There is no mode that checks the authority alone: the driver's verifier looks for an
-        // error text that rustls no longer prints, so the host name would be checked all the same.
-        TlsMode::VerifyIdentity => Some(roots(SslOpts::default())),
-    }
-}
-
 fn login_error(settings: &SourceSettings, error: mysql_async::Error) -> Error {
-    let (host, port) = (settings.host.clone(), settings.port);
+    let place = settings.place();
+    if let Some(fault) = tls::certificate_fault(&error) {
+        let host = settings.host.clone();
+        return Error::Certificate { host, fault };
+    }
     match error {
         // 1044 and 1045: denied; 1130: host not allowed; 1698: plugin refuses; 1862: expired;
-        // 3118 and 3955: locked.
+        // 3118 and 3955: locked; 3159: the server wants every connection encrypted.
         mysql_async::Error::Server(server)
             if matches!(
                 server.code,
-                1044 | 1045 | 1130 | 1698 | 1820 | 1862 | 3118 | 3955
+                1044 | 1045 | 1130 | 1698 | 1820 | 1862 | 3118 | 3159 | 3955
             ) =>
         {
             Error::AccessDenied {
@@ -87,53 +140,31 @@ fn login_error(settings: &SourceSettings, error: mysql_async::Error) -> Error {
             what: "log in",
             source: error.into(),
         },
-        mysql_async::Error::Io(IoError::Tls(error)) => Error::Tls {
-            host,
-            port,
-            source: error.into(),
-        },
-        error @ mysql_async::Error::Driver(
-            mysql_async::DriverError::NoClientSslFlagFromServer
-            | mysql_async::DriverError::NoKeyFound,
-        ) => Error::Tls {
-            host,
-            port,
-            source: error.into(),
-        },
-        error if is_tls(&error) => Error::Tls {
-            host,
-            port,
-            source: error.into(),
-        },
-        error if is_unresolved(&error) => Error::ResolveHost {
-            host,
+        mysql_async::Error::Driver(DriverError::UnknownAuthPlugin { name }) => {
+            unsupported_plugin(settings, name)
+        }
+        mysql_async::Error::Driver(DriverError::MysqlOldPasswordDisabled) => {
+            unsupported_plugin(settings, "mysql_old_password".to_owned())
+        }
+        mysql_async::Error::Driver(DriverError::CleartextPluginDisabled) => {
+            unsupported_plugin(settings, "mysql_clear_password".to_owned())
+        }
+        error if tls::is_at_fault(&error) => Error::Tls {
+            place,
             source: error.into(),
         },
         error => Error::Connect {
-            host,
-            port,
+            place,
             source: error.into(),
         },
     }
 }
 
-fn is_tls(error: &mysql_async::Error) -> bool {
-    chain(error).any(|text| text.contains("certificate") || text.contains("peer misbehaved"))
-}
-
-/// The standard library gives failed look-ups no kind of their own.
-fn is_unresolved(error: &mysql_async::Error) -> bool {
-    chain(error).any(|text| text.contains("lookup address") || text.contains("resolve"))
-}
-
-fn chain(error: &mysql_async::Error) -> impl Iterator<Item = String> {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        texts.push(error.to_string());
-        cause = error.source();
+fn unsupported_plugin(settings: &SourceSettings, plugin: String) -> Error {
+    Error::AuthPlugin {
+        user: settings.user.clone(),
+        plugin,
     }
-    texts.into_iter()
 }
 
 /// A failed query in our words.
@@ -197,21 +228,14 @@ pub(super) fn stream_error(
             server_id,
             source: server.into(),
         }
-    } else if text.contains("purged") {
-        Error::HistoryLost {
-            missing: server.message.clone(),
-        }
-    } else if text.contains("could not find first log file") {
-        Error::FileGone {
-            file: server.message.clone(),
-        }
-    } else if text.contains("has more gtids than") {
-        Error::GtidsAhead {
-            ahead: server.message.clone(),
-        }
+    } else if let Some(refused) = history::refusal(&server) {
+        refused
     } else {
         Error::DumpRefused {
             source: server.into(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

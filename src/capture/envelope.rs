@@ -7,9 +7,6 @@ use mysql_async::binlog::events::Event;
 use super::error::Error;
 use crate::core::position::FilePosition;
 
-/// A compressed transaction is unpacked in one piece by the driver; more than this is refused.
-const PAYLOAD_BYTES_MAX: u64 = 1 << 30;
-
 /// Event types by their number on the wire (`binlog_event.h`).
 pub(super) mod kind {
     pub(in crate::capture) const STOP: u8 = 3;
@@ -59,25 +56,26 @@ impl Envelope {
     pub(super) fn open(&mut self, event: &Event) -> Result<(), Error> {
         if !self.enter_payload(event)? {
             self.check_sum(event)?;
-            self.move_on(event.header().event_type_raw(), event.header().log_pos());
+            let header = event.header();
+            let (kind, bytes) = (header.event_type_raw(), header.event_size());
+            self.move_on(kind, bytes, header.log_pos());
         }
         Ok(())
     }
 
-    /// The events of a compressed transaction of that size follow.
-    pub(super) fn expect_payload(&mut self, bytes: u64) -> Result<(), Error> {
-        if bytes > PAYLOAD_BYTES_MAX {
-            return Err(Error::PayloadSize {
-                position: self.at.clone(),
-                bytes,
-            });
-        }
+    /// The events of a compressed transaction of that size follow. The size itself needs no bound:
+    /// they are unpacked one by one.
+    pub(super) fn expect_payload(&mut self, bytes: u64) {
         self.payload_left = bytes;
-        Ok(())
+    }
+
+    /// Whether events of a compressed transaction are still to come.
+    pub(super) fn is_in_payload(&self) -> bool {
+        self.payload_left > 0
     }
 
     /// Whether this event came out of a compressed transaction. What must follow one is its
-    /// events, all of them: an undecodable payload yields none, without an error of the driver's.
+    /// events, all of them.
     fn enter_payload(&mut self, event: &Event) -> Result<bool, Error> {
         if self.payload_left == 0 {
             return Ok(false);
@@ -104,6 +102,7 @@ impl Envelope {
             _ => {
                 return Err(Error::Payload {
                     position: self.at.clone(),
+                    reason: "its events are not all there".to_owned(),
                 });
             }
         }
@@ -128,15 +127,69 @@ impl Envelope {
         })
     }
 
-    /// Follows the position in 64 bits; the header carries 32, and 0 in events made for the dump.
-    fn move_on(&mut self, kind: u8, log_pos: u32) {
-        if log_pos == 0 || matches!(kind, kind::ROTATE | kind::HEARTBEAT | kind::HEARTBEAT_V2) {
+    /// Follows the position in 64 bits. The header carries the lower 32, and 0 in events made for
+    /// the dump; no event is longer than 32 bits can say.
+    fn move_on(&mut self, kind: u8, bytes: u32, log_pos: u32) {
+        if matches!(kind, kind::ROTATE | kind::HEARTBEAT | kind::HEARTBEAT_V2) {
             return;
         }
-        let mut offset = (self.at.offset & !0xFFFF_FFFF) | u64::from(log_pos);
+        let lower = u64::from(u32::MAX);
+        if log_pos == 0 {
+            // An event may end where the lower bits begin anew. Left out, the transaction that it
+            // begins would seem to lie before its place, and be passed over.
+            let end = self.at.offset + u64::from(bytes);
+            if end & lower == 0 {
+                self.at.offset = end;
+            }
+            return;
+        }
+        let mut offset = (self.at.offset & !lower) | u64::from(log_pos);
         if offset < self.at.offset {
             offset += 1 << 32;
         }
         self.at.offset = offset;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(offset: u64) -> Envelope {
+        Envelope::new(FilePosition {
+            file: "binlog.000001".into(),
+            offset,
+        })
+    }
+
+    #[test]
+    fn places_beyond_4_gib_are_followed_event_by_event() {
+        let mut envelope = at(4);
+        let mut end = 4_u64;
+        let mut bytes = 300_000_001_u64;
+        while end < 20 << 30 {
+            // Sizes of all kinds, the largest near what a packet may hold.
+            bytes = (bytes * 48_271) % ((1 << 30) - 1);
+            let bytes = u32::try_from(bytes.max(19)).unwrap();
+            end += u64::from(bytes);
+            envelope.move_on(kind::GTID, bytes, end as u32);
+            assert_eq!(envelope.at.offset, end);
+            // Made for the dump: they say nothing of the place.
+            envelope.move_on(kind::HEARTBEAT, 47, 1_234);
+            envelope.move_on(kind::FORMAT_DESCRIPTION, 122, 0);
+            assert_eq!(envelope.at.offset, end);
+        }
+    }
+
+    #[test]
+    fn an_event_that_ends_at_4_gib_has_moved_on_although_its_header_says_0() {
+        for turn in 1..4_u64 {
+            let boundary = turn << 32;
+            let mut envelope = at(boundary - 79);
+            envelope.move_on(kind::ANONYMOUS_GTID, 79, 0);
+            assert_eq!(envelope.at.offset, boundary);
+            envelope.move_on(kind::QUERY, 100, 100);
+            assert_eq!(envelope.at.offset, boundary + 100);
+        }
     }
 }

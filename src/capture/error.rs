@@ -14,26 +14,22 @@ pub type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub enum Error {
     #[error("cannot resolve the host name {host:?}")]
     ResolveHost { host: String, source: Source },
-    #[error("cannot connect to {host}:{port}")]
-    Connect {
-        host: String,
-        port: u16,
-        source: Source,
-    },
-    #[error("no answer from {host}:{port} within {waited_ms} ms")]
-    ConnectTimeout {
-        host: String,
-        port: u16,
-        waited_ms: u64,
-    },
+    #[error("cannot connect to {place}")]
+    Connect { place: String, source: Source },
+    #[error("no answer from {place} within {waited_ms} ms")]
+    ConnectTimeout { place: String, waited_ms: u64 },
     #[error("mysql refused the login of user {user:?}")]
     AccessDenied { user: String, source: Source },
-    #[error("cannot encrypt the connection to {host}:{port}")]
-    Tls {
+    #[error("cannot encrypt the connection to {place}")]
+    Tls { place: String, source: Source },
+    #[error("the server's certificate is refused: {fault}")]
+    Certificate {
+        /// The name that was asked for.
         host: String,
-        port: u16,
-        source: Source,
+        fault: CertificateFault,
     },
+    #[error("the login of user {user:?} goes by {plugin}, which is not supported")]
+    AuthPlugin { user: String, plugin: String },
     #[error("user {user:?} lacks a privilege needed to {what}")]
     Privilege {
         user: String,
@@ -79,13 +75,22 @@ pub enum Error {
 
     #[error("the server purged transactions that were not read yet")]
     HistoryLost { missing: String },
-    #[error("the server lacks transactions that were read already")]
-    GtidsAhead { ahead: String },
+    #[error("the server lacks {} that were read already", transactions_text(*.transactions))]
+    GtidsAhead { transactions: u64, ahead: String },
+    #[error("the server gives out numbers again of {} that were read already", transactions_text(*.transactions))]
+    NumbersReused { transactions: u64, ahead: String },
+    #[error(
+        "the server lacks {} that were read already, and no replication brings them",
+        transactions_text(*.transactions)
+    )]
+    ReplicaCutOff { transactions: u64, ahead: String },
+    #[error("the server is a replica and does not log what it replicates")]
+    ReplicaUnlogged,
     #[error("the file position belongs to server {expected}, this is server {found}")]
     OtherServer { expected: String, found: String },
     #[error("binlog file {file} is no longer on the server")]
     FileGone { file: String },
-    #[error("the checkpoint is a gtid set, but gtid_mode is {found:?}")]
+    #[error("the checkpoint does not go with the server's gtid_mode: {found}")]
     GtidModeChanged { found: String },
     #[error("another replica with server id {server_id} took over the stream")]
     ServerIdTaken { server_id: u32, source: Source },
@@ -93,6 +98,8 @@ pub enum Error {
     DumpRefused { source: Source },
     #[error("the position {position} lies behind the end of the file ({bytes} bytes)")]
     FileShort { position: FilePosition, bytes: u64 },
+    #[error("no transaction ends at {position}: it is another file of that name")]
+    FileReplaced { position: FilePosition },
 
     #[error("the server closed the stream")]
     Disconnected,
@@ -100,6 +107,8 @@ pub enum Error {
     Silent { waited_ms: u64 },
     #[error("the stream broke")]
     StreamBroken { source: Source },
+    #[error("the server's binlog grew, but no event has come for {waited_ms} ms")]
+    Stalled { waited_ms: u64 },
     #[error("reading the stream panicked ({times} times at this position)")]
     Panicked { message: String, times: u32 },
 
@@ -124,9 +133,20 @@ pub enum Error {
         table: TableName,
         position: FilePosition,
     },
-    #[error("the compressed transaction at {position} cannot be unpacked")]
-    Payload { position: FilePosition },
-    #[error("the compressed transaction at {position} unpacks to {bytes} bytes, too many")]
+    #[error(
+        "undecided xa transactions hold more than {bytes} bytes; the last was of {table} at {position}"
+    )]
+    XaTooLarge {
+        table: TableName,
+        position: FilePosition,
+        bytes: u32,
+    },
+    #[error("the compressed transaction at {position} cannot be unpacked: {reason}")]
+    Payload {
+        position: FilePosition,
+        reason: String,
+    },
+    #[error("an event of the compressed transaction at {position} is larger than {bytes} bytes")]
     PayloadSize { position: FilePosition, bytes: u64 },
     #[error("event type {event} at {position} cannot be decoded: {reason}")]
     Event {
@@ -178,6 +198,31 @@ pub enum Error {
     ChecksumOff { found: String },
     #[error("the connection is encrypted, but the server's certificate is not verified")]
     TlsUnverified,
+    #[error("the connection to {place} is not encrypted")]
+    ClearText { place: String },
+}
+
+/// Why a server's certificate was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateFault {
+    #[error("it is not of an authority that is trusted")]
+    UnknownAuthority,
+    #[error("it does not name this host")]
+    OtherName,
+    #[error("it has expired")]
+    Expired,
+    #[error("it is not valid yet")]
+    NotYetValid,
+    #[error("{0}")]
+    Other(String),
+}
+
+fn transactions_text(count: u64) -> String {
+    match count {
+        0 => "transactions".to_owned(),
+        1 => "1 transaction".to_owned(),
+        count => format!("{count} transactions"),
+    }
 }
 
 fn at(position: &Option<FilePosition>) -> String {
@@ -197,6 +242,7 @@ impl Error {
             Error::ConnectTimeout { .. } => "LS1003",
             Error::AccessDenied { .. } => "LS1004",
             Error::Tls { .. } => "LS1005",
+            Error::AuthPlugin { .. } => "LS1006",
             Error::Privilege { .. } => "LS1007",
             Error::Query { .. } => "LS1008",
             Error::ServerVersion { .. } => "LS1009",
@@ -212,11 +258,15 @@ impl Error {
             Error::GtidModeChanged { .. } => "LS1024",
             Error::ServerIdTaken { .. } => "LS1025",
             Error::DumpRefused { .. } => "LS1026",
+            Error::NumbersReused { .. } => "LS1027",
             Error::FileShort { .. } => "LS1028",
+            Error::ReplicaCutOff { .. } => "LS1029",
             Error::Disconnected => "LS1030",
             Error::Silent { .. } => "LS1031",
             Error::StreamBroken { .. } => "LS1032",
             Error::Panicked { .. } => "LS1033",
+            Error::Stalled { .. } => "LS1034",
+            Error::Certificate { .. } => "LS1035",
             Error::Checksum { .. } => "LS1040",
             Error::UnknownEvent { .. } => "LS1041",
             Error::Incident { .. } => "LS1042",
@@ -230,6 +280,7 @@ impl Error {
             Error::NamesMissing { .. } => "LS1050",
             Error::TransactionBroken { .. } => "LS1051",
             Error::ImageIncomplete { .. } => "LS1052",
+            Error::XaTooLarge { .. } => "LS1056",
             Error::SnapshotKey { .. } => "LS1085",
             Error::SnapshotCondition { .. } => "LS1086",
             Error::SnapshotRoute { .. } => "LS1087",
@@ -239,6 +290,9 @@ impl Error {
             Error::GtidModeOff { .. } => "LS1061",
             Error::ChecksumOff { .. } => "LS1062",
             Error::TlsUnverified => "LS1063",
+            Error::ClearText { .. } => "LS1067",
+            Error::ReplicaUnlogged => "LS1064",
+            Error::FileReplaced { .. } => "LS1065",
         }
     }
 
@@ -252,8 +306,21 @@ impl Error {
             // A rotated password reaches the server and us at different moments.
             | Error::AccessDenied { .. }
             | Error::Tls { .. }
+            // A renewed certificate, and an account that is mended, are seen at the next try.
+            | Error::Certificate { .. }
+            | Error::AuthPlugin { .. }
+            | Error::Stalled { .. }
+            | Error::ClearText { .. }
             | Error::Privilege { .. }
             | Error::Query { .. }
+            // These are waited for, visibly: `history` says for whom.
+            | Error::HistoryLost { .. }
+            | Error::GtidsAhead { .. }
+            | Error::NumbersReused { .. }
+            | Error::ReplicaCutOff { .. }
+            | Error::ReplicaUnlogged
+            | Error::FileGone { .. }
+            | Error::GtidModeChanged { .. }
             | Error::ServerIdTaken { .. }
             | Error::DumpRefused { .. }
             | Error::Disconnected
@@ -270,18 +337,16 @@ impl Error {
             | Error::ColumnMissing { .. }
             | Error::ColumnType { .. }
             | Error::Charset { .. }
-            | Error::HistoryLost { .. }
-            | Error::GtidsAhead { .. }
             | Error::OtherServer { .. }
-            | Error::FileGone { .. }
             | Error::FileShort { .. }
-            | Error::GtidModeChanged { .. }
+            | Error::FileReplaced { .. }
             | Error::Checksum { .. }
             | Error::UnknownEvent { .. }
             | Error::Incident { .. }
             | Error::PartialUpdate { .. }
             | Error::StatementLogged { .. }
             | Error::XaRows { .. }
+            | Error::XaTooLarge { .. }
             | Error::Payload { .. }
             | Error::PayloadSize { .. }
             | Error::Event { .. }
@@ -304,9 +369,11 @@ mod tests {
 
     #[test]
     fn every_code_has_its_page_and_every_page_its_code() {
-        // Snapshots are refused by the core, before capture sees them.
+        // A route that waits for its columns, and a snapshot that cannot be planned, are no failures
+        // of the stream: the core says so.
         let sources = [
             include_str!("error.rs"),
+            include_str!("../core/pipeline/pause.rs"),
             include_str!("../core/snapshot/request.rs"),
         ];
         let codes: BTreeSet<String> = sources

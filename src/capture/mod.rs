@@ -11,10 +11,15 @@ mod assembler;
 mod charset;
 mod columns;
 mod connection;
+mod ddl;
 mod decode;
+mod defaults;
 mod envelope;
 mod error;
+mod history;
 mod json;
+mod lineage;
+mod observer;
 mod pieces;
 mod preflight;
 mod progress;
@@ -31,19 +36,25 @@ mod statement;
 mod supervisor;
 mod table_map;
 mod temporal;
+mod tls;
+mod watchdog;
+mod whole_rows;
+mod xa;
 
 pub use error::{Error, Source};
+pub use observer::{Observation, Retention};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::replay;
 pub use session::resolve_start;
 pub use settings::{
-    RoutedTable, SnapshotSettings, SourceSettings, Start, TableRoute, Tls, TlsMode,
+    ClientCertificate, Compression, OnHistoryLost, RoutedTable, SnapshotSettings, SourceSettings,
+    Start, TableRoute, Tls, TlsMode,
 };
 pub use snapshot::check_snapshot;
-pub use supervisor::{Parts, run};
+pub use supervisor::{Parts, derived_server_id, run};
 
 use crate::core::change::Chunk;
-use crate::core::position::FilePosition;
+use crate::core::position::{Checkpoint, FilePosition, Position};
 pub use crate::core::snapshot::SnapshotOrder;
 
 #[derive(Debug)]
@@ -62,12 +73,39 @@ pub enum CaptureEvent {
         attempt: u32,
         delay_ms: u64,
     },
+    /// The server and our place do not fit together for now. Looked at again after `delay_ms`,
+    /// without end; logged already.
+    Waiting(Waiting),
+    /// What came next is gone from the server, and `source.on_history_lost` says to go on at its
+    /// present end; the stream's [`Restart`](crate::core::change::StreamItem::Restart) follows.
+    HistoryLost {
+        /// With its causes.
+        error: String,
+        page: &'static str,
+        from: Position,
+        to: Checkpoint,
+    },
     /// Of the snapshot that runs beside the stream.
     Snapshot(SnapshotNews),
     /// Stopped for good until a person acts; whoever takes it logs it. The last event.
     Stopped {
         error: Error,
     },
+}
+
+/// Why nothing is streamed although the server answers.
+#[derive(Debug)]
+pub struct Waiting {
+    /// With its causes.
+    pub error: String,
+    pub page: &'static str,
+    pub remedy: String,
+    pub attempt: u32,
+    pub delay_ms: u64,
+    /// Time alone does not mend it.
+    pub needs_person: bool,
+    /// How many transactions were read that the server does not have.
+    pub transactions_missing: u64,
 }
 
 /// What a snapshot's reader has to say, beside its rows.

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::mem::size_of;
 
 use super::progress::Progress;
-use crate::core::change::{Change, StreamItem};
+use crate::core::change::{Change, StreamItem, Unmapped};
+use crate::core::source_row::Kept;
 use crate::core::value::Value;
 
 /// Large enough that a send costs nothing per row, small enough that the window's grain is fine.
@@ -67,9 +68,21 @@ pub(super) fn bytes_of(item: &StreamItem) -> usize {
             let texts: usize = values.iter().flatten().map(Value::heap_bytes).sum();
             texts + values.len() * size_of::<Option<Value>>()
         }
-        StreamItem::Skipped(_) => 0,
+        // Rows of several routes share it; each is charged, because each is parked.
+        StreamItem::Unmapped(Unmapped { row, .. }) => row
+            .values
+            .iter()
+            .map(|kept| match kept {
+                Kept::Value(value) => size_of::<Kept>() + value.heap_bytes(),
+                Kept::Absent | Kept::Unreadable => size_of::<Kept>(),
+            })
+            .sum(),
+        StreamItem::Skipped(_) | StreamItem::Altered(_) => 0,
         // One source with one interval is the rule.
-        StreamItem::Advance(_) | StreamItem::ChunkEnd(_) => 128,
+        StreamItem::Advance(_)
+        | StreamItem::Hold(_)
+        | StreamItem::Restart(_)
+        | StreamItem::ChunkEnd(_) => 128,
     };
     size_of::<StreamItem>() + heap
 }

@@ -12,9 +12,10 @@ use super::charset;
 use super::closest;
 use super::connection::{connect, missing_privilege, query_error};
 use super::error::Error;
+use super::lineage::check_replica_logs;
 use super::schema;
 use super::server::{Server, files};
-use super::settings::{RoutedTable, SourceSettings, Start, TlsMode};
+use super::settings::{OnHistoryLost, RoutedTable, SourceSettings, Start, TlsMode};
 use super::snapshot;
 use crate::core::schema::{ColumnKind, TableSchema};
 
@@ -92,7 +93,7 @@ async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightRep
             return report;
         }
     };
-    let place = format!("{}:{} as {}", settings.host, settings.port, settings.user);
+    let place = format!("{} as {}", settings.place(), settings.user);
     report.add("connection", CheckResult::Passed(place));
     check_tls(settings, &mut report);
     match Server::ask(&mut conn, settings).await {
@@ -100,11 +101,17 @@ async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightRep
             report.add("version", CheckResult::Passed(server.version.clone()));
             check_settings(&server, tables, &mut report);
             check_retention(&server, &mut report);
+            let logs = check_replica_logs(&mut conn, settings, &server).await;
+            report.add_result(
+                "replica",
+                logs.map(|()| "what it executes is logged".to_owned()),
+            );
             check_privileges(&mut conn, settings, &mut report).await;
             for table in tables {
                 check_table(&mut conn, settings, table, &mut report).await;
             }
-            if settings.start == Start::Snapshot {
+            let after_loss = settings.on_history_lost == OnHistoryLost::Snapshot;
+            if settings.start == Start::Snapshot || after_loss {
                 check_snapshots(&mut conn, settings, &mut report).await;
             }
         }
@@ -117,7 +124,15 @@ async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightRep
 
 fn check_tls(settings: &SourceSettings, report: &mut PreflightReport) {
     let result = match settings.tls.mode {
+        TlsMode::Disabled if settings.socket.is_some() => {
+            CheckResult::Passed("a socket: nothing leaves the machine".to_owned())
+        }
+        TlsMode::Disabled if settings.leaves_the_machine() => {
+            let place = settings.place();
+            CheckResult::Warning(Error::ClearText { place })
+        }
         TlsMode::Disabled => CheckResult::Passed("disabled".to_owned()),
+        TlsMode::VerifyCa => CheckResult::Passed("authority verified, any name".to_owned()),
         TlsMode::Required => CheckResult::Warning(Error::TlsUnverified),
         TlsMode::VerifyIdentity => CheckResult::Passed("certificate verified".to_owned()),
     };
@@ -167,20 +182,12 @@ fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut Prefligh
 }
 
 fn check_retention(server: &Server, report: &mut PreflightReport) {
-    let purges = !server
-        .get("binlog_expire_logs_auto_purge")
-        .eq_ignore_ascii_case("OFF");
-    let seconds = server
-        .get("binlog_expire_logs_seconds")
-        .parse()
-        .unwrap_or(0);
-    let result = match seconds {
-        0 => CheckResult::Passed("kept until purged by hand".to_owned()),
-        _ if !purges => CheckResult::Passed("kept until purged by hand".to_owned()),
-        seconds if seconds < RETENTION_SECONDS_MIN => {
+    let result = match server.retention_seconds() {
+        None => CheckResult::Passed("kept until purged by hand".to_owned()),
+        Some(seconds) if seconds < RETENTION_SECONDS_MIN => {
             CheckResult::Warning(Error::RetentionShort { seconds })
         }
-        seconds => CheckResult::Passed(match seconds / RETENTION_SECONDS_MIN {
+        Some(seconds) => CheckResult::Passed(match seconds / RETENTION_SECONDS_MIN {
             1 => format!("kept for {} hours", seconds / 3600),
             days => format!("kept for {days} days"),
         }),
@@ -250,7 +257,7 @@ async fn check_table(
     report.tables.push(schema);
 }
 
-/// A first start reads the rows that are there, by a key.
+/// Rows that are there are read by a key: at a first start, or when history is lost.
 async fn check_snapshots(conn: &mut Conn, settings: &SourceSettings, report: &mut PreflightReport) {
     let tables: Vec<_> = report
         .tables

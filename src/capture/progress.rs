@@ -11,6 +11,9 @@ pub(super) struct Progress {
     /// Whole transactions that are behind us.
     pub(super) position: Position,
     pub(super) end: FilePosition,
+    /// Where the stream must be taken up, before `position`: a transaction that was prepared there
+    /// is undecided.
+    pub(super) held: Option<Position>,
     /// Transactions that are partly behind us: nearly always none or one; more only when a
     /// failover changed the order of the stream.
     pub(super) insides: Vec<Inside>,
@@ -22,6 +25,7 @@ impl From<Checkpoint> for Progress {
             server_uuid: checkpoint.server_uuid,
             position: checkpoint.position,
             end: checkpoint.end,
+            held: None,
             insides: checkpoint.inside.into_iter().collect(),
         }
     }

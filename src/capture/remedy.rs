@@ -1,6 +1,6 @@
 //! What to do about each [`Error`], with the SQL to run where there is some.
 
-use super::error::Error;
+use super::error::{CertificateFault, Error};
 
 /// Past what cannot be read there is no command yet; a fresh start is safe, because records that are
 /// sent again update the same leads.
@@ -11,6 +11,10 @@ const SKIP: &str = "once it is clear what the transaction changed, FLUSH BINARY 
 const START_OVER: &str = "move the state folder away (keep it: it is the audit trail) and start with \
                           source.start = \"earliest\": records that are sent again update the same leads";
 
+/// Goes on without what is lost; needs no command.
+const SNAPSHOT: &str = "set source.on_history_lost = \"snapshot\" and restart leadstream: it goes on \
+                        at the server's present end and reads the routed tables anew";
+
 impl Error {
     /// What a person should do, in one or two sentences.
     #[must_use]
@@ -19,20 +23,30 @@ impl Error {
             Error::ResolveHost { host, .. } => {
                 format!("check the host in source.url and the name service: {host:?} is not known")
             }
-            Error::Connect { host, port, .. } => format!(
-                "check that MySQL listens on {host}:{port} (bind_address) and that no firewall is in between"
+            Error::Connect { place, .. } if place.starts_with('/') => format!(
+                "check that MySQL runs, that its socket is {place} (SELECT @@socket), and that this \
+                 user may open it"
             ),
-            Error::ConnectTimeout { host, port, .. } => {
-                format!("check that packets to {host}:{port} are not dropped by a firewall")
+            Error::Connect { place, .. } => format!(
+                "check that MySQL listens on {place} (bind_address) and that no firewall is in between"
+            ),
+            Error::ConnectTimeout { place, .. } => {
+                format!("check that packets to {place} are not dropped by a firewall")
             }
             Error::AccessDenied { user, .. } => format!(
-                "check the password (source.password_file or LEADSTREAM_SOURCE__PASSWORD) and that \
-                 the account may log in from this host: \
-                 SELECT user, host, plugin FROM mysql.user WHERE user = '{user}'"
+                "check the password (source.password_file or LEADSTREAM_SOURCE__PASSWORD), that \
+                 the account may log in from this host, and whether it demands encryption \
+                 (source.tls.mode) or a client certificate (source.tls.cert_file): \
+                 SELECT user, host, plugin, ssl_type FROM mysql.user WHERE user = '{user}'"
             ),
             Error::Tls { .. } => "check tls.mode and tls.ca_file against the server's certificate; \
                  `SHOW VARIABLES LIKE 'ssl_%'` shows what the server uses"
                 .to_owned(),
+            Error::Certificate { host, fault } => certificate_remedy(host, fault),
+            Error::AuthPlugin { user, .. } => format!(
+                "ALTER USER '{user}'@'%' IDENTIFIED WITH caching_sha2_password BY '…' (MariaDB: \
+                 IDENTIFIED VIA mysql_native_password USING PASSWORD('…'))"
+            ),
             Error::Privilege { grants, .. } => format!("run as an administrator: {grants}"),
             Error::Query { .. } => "look at the cause; it is tried again until it works".to_owned(),
             Error::ServerVersion { .. } => {
@@ -62,25 +76,45 @@ impl Error {
                 table.schema, table.table
             ),
             Error::HistoryLost { missing } => format!(
-                "keep binlogs longer (binlog_expire_logs_seconds), {START_OVER}; missing: {missing}"
+                "let source.url lead to a server that still has them (it goes on by itself), or \
+                 {SNAPSHOT}; and keep binlogs longer (binlog_expire_logs_seconds); missing: {missing}"
             ),
-            Error::GtidsAhead { ahead } => format!(
-                "the server went back in time (restored, or a replica that lost transactions was \
-                 promoted); compare both, then {START_OVER}; ahead: {ahead}"
+            Error::GtidsAhead { ahead, .. } => format!(
+                "nothing, if the replica catches up: it is waited for; SHOW REPLICA STATUS on it says \
+                 how far it is; missing there: {ahead}"
             ),
+            Error::NumbersReused { ahead, .. } => format!(
+                "the server was reset or restored, or lost transactions in a crash; let source.url \
+                 lead to a server that has them and restart leadstream, or compare what was lost, \
+                 then {START_OVER}; missing: {ahead}"
+            ),
+            Error::ReplicaCutOff { ahead, .. } => format!(
+                "start the server's replication, or let source.url lead to a server that has them; if \
+                 no server has them any more, compare what was lost, then {START_OVER}; missing: \
+                 {ahead}"
+            ),
+            Error::ReplicaUnlogged => {
+                "read from its source, or start the replica with log_replica_updates = ON (the default \
+                 since 8.0)"
+                    .to_owned()
+            }
             Error::OtherServer { .. } => format!(
                 "connect to the server that the checkpoint was taken on, or {START_OVER}"
             ),
             Error::FileGone { .. } => {
-                format!("keep binlogs longer (binlog_expire_logs_seconds), {START_OVER}")
+                format!("{SNAPSHOT}; and keep binlogs longer (binlog_expire_logs_seconds)")
             }
             Error::FileShort { .. } => format!(
                 "the server lost the end of its binlog in a crash (sync_binlog is not 1?); compare \
                  what it lost, then {START_OVER}"
             ),
-            Error::GtidModeChanged { .. } => {
-                format!("SET PERSIST gtid_mode = ON (by way of ON_PERMISSIVE), or {START_OVER}")
-            }
+            Error::FileReplaced { .. } => format!(
+                "the server's binlog was reset (RESET BINARY LOGS AND GTIDS); {START_OVER}"
+            ),
+            Error::GtidModeChanged { .. } => format!(
+                "if nothing was written since, SET PERSIST gtid_mode back step by step and it goes on \
+                 by itself; else {SNAPSHOT}"
+            ),
             Error::ServerIdTaken { server_id, .. } => format!(
                 "give every replica its own id: change source.server_id ({server_id} is used twice), \
                  or stop the second leadstream; `SHOW REPLICAS` lists them"
@@ -92,6 +126,11 @@ impl Error {
             Error::Disconnected | Error::Silent { .. } | Error::StreamBroken { .. } => {
                 "nothing, if it passes: the stream is taken up again where it stopped; else look at \
                  the server and the network"
+                    .to_owned()
+            }
+            Error::Stalled { .. } => {
+                "nothing, if it passes: the stream is opened anew until events come; else look for \
+                 what lies between (a proxy, a firewall) and for the dump thread in SHOW PROCESSLIST"
                     .to_owned()
             }
             Error::Panicked { .. } => {
@@ -114,13 +153,18 @@ impl Error {
                 "SET PERSIST binlog_format = ROW, and find the session that changed it; then {SKIP}"
             ),
             Error::XaRows { .. } => {
-                format!("XA transactions on routed tables are not supported yet; {SKIP}")
+                format!("XA transactions on routed tables are not supported on this server; {SKIP}")
             }
+            Error::XaTooLarge { bytes, .. } => format!(
+                "raise source.prepared_bytes (to {} or more) and start again; XA COMMIT or XA ROLLBACK \
+                 what XA RECOVER lists as prepared and was forgotten",
+                u64::from(*bytes) * 2
+            ),
             Error::Payload { .. } => {
                 format!("read from another replica if this one's file is damaged; else {SKIP}")
             }
             Error::PayloadSize { .. } => {
-                format!("write smaller transactions or SET PERSIST binlog_transaction_compression = OFF; {SKIP}")
+                format!("read from another replica if this one's file is damaged; else write the row in smaller parts; {SKIP}")
             }
             Error::Event { .. } => format!("update leadstream; if that does not help, {SKIP}"),
             Error::Value { table, column, .. } => format!(
@@ -168,8 +212,43 @@ impl Error {
             }
             Error::ChecksumOff { .. } => "SET PERSIST binlog_checksum = CRC32".to_owned(),
             Error::TlsUnverified => {
-                "use tls.mode = \"verify_identity\" with tls.ca_file".to_owned()
+                "use tls.mode = \"verify_identity\" with tls.ca_file (or \"verify_ca\", when the \
+                 certificate does not name the host)"
+                    .to_owned()
             }
+            Error::ClearText { .. } => {
+                "use tls.mode = \"verify_identity\": without encryption rows can be read on the way, \
+                 and whoever poses as the server is given the password (a full login of \
+                 caching_sha2_password takes the server's key on trust)"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+fn certificate_remedy(host: &str, fault: &CertificateFault) -> String {
+    match fault {
+        CertificateFault::UnknownAuthority => {
+            "name the PEM file of the authority that signed it with source.tls.ca_file (MySQL's own \
+             is ca.pem in its data directory); if that is done already, somebody else may be answering"
+                .to_owned()
+        }
+        CertificateFault::OtherName => format!(
+            "give the server a certificate whose subject alternative name is {host:?}, or connect by a \
+             name that it has, or set source.tls.mode = \"verify_ca\" (MySQL's self-made certificates \
+             carry no name)"
+        ),
+        CertificateFault::Expired => {
+            "renew the server's certificate, then ALTER INSTANCE RELOAD TLS; check this machine's clock"
+                .to_owned()
+        }
+        CertificateFault::NotYetValid => {
+            "check the clocks of this machine and of the one that made the certificate".to_owned()
+        }
+        CertificateFault::Other(_) => {
+            "give the server a certificate that is good: X.509 version 3, RSA of 2048 bits or more, \
+             or elliptic"
+                .to_owned()
         }
     }
 }

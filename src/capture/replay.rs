@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-use mysql_async::binlog::BinlogVersion;
-use mysql_async::binlog::events::TransactionPayloadEvent;
-use mysql_common::binlog::{BinlogFileHeader, EventStreamReader};
+use mysql_async::{EventReader, Payload};
 
 use super::assembler::Assembler;
 use super::error::Error;
@@ -17,7 +15,7 @@ use crate::core::change::StreamItem;
 use crate::core::position::{Checkpoint, FilePosition};
 use crate::core::time::Micros;
 
-const TRANSACTION_PAYLOAD: u8 = 40;
+const MAGIC: [u8; 4] = [0xFE, b'b', b'i', b'n'];
 
 /// The stream items of a binlog file behind `checkpoint`, piece by piece.
 ///
@@ -36,35 +34,55 @@ pub fn replay(
     };
     let routing = Arc::new(Routing::new(tables, false));
     let mut assembler = Assembler::new(routing, Progress::from(checkpoint), at, clock);
-    let mut reader = EventStreamReader::new(BinlogVersion::Version4);
-    let broken = |error: std::io::Error| Error::StreamBroken {
-        source: Box::new(error),
-    };
-    let mut input = binlog;
-    BinlogFileHeader::read(&mut input).map_err(broken)?;
-    let mut accepted = Ok(());
-    while accepted.is_ok() {
-        let Some(event) = reader.read(&mut input).map_err(broken)? else {
-            break;
-        };
-        accepted = assembler.accept(&event);
-        if accepted.is_ok() && event.header().event_type_raw() == TRANSACTION_PAYLOAD {
-            let payload: TransactionPayloadEvent<'_> = event.read_event().map_err(broken)?;
-            let mut inner = payload.decompressed().map_err(broken)?;
-            while accepted.is_ok() {
-                let Some(event) = reader.read_decompressed(&mut inner).map_err(broken)? else {
-                    break;
-                };
-                accepted = assembler.accept(&event);
-            }
-        }
-        while let Some(piece) = assembler.pop() {
-            each(piece.items, piece.bytes);
-        }
+    let mut accepted = read_file(binlog, &mut assembler, &mut each);
+    if accepted.is_ok() && assembler.is_in_payload() {
+        accepted = Err(assembler.payload_broken("its events are not all there".to_owned()));
     }
     assembler.flush();
+    hand_on(&mut assembler, &mut each);
+    accepted
+}
+
+fn read_file(
+    binlog: &[u8],
+    assembler: &mut Assembler,
+    each: &mut impl FnMut(Vec<StreamItem>, usize),
+) -> Result<(), Error> {
+    let mut events = EventReader::new();
+    let mut rest = binlog.strip_prefix(&MAGIC).ok_or(Error::StreamBroken {
+        source: "this is no binlog".into(),
+    })?;
+    while !rest.is_empty() {
+        let size = rest
+            .get(9..13)
+            .and_then(|size| size.try_into().ok())
+            .map_or(0, u32::from_le_bytes);
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        // What is left is shorter than it says: the reader has the words for it.
+        let (bytes, behind) = rest.split_at(size.clamp(19, rest.len().max(19)).min(rest.len()));
+        rest = behind;
+        let read = events.read(bytes);
+        let (event, packed) = read.map_err(|error| assembler.unreadable(error))?;
+        let payload = packed
+            .map(|packed| Payload::new(bytes.to_vec(), 0, packed))
+            .transpose();
+        let mut payload = payload.map_err(|error| assembler.unreadable(error))?;
+        assembler.accept(&event)?;
+        hand_on(assembler, each);
+        while let Some(payload) = &mut payload {
+            let read = payload.read(&events);
+            let Some(event) = read.map_err(|error| assembler.unreadable(error))? else {
+                break;
+            };
+            assembler.accept(&event)?;
+            hand_on(assembler, each);
+        }
+    }
+    Ok(())
+}
+
+fn hand_on(assembler: &mut Assembler, each: &mut impl FnMut(Vec<StreamItem>, usize)) {
     while let Some(piece) = assembler.pop() {
         each(piece.items, piece.bytes);
     }
-    accepted
 }

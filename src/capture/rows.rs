@@ -10,6 +10,7 @@ use std::sync::Arc;
 use mysql_async::binlog::events::Event;
 use mysql_cdc::events::row_events::delete_rows_event::DeleteRowsEvent;
 use mysql_cdc::events::row_events::mysql_value::MySqlValue;
+use mysql_cdc::events::row_events::row_data::UpdateRowData;
 use mysql_cdc::events::row_events::update_rows_event::UpdateRowsEvent;
 use mysql_cdc::events::row_events::write_rows_event::WriteRowsEvent;
 use mysql_cdc::events::table_map_event::TableMapEvent;
@@ -20,8 +21,9 @@ use super::pieces::Pieces;
 use super::routing::Table;
 use super::snapshot::RowsEvent;
 use super::table_map::{Found, Layout, table_id};
-use crate::core::change::{Change, ChangeId, Operation, SkippedRows, StreamItem};
-use crate::core::position::FilePosition;
+use super::whole_rows::Head;
+use crate::core::change::{Change, ChangeId, Operation, RouteId, SkippedRows, StreamItem};
+use crate::core::position::{FilePosition, Position};
 use crate::core::time::Micros;
 use crate::core::value::Value;
 
@@ -30,7 +32,7 @@ const DUMMY_TABLE_ID: u64 = 0x00FF_FFFF;
 const PARTIAL_UPDATE: u8 = 39;
 
 /// A row as mysql_cdc gives it.
-type Cells = Vec<Option<MySqlValue>>;
+pub(super) type Cells = Vec<Option<MySqlValue>>;
 
 /// The wanted images of one event's rows, with the columns that they carry.
 struct Rows {
@@ -57,25 +59,25 @@ impl Assembler {
             Found::Unknown if id == DUMMY_TABLE_ID => return Ok(()),
             Found::Unknown => return Err(broken("no table map came before it".to_owned())),
         };
-        let name = &self.routing.tables[index].name;
+        let name = Arc::clone(&self.routing.tables[index].name);
         let open = self
             .open
-            .as_mut()
+            .as_ref()
             .ok_or_else(|| broken("no transaction is open".to_owned()))?;
-        if open.xa {
-            return Err(Error::XaRows {
-                table: (**name).clone(),
-                position: at,
-            });
-        }
         if kind != PARTIAL_UPDATE && columns_of(data, kind) != Some(columns) {
             return Err(broken(
                 "its columns are not those of its table map".to_owned(),
             ));
         }
-        if open.covered {
+        // Behind us with a GTID: decided too. By file position that is not certain.
+        if !(open.covered && matches!(self.progress.position, Position::Gtid(_)))
+            && self.keep(event, &name)?
+        {
             return Ok(());
         }
+        let Some(open) = self.open.as_mut().filter(|open| !open.covered) else {
+            return Ok(());
+        };
         if !std::mem::replace(&mut open.has_routed_rows, true) {
             self.push_merged();
         }
@@ -86,6 +88,7 @@ impl Assembler {
             pieces,
             open: Some(open),
             progress,
+            defaults,
             clock,
             gate,
             ..
@@ -120,14 +123,18 @@ impl Assembler {
             skip(pieces, open, table, index, operation, rows.len() as u64);
             return Ok(());
         }
-        if operation == Operation::Insert
-            && let Some(index) = layout.first_absent(&present)
-        {
-            return Err(Error::ImageIncomplete {
-                table: (*table.name).clone(),
-                column: table.columns[index].clone(),
-                position: at,
-            });
+        let mut left_out = Vec::new();
+        if operation == Operation::Insert {
+            for slot in layout.absent(&present) {
+                let Some(value) = defaults[index].get(slot) else {
+                    return Err(Error::ImageIncomplete {
+                        table: (*table.name).clone(),
+                        column: table.columns[slot].clone(),
+                        position: at,
+                    });
+                };
+                left_out.push((slot, value));
+            }
         }
         if let Some(gate) = gate {
             let rows = RowsEvent {
@@ -142,8 +149,32 @@ impl Assembler {
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();
         for cells in rows {
             let row = open.rows[index];
-            if row >= open.handed_on[index] {
+            if row >= open.handed_on[index]
+                && let Some(whole) = &layout.whole
+            {
+                let read = whole.read(&layout.cells, cells, &present, &mut slots);
+                let read = read.map_err(|(slot, reason)| Error::Value {
+                    table: (*table.name).clone(),
+                    column: table.columns[slot].clone(),
+                    position: at.clone(),
+                    reason,
+                })?;
+                let head = Head {
+                    id: ChangeId {
+                        transaction: Arc::clone(&open.transaction),
+                        table: Arc::clone(&table.name),
+                        row,
+                        route: RouteId(0),
+                    },
+                    operation,
+                    captured_at,
+                };
+                whole.carry(pieces, &head, table.plan(operation), &slots, read);
+            } else if row >= open.handed_on[index] {
                 read_row(layout, cells, &present, &mut slots, table, &at)?;
+                for (slot, value) in &left_out {
+                    slots[*slot] = Some((*value).clone());
+                }
                 carry(pieces, open, table, operation, row, &mut slots, captured_at);
             }
             open.rows[index] = row + 1;
@@ -284,14 +315,25 @@ fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<R
         }
         24 | 31 => {
             let event = UpdateRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
-            let rows = event
-                .rows
-                .into_iter()
-                .map(|row| row.after_update.cells)
+            let mut present = event.columns_after_update;
+            // A column that only the image before holds was not touched: the key, above all.
+            let before_only: Vec<usize> = (0..present.len())
+                .filter(|&column| !present[column] && event.columns_before_update[column])
                 .collect();
+            for column in &before_only {
+                present[*column] = true;
+            }
+            let merge = |row: UpdateRowData| {
+                let (mut cells, mut before) = (row.after_update.cells, row.before_update.cells);
+                for column in &before_only {
+                    cells[*column] = before[*column].take();
+                }
+                cells
+            };
+            let rows = event.rows.into_iter().map(merge).collect();
             Rows {
                 operation: Operation::Update,
-                present: event.columns_after_update,
+                present,
                 rows,
             }
         }

@@ -3,6 +3,8 @@
 //! Never used to decode rows: those carry their own names and types, of the moment they were
 //! written.
 
+mod defaults;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
@@ -25,7 +27,8 @@ pub(super) async fn read(
              CAST(character_maximum_length AS UNSIGNED) AS max_chars, \
              CAST(numeric_precision AS UNSIGNED) AS numeric_digits, \
              CAST(numeric_scale AS UNSIGNED) AS scale_digits, \
-             character_set_name AS character_set_name \
+             character_set_name AS character_set_name, \
+             column_default AS column_default, extra AS extra, VERSION() AS version \
              FROM information_schema.columns WHERE table_schema = ? AND table_name = ? \
              ORDER BY ordinal_position",
             (&name.schema, &name.table),
@@ -43,6 +46,8 @@ pub(super) async fn read(
                 .flatten()
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
+        let declared = (text("column_default"), text("extra").unwrap_or_default());
+        let is_mariadb = text("version").is_some_and(|version| version.contains("MariaDB"));
         let column_name = text("column_name").unwrap_or_default();
         let column_type = text("column_type").unwrap_or_default();
         let data_type = text("data_type").unwrap_or_default();
@@ -59,13 +64,23 @@ pub(super) async fn read(
             scale: number("scale_digits"),
         };
         let kind = kind(&data_type, &column_type, numbers);
-        columns.push(Column {
+        let default = defaults::classify(&defaults::Declared {
+            text: declared.0.as_deref(),
+            extra: &declared.1,
+            nullable,
+            is_mariadb,
+        });
+        let column = Column {
             name: column_name,
             kind,
             nullable,
             primary_key,
-        });
+            default,
+        };
+        columns.push((column, data_type.eq_ignore_ascii_case("char")));
     }
+    defaults::read_literals(conn, settings, name, &mut columns).await?;
+    let columns = columns.into_iter().map(|(column, _)| column).collect();
     Ok(Some((
         TableSchema {
             name: name.clone(),
@@ -115,6 +130,7 @@ fn kind(data_type: &str, column_type: &str, numbers: Numbers) -> ColumnKind {
         "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" => ColumnKind::Text {
             max_chars: numbers.max_chars,
         },
+        "binary" if column_type.eq_ignore_ascii_case("binary(16)") => ColumnKind::Uuid,
         "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => {
             ColumnKind::Bytes
         }
@@ -170,6 +186,8 @@ mod tests {
             }
         );
         assert_eq!(of("longblob", "longblob"), ColumnKind::Bytes);
+        assert_eq!(of("binary", "binary(20)"), ColumnKind::Bytes);
+        assert_eq!(of("binary", "binary(16)"), ColumnKind::Uuid);
         assert_eq!(of("point", "point"), ColumnKind::Other("point".to_owned()));
         let decimal = Numbers {
             max_chars: 0,

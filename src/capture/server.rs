@@ -4,19 +4,16 @@
 //! before.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use super::connection::query_error;
 use super::error::Error;
+use super::lineage;
 use super::progress::Progress;
 use super::settings::{SourceSettings, Start};
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
-
-/// How long a replica may need to catch up with what was read from another server.
-const LAG_PATIENCE_SECONDS: u32 = 30;
 
 /// Global variables, by name.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +30,7 @@ impl Server {
             .query(
                 "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'gtid_mode', \
                  'gtid_purged', 'log_bin', 'binlog_format', \
+                 'log_replica_updates', 'log_slave_updates', \
                  'binlog_row_metadata', 'binlog_row_image', 'binlog_row_value_options', \
                  'binlog_checksum', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', \
                  'lower_case_table_names', 'version_comment')",
@@ -71,6 +69,10 @@ impl Server {
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     }
 
+    pub(super) fn is_at_least(&self, version: (u32, u32)) -> bool {
+        self.numbers() >= Some(version)
+    }
+
     /// Empty when the server does not have it.
     pub(super) fn get(&self, name: &str) -> &str {
         self.variables.get(name).map_or("", String::as_str)
@@ -84,11 +86,20 @@ impl Server {
         self.get("gtid_mode").eq_ignore_ascii_case("ON")
     }
 
+    /// How long binlogs are kept; `None`: until a person deletes them.
+    pub(super) fn retention_seconds(&self) -> Option<u64> {
+        let purges = !self
+            .get("binlog_expire_logs_auto_purge")
+            .eq_ignore_ascii_case("OFF");
+        let seconds = self.get("binlog_expire_logs_seconds").parse().ok();
+        seconds.filter(|seconds| purges && *seconds > 0)
+    }
+
     pub(super) fn folds_table_names(&self) -> bool {
         !matches!(self.get("lower_case_table_names"), "" | "0")
     }
 
-    fn gtid_set(&self, name: &'static str) -> Result<GtidSet, Error> {
+    pub(super) fn gtid_set(&self, name: &'static str) -> Result<GtidSet, Error> {
         self.get(name).parse().map_err(|error| Error::Query {
             what: "read the server's gtid sets",
             source: Box::new(error),
@@ -133,7 +144,7 @@ impl Server {
     }
 
     /// The end of the binlog with the GTIDs before it, of one moment.
-    async fn now(
+    pub(super) async fn now(
         &self,
         conn: &mut Conn,
         settings: &SourceSettings,
@@ -196,13 +207,7 @@ impl Server {
                     let found = self.get("gtid_mode").to_owned();
                     return Err(Error::GtidModeChanged { found });
                 }
-                let purged = self.gtid_set("gtid_purged")?;
-                if !set.contains_set(&purged) {
-                    return Err(Error::HistoryLost {
-                        missing: lacking(set, &purged),
-                    });
-                }
-                wait_for_replica(conn, settings, set).await
+                lineage::check_gtids(conn, settings, self, progress, set).await
             }
             Position::MariaDb(_) => Err(Error::GtidModeChanged {
                 found: self.get("gtid_mode").to_owned(),
@@ -220,7 +225,10 @@ impl Server {
                         position: position.clone(),
                         bytes: *bytes,
                     }),
-                    Some(_) => Ok(()),
+                    Some(_) => {
+                        lineage::check_file(conn, settings, position).await?;
+                        lineage::check_replica_logs(conn, settings, self).await
+                    }
                     None => Err(Error::FileGone {
                         file: position.file.to_string(),
                     }),
@@ -228,60 +236,6 @@ impl Server {
             }
         }
     }
-}
-
-/// A replica may lag behind the server that was read before; GTIDs that never arrive were given
-/// out twice, and would be skipped in silence.
-async fn wait_for_replica(
-    conn: &mut Conn,
-    settings: &SourceSettings,
-    ours: &GtidSet,
-) -> Result<(), Error> {
-    let what = "read gtid_executed";
-    let mut seconds_left = LAG_PATIENCE_SECONDS;
-    loop {
-        // Asked anew each time: `ours` may be younger than what the server said before.
-        let text: Option<String> = conn
-            .query_first("SELECT @@GLOBAL.gtid_executed")
-            .await
-            .map_err(|error| query_error(settings, what, error))?;
-        let executed: GtidSet = text
-            .unwrap_or_default()
-            .parse()
-            .map_err(|error| Error::Query {
-                what,
-                source: Box::new(error),
-            })?;
-        if executed.contains_set(ours) {
-            return Ok(());
-        }
-        let ahead = lacking(&executed, ours);
-        if seconds_left == 0 {
-            return Err(Error::GtidsAhead { ahead });
-        }
-        tracing::warn!(
-            ahead,
-            seconds_left,
-            "waiting for the server to execute what was read"
-        );
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        seconds_left -= 1;
-    }
-}
-
-/// Of `wanted`, the intervals that are not wholly in `have`.
-fn lacking(have: &GtidSet, wanted: &GtidSet) -> String {
-    let mut missing = GtidSet::default();
-    for (source, intervals) in wanted.iter() {
-        for (first, last) in intervals {
-            let mut interval = GtidSet::default();
-            interval.insert_interval(source, *first, *last);
-            if !have.contains_set(&interval) {
-                missing.extend(&interval);
-            }
-        }
-    }
-    missing.to_string()
 }
 
 /// The server's binlog files with their sizes, oldest first.
@@ -321,17 +275,5 @@ mod tests {
         for version in ["5.7.44-log", "10.11.19-MariaDB-0+deb12u1", ""] {
             assert!(server(version).check_version().is_err(), "{version}");
         }
-    }
-
-    #[test]
-    fn what_is_lacking_is_named_by_interval() {
-        let set = |text: &str| text.parse::<GtidSet>().unwrap();
-        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
-        let have = set(&format!("{uuid}:1-5"));
-        assert_eq!(lacking(&have, &set(&format!("{uuid}:1-5"))), "");
-        assert_eq!(
-            lacking(&have, &set(&format!("{uuid}:2-3:9"))),
-            format!("{uuid}:9")
-        );
     }
 }

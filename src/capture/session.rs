@@ -4,7 +4,7 @@
 //! that is in [`Shared`]. Progress is noted only after the driver's side has taken the piece.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, Sid};
+use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, IoError, Sid};
 use mysql_common::packets::Tag;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::CaptureEvent;
@@ -22,13 +22,17 @@ use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
 use super::envelope::kind;
 use super::error::Error;
+use super::history::Condemned;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
 use super::settings::{RoutedTable, SourceSettings};
 use super::snapshot::{Gate, Place};
+use super::watchdog::{Header, Pulse};
+use super::xa::Undecided;
 use crate::core::change::Chunk;
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
+use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
 /// How long transactions without routed rows wait for company.
@@ -42,6 +46,7 @@ const NET_WRITE_TIMEOUT_SECONDS: u32 = 600;
 pub(super) struct Context {
     pub(super) settings: SourceSettings,
     pub(super) tables: Vec<RoutedTable>,
+    pub(super) schemas: Vec<TableSchema>,
     pub(super) server_id: u32,
     pub(super) window: Arc<Semaphore>,
     pub(super) window_bytes: u32,
@@ -56,6 +61,13 @@ pub(super) struct Shared {
     progress: Mutex<Progress>,
     /// Whether the stream has brought anything since this was last asked.
     pub(super) has_streamed: AtomicBool,
+    /// What the watchdog goes by.
+    pub(super) pulse: Pulse,
+    /// Counts the watchdog's alarms.
+    pub(super) stalls: watch::Sender<u64>,
+    /// The last stream ended because the server and our place do not fit together.
+    pub(super) on_probation: AtomicBool,
+    pub(super) condemned: Condemned,
 }
 
 impl Shared {
@@ -63,6 +75,10 @@ impl Shared {
         Self {
             progress: Mutex::new(progress),
             has_streamed: AtomicBool::new(false),
+            pulse: Pulse::default(),
+            stalls: watch::Sender::new(0),
+            on_probation: AtomicBool::new(false),
+            condemned: Condemned::default(),
         }
     }
 
@@ -73,7 +89,7 @@ impl Shared {
             .clone()
     }
 
-    fn note(&self, progress: Progress) {
+    pub(super) fn note(&self, progress: Progress) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 }
@@ -84,11 +100,12 @@ pub(super) struct Abandoned;
 /// Streams until something breaks; `Err(Abandoned)` inside means that nobody listens any more.
 pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     match open(&context).await {
-        Ok((stream, assembler, server)) => {
+        Ok((stream, assembler, server, reads)) => {
             Box::pin(
                 Session {
                     context,
                     stream,
+                    reads,
                     assembler,
                     server: server.uuid().to_owned(),
                     version: Some(server.version),
@@ -103,22 +120,36 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     }
 }
 
-async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server), Error> {
+/// Grows whenever bytes come, a whole packet or not.
+type Reads = Arc<AtomicU64>;
+
+async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Reads), Error> {
     let settings = &context.settings;
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
     let progress = context.shared.progress();
-    server.check_history(&mut conn, settings, &progress).await?;
+    let condemned = &context.shared.condemned;
+    condemned.refuse(server.uuid())?;
+    in_time(
+        settings,
+        server.check_history(&mut conn, settings, &progress),
+    )
+    .await
+    .inspect_err(|error| condemned.note(server.uuid(), error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
-    let (stream, at) = in_time(settings, request(conn, context, &progress)).await?;
-    let mut assembler = Assembler::new(routing, progress, at, context.clock);
+    let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
+    let mut assembler =
+        Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
+    assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     assembler.gate = Some(Arc::clone(&context.gate));
-    Ok((stream, assembler, server))
+    context.shared.pulse.begin(server.uuid());
+    assembler.read_from(server.uuid());
+    Ok((stream, assembler, server, reads))
 }
 
 /// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     settings: &SourceSettings,
     step: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -156,37 +187,43 @@ async fn request(
     conn: Conn,
     context: &Context,
     progress: &Progress,
-) -> Result<(BinlogStream, FilePosition), Error> {
+) -> Result<(BinlogStream, FilePosition, Reads), Error> {
     let request = BinlogStreamRequest::new(context.server_id);
-    let (request, at) = match &progress.position {
+    let (request, at) = match progress.held.as_ref().unwrap_or(&progress.position) {
         Position::Gtid(set) => (
             request.with_gtid().with_gtid_set(sids(set)?),
             progress.end.clone(),
         ),
         Position::MariaDb(_) => (request, progress.end.clone()),
-        // The protocol has 32 bits for the position: beyond, the file is read from its start, and
-        // what is behind us passes by.
         Position::File(end) => {
-            let offset = if u32::try_from(end.offset).is_ok() {
-                end.offset
-            } else {
-                4
-            };
-            let at = FilePosition {
-                file: Arc::clone(&end.file),
-                offset,
-            };
+            let at = dump_start(end);
             (
-                request.with_filename(end.file.as_bytes()).with_pos(offset),
+                request
+                    .with_filename(end.file.as_bytes())
+                    .with_pos(at.offset),
                 at,
             )
         }
     };
+    let reads = conn.reads();
     let stream = conn
         .get_binlog_stream(request)
         .await
         .map_err(|error| stream_error(&context.settings, context.server_id, error))?;
-    Ok((stream, at))
+    Ok((stream, at, reads))
+}
+
+/// The protocol has 32 bits for the position: beyond, the file is read from its start, and what is
+/// behind us passes by.
+fn dump_start(end: &FilePosition) -> FilePosition {
+    let offset = match u32::try_from(end.offset) {
+        Ok(_) => end.offset,
+        Err(_) => 4,
+    };
+    FilePosition {
+        file: Arc::clone(&end.file),
+        offset,
+    }
 }
 
 fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
@@ -209,9 +246,24 @@ fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
         .collect()
 }
 
+/// So long may a stream be silent, heartbeats included.
+fn patience_ms(settings: &SourceSettings) -> u64 {
+    settings
+        .heartbeat_ms
+        .saturating_mul(HEARTBEATS_MISSED)
+        .max(1_000)
+}
+
+/// So long may events be missing. A large packet on its way is only noticed when patience ends.
+pub(super) fn stall_ms(settings: &SourceSettings) -> u64 {
+    let least = patience_ms(settings).saturating_mul(2);
+    settings.stall_timeout_ms.max(least)
+}
+
 struct Session {
     context: Arc<Context>,
     stream: BinlogStream,
+    reads: Reads,
     assembler: Assembler,
     /// Of a server that has not been announced yet.
     version: Option<String>,
@@ -269,16 +321,26 @@ impl Session {
             };
             let accepted = self.assembler.accept(&event);
             self.heard = heartbeat(&event).or(self.heard.take());
+            let header = event.header();
+            let header = Header {
+                kind: header.event_type_raw(),
+                log_pos: header.log_pos(),
+                timestamp: header.timestamp(),
+            };
+            let kind = header.kind;
             drop(event);
+            self.context.shared.pulse.beat(header, self.assembler.at());
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
                 self.assembler.flush();
             }
             self.hand_on().await?;
             if let Err(error) = accepted {
+                let condemned = &self.context.shared.condemned;
+                condemned.note(&self.assembler.progress.server_uuid, &error);
                 return Ok(error);
             }
-            self.announce().await?;
+            self.announce(kind).await?;
             self.attend_snapshot().await?;
         }
     }
@@ -286,10 +348,7 @@ impl Session {
     /// The next event. Rows in hand never wait: when nothing can be read at once, `Idle` comes.
     async fn next(&mut self) -> Next {
         let settings = &self.context.settings;
-        let patience = settings
-            .heartbeat_ms
-            .saturating_mul(HEARTBEATS_MISSED)
-            .max(1_000);
+        let patience = patience_ms(settings);
         let stream = &mut self.stream;
         let read = if self.assembler.holds_items() {
             let poll = std::future::poll_fn(|waker| match stream.poll_next_unpin(waker) {
@@ -307,6 +366,7 @@ impl Session {
                 self.company = Some(Box::pin(sleep(COMPANY)));
             }
             let silence = Duration::from_millis(patience);
+            let reads = self.reads.load(Ordering::Relaxed);
             let read = match &mut self.company {
                 None => tokio::select! {
                     biased;
@@ -321,6 +381,11 @@ impl Session {
             };
             match read {
                 Ok(read) => read,
+                // One large packet comes, and no heartbeat can come meanwhile.
+                Err(_) if self.reads.load(Ordering::Relaxed) != reads => {
+                    self.context.shared.pulse.part_came();
+                    return Next::Idle;
+                }
                 Err(_) => {
                     return Next::Failed(Error::Silent {
                         waited_ms: patience,
@@ -330,6 +395,9 @@ impl Session {
         };
         match read {
             Some(Ok(event)) => Next::Event(event),
+            Some(Err(mysql_async::Error::Io(IoError::Io(error)))) => {
+                Next::Failed(self.assembler.unreadable(error))
+            }
             Some(Err(error)) => Next::Failed(stream_error(settings, self.context.server_id, error)),
             None => Next::Failed(Error::Disconnected),
         }
@@ -343,6 +411,7 @@ impl Session {
             let bytes = u32::try_from(piece.bytes)
                 .unwrap_or(u32::MAX)
                 .min(context.window_bytes);
+            context.shared.pulse.wait_for_room(true);
             let permits = context
                 .window
                 .acquire_many(bytes)
@@ -358,6 +427,7 @@ impl Session {
                 .await
                 .map_err(|_| Abandoned)?;
             permits.forget();
+            context.shared.pulse.wait_for_room(false);
             context.shared.note(piece.progress);
         }
         Ok(())
@@ -405,8 +475,19 @@ impl Session {
         Ok(())
     }
 
-    /// The server's first event proves that the dump was granted.
-    async fn announce(&mut self) -> Result<(), Abandoned> {
+    /// The server's first event proves that the dump was granted; but a server that lately broke
+    /// off at our place may do so again behind a file's first events.
+    async fn announce(&mut self, kind: u8) -> Result<(), Abandoned> {
+        let on_probation = &self.context.shared.on_probation;
+        if on_probation.load(Ordering::Relaxed) {
+            if matches!(
+                kind,
+                kind::ROTATE | kind::FORMAT_DESCRIPTION | kind::PREVIOUS_GTIDS
+            ) {
+                return Ok(());
+            }
+            on_probation.store(false, Ordering::Relaxed);
+        }
         self.context
             .shared
             .has_streamed
@@ -420,5 +501,22 @@ impl Session {
             file,
         };
         self.context.events.send(event).await.map_err(|_| Abandoned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_beyond_4_gib_is_reached_from_the_start_of_its_file() {
+        let start = |offset| {
+            let file = "binlog.000007".into();
+            dump_start(&FilePosition { file, offset }).offset
+        };
+        assert_eq!(start(157), 157);
+        assert_eq!(start((1 << 32) - 1), (1 << 32) - 1);
+        assert_eq!(start(1 << 32), 4);
+        assert_eq!(start(5 << 32), 4);
     }
 }

@@ -10,19 +10,61 @@ use crate::core::secret::Secret;
 pub struct SourceSettings {
     pub host: String,
     pub port: u16,
+    /// Instead of host and port; nothing is encrypted then, because nothing leaves the machine.
+    pub socket: Option<PathBuf>,
     pub user: String,
     pub password: Secret,
     pub tls: Tls,
-    /// Must differ from every other replica's; one is made up when it is not given.
+    /// What the connection itself compresses, both ways.
+    pub compression: Compression,
+    /// Must differ from every other replica's; without it one is derived.
     pub server_id: Option<u32>,
     /// How often an idle server says that it is alive; three of them missed end a connection.
     pub heartbeat_ms: u64,
     pub connect_timeout_ms: u64,
+    /// How often the server is asked on a connection of its own how far it is.
+    pub observe_interval_ms: u64,
+    /// So long may the server's binlog grow without that an event arrives.
+    pub stall_timeout_ms: u64,
     pub backoff_base_ms: u64,
     pub backoff_cap_ms: u64,
     /// Where to begin without a checkpoint.
     pub start: Start,
+    /// What XA transactions that are prepared and undecided may hold together.
+    pub prepared_bytes: u32,
+    pub on_history_lost: OnHistoryLost,
     pub snapshot: SnapshotSettings,
+}
+
+impl SourceSettings {
+    /// Where the server is, for messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.socket {
+            Some(path) => path.display().to_string(),
+            None if self.host.contains(':') => format!("[{}]:{}", self.host, self.port),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// Whether the way to the server can be listened to.
+    pub(super) fn leaves_the_machine(&self) -> bool {
+        let is_loopback = self.host.eq_ignore_ascii_case("localhost")
+            || self
+                .host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        self.socket.is_none() && !is_loopback
+    }
+}
+
+/// What happens when the server no longer has what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHistoryLost {
+    /// Wait, visibly, until it has it again or a person has decided.
+    Pause,
+    /// Go on at the present end, and read the routed tables anew.
+    Snapshot,
 }
 
 /// How much a snapshot may ask of the server.
@@ -54,6 +96,21 @@ pub struct Tls {
     pub mode: TlsMode,
     /// Roots to trust instead of the public ones; PEM or DER.
     pub ca_file: Option<PathBuf>,
+    /// What we show of ourselves, for accounts that demand it.
+    pub client: Option<ClientCertificate>,
+}
+
+/// PEM files: our certificate with its chain, and its private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Zlib,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +119,8 @@ pub enum TlsMode {
     Disabled,
     /// Encrypted, but anyone may pose as the server.
     Required,
+    /// Encrypted, and the certificate must be of a trusted authority, whatever name it carries.
+    VerifyCa,
     /// Encrypted, and the certificate must be trusted and name the host.
     VerifyIdentity,
 }

@@ -14,7 +14,9 @@ pub(super) enum Statement {
     RollbackToSavepoint,
     Savepoint,
     XaStart,
-    XaEnd,
+    /// Of a transaction that was prepared before, as is the next one.
+    XaCommit,
+    XaRollback,
     /// A change of a routed table, by its index, without rows.
     RoutedChange(usize),
     /// DDL, changes of other tables, and the rest.
@@ -41,7 +43,8 @@ pub(super) fn classify<'t>(
         (b"SAVEPOINT" | b"RELEASE", _) => Statement::Savepoint,
         (b"XA", b"START" | b"BEGIN") => Statement::XaStart,
         (b"XA", b"END") => Statement::Savepoint,
-        (b"XA", _) => Statement::XaEnd,
+        (b"XA", b"COMMIT") => Statement::XaCommit,
+        (b"XA", b"ROLLBACK") => Statement::XaRollback,
         (b"INSERT" | b"REPLACE" | b"UPDATE" | b"DELETE" | b"LOAD" | b"WITH" | b"CALL", _) => {
             routed(body, tables)
         }
@@ -122,7 +125,8 @@ mod tests {
         check("SAVEPOINT `a`", Statement::Savepoint);
         check("XA START X'31',X'',1", Statement::XaStart);
         check("XA END X'31',X'',1", Statement::Savepoint);
-        check("XA COMMIT X'31',X'',1", Statement::XaEnd);
+        check("XA COMMIT X'31',X'',1", Statement::XaCommit);
+        check("XA ROLLBACK X'31',X'',1", Statement::XaRollback);
     }
 
     #[test]

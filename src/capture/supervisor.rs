@@ -1,7 +1,6 @@
 //! Keeps the stream alive: one session after the other, with backoff in between, until shutdown
 //! or until only a person can help.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,13 +9,18 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinError;
 
 use super::error::Error;
+use super::history::{self, Wait};
+use super::observer::{self, Observation};
 use super::progress::Progress;
 use super::session::{self, Abandoned, Context, Shared};
 use super::settings::{RoutedTable, SourceSettings};
-use super::{CaptureEvent, SnapshotOrder, describe, snapshot};
+use super::{CaptureEvent, SnapshotOrder, Waiting, describe, snapshot};
 use crate::core::position::Checkpoint;
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
+
+/// A wait that goes on says so this often.
+const WAITS_LOGGED_EVERY_MS: u64 = 60_000;
 
 /// What capture is given at its start.
 pub struct Parts {
@@ -33,6 +37,8 @@ pub struct Parts {
     pub window_bytes: u32,
     pub events: mpsc::Sender<CaptureEvent>,
     pub orders: mpsc::Receiver<SnapshotOrder>,
+    /// How the stream stands to the server.
+    pub observed: watch::Sender<Observation>,
     pub clock: fn() -> Micros,
 }
 
@@ -43,20 +49,22 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         settings,
         tables,
         checkpoint,
-        schemas: _,
+        schemas,
         window,
         window_bytes,
         events,
         orders,
+        observed,
         clock,
     } = parts;
     let server_id = settings
         .server_id
-        .unwrap_or_else(|| made_up_server_id(&settings));
+        .unwrap_or_else(|| derived_server_id(&settings, ""));
     let shared = Shared::new(Progress::from(checkpoint));
     let context = Arc::new(Context {
         settings,
         tables,
+        schemas,
         server_id,
         window,
         window_bytes,
@@ -66,10 +74,12 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         gate: Arc::default(),
     });
     let snapshots = Box::pin(snapshot::run(Arc::clone(&context), orders));
+    let observer = observer::run(Arc::clone(&context), observed);
     let supervisor = Supervisor {
         context,
         attempt: 0,
         panics: Panics::default(),
+        waits: Waits::default(),
     };
     tokio::select! {
         biased;
@@ -78,6 +88,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         () = supervisor.run() => {}
         // Ends when nobody can order any more; the stream goes on.
         () = async { snapshots.await; std::future::pending().await } => {}
+        () = observer => {}
     }
 }
 
@@ -86,16 +97,27 @@ struct Supervisor {
     /// Connections in a row that brought nothing.
     attempt: u32,
     panics: Panics,
+    waits: Waits,
 }
 
 impl Supervisor {
     async fn run(mut self) {
         loop {
+            let mut stalls = self.context.shared.stalls.subscribe();
             let session = tokio::spawn(session::run(Arc::clone(&self.context)));
             // Dropping the guard (shutdown) ends the session with it.
             let guard = AbortOnDrop(session.abort_handle());
-            let ended = session.await;
+            let ended = tokio::select! {
+                biased;
+                ended = session => ended,
+                // The sender lives in the context, so that this is an alarm. A session that hangs is
+                // not waited for.
+                _ = stalls.changed() => Ok(Ok(Error::Stalled {
+                    waited_ms: session::stall_ms(&self.context.settings),
+                })),
+            };
             drop(guard);
+            self.context.shared.pulse.end();
             let error = match ended {
                 Ok(Ok(error)) => error,
                 Ok(Err(Abandoned)) => return,
@@ -103,47 +125,112 @@ impl Supervisor {
                     .panics
                     .note(error, Some(self.context.shared.progress())),
             };
-            if error.is_permanent() {
-                // Nobody listening is as good as told.
-                let _ = self
-                    .context
-                    .events
-                    .send(CaptureEvent::Stopped { error })
-                    .await;
-                return;
-            }
-            let has_streamed = self
-                .context
-                .shared
-                .has_streamed
-                .swap(false, Ordering::Relaxed);
             // Two replicas of one id each connect well, and throw the other one out.
-            if has_streamed && !matches!(error, Error::ServerIdTaken { .. }) {
+            if self.has_streamed() && !matches!(error, Error::ServerIdTaken { .. }) {
                 self.attempt = 0;
             }
-            self.attempt = self.attempt.saturating_add(1);
-            let settings = &self.context.settings;
-            let delay_ms = delay_ms(
-                settings.backoff_base_ms,
-                settings.backoff_cap_ms,
-                self.attempt,
-                rand::random(),
-            );
-            let text = describe(&error);
-            let (page, remedy, attempt) = (error.page(), error.remedy(), self.attempt);
-            tracing::warn!(page, attempt, delay_ms, remedy, "reconnecting: {text}");
-            let event = CaptureEvent::Reconnecting {
-                error: text,
-                page,
-                remedy,
-                attempt,
-                delay_ms,
+            let goes_on = if history::begins_anew(&self.context.settings, &error) {
+                self.begin_anew(error).await
+            } else {
+                self.take(error).await
             };
-            if self.context.events.send(event).await.is_err() {
+            if goes_on.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Whether the last session brought anything.
+    fn has_streamed(&self) -> bool {
+        let has_streamed = &self.context.shared.has_streamed;
+        has_streamed.swap(false, Ordering::Relaxed)
+    }
+
+    async fn begin_anew(&mut self, lost: Error) -> Result<(), Abandoned> {
+        if let Some(error) = history::begin_anew(&self.context, &lost).await? {
+            return self.take(error).await;
+        }
+        // A place that is lost again at once must not become a storm.
+        if self.attempt > 0 {
+            let delay_ms = self.delay_ms(None);
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
+        self.attempt = self.attempt.saturating_add(1);
+        Ok(())
+    }
+
+    /// Tells why the stream is down, and pauses before the next try.
+    async fn take(&mut self, error: Error) -> Result<(), Abandoned> {
+        let events = &self.context.events;
+        if error.is_permanent() {
+            // Nobody listening is as good as told.
+            let _ = events.send(CaptureEvent::Stopped { error }).await;
+            return Err(Abandoned);
+        }
+        self.attempt = self.attempt.saturating_add(1);
+        let wait = error.wait();
+        if wait.is_some() {
+            let on_probation = &self.context.shared.on_probation;
+            on_probation.store(true, Ordering::Relaxed);
+        }
+        let delay_ms = self.delay_ms(wait);
+        let text = describe(&error);
+        let (page, remedy, attempt) = (error.page(), error.remedy(), self.attempt);
+        let event = match wait {
+            None => {
+                tracing::warn!(page, attempt, delay_ms, remedy, "reconnecting: {text}");
+                self.waits = Waits::default();
+                CaptureEvent::Reconnecting {
+                    error: text,
+                    page,
+                    remedy,
+                    attempt,
+                    delay_ms,
+                }
+            }
+            Some(wait) => {
+                let transactions_missing = error.transactions_missing();
+                if self.waits.are_to_be_logged(page, delay_ms) {
+                    tracing::warn!(page, transactions_missing, remedy, "waiting: {text}");
+                }
+                CaptureEvent::Waiting(Waiting {
+                    error: text,
+                    page,
+                    remedy,
+                    attempt,
+                    delay_ms,
+                    needs_person: wait == Wait::ForPerson,
+                    transactions_missing,
+                })
+            }
+        };
+        events.send(event).await.map_err(|_| Abandoned)?;
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        Ok(())
+    }
+
+    fn delay_ms(&self, wait: Option<Wait>) -> u64 {
+        let settings = &self.context.settings;
+        let cap_ms = wait.map_or(u64::MAX, Wait::pause_ms_max);
+        let cap_ms = settings.backoff_cap_ms.min(cap_ms);
+        let base_ms = settings.backoff_base_ms;
+        delay_ms(base_ms, cap_ms, self.attempt, rand::random())
+    }
+}
+
+/// When a wait is logged: at its beginning, and once a minute.
+#[derive(Default)]
+struct Waits {
+    page: Option<&'static str>,
+    silent_ms: u64,
+}
+
+impl Waits {
+    fn are_to_be_logged(&mut self, page: &'static str, delay_ms: u64) -> bool {
+        let logs = self.page != Some(page) || self.silent_ms >= WAITS_LOGGED_EVERY_MS;
+        self.silent_ms = if logs { 0 } else { self.silent_ms } + delay_ms;
+        self.page = Some(page);
+        logs
     }
 }
 
@@ -197,15 +284,16 @@ fn delay_ms(base: u64, cap: u64, attempt: u32, jitter: f64) -> u64 {
     doubled - (doubled as f64 / 2.0 * jitter) as u64
 }
 
-/// In the upper half of the range, where people seldom number their servers.
-fn made_up_server_id(settings: &SourceSettings) -> u32 {
-    // RandomState is seeded anew in every process.
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write(settings.host.as_bytes());
-    hasher.write_u16(settings.port);
-    hasher.write_u32(std::process::id());
-    hasher.write_u64(rand::random());
-    0x8000_0000 | (hasher.finish() as u32 & 0x7FFF_FFFE)
+/// An id that is always the same for one source and one state folder (`store_id`), so that a restart
+/// takes its own dump over instead of leaving it behind, and another's for any other. In the upper
+/// half of the range, where people seldom number their servers.
+#[must_use]
+pub fn derived_server_id(settings: &SourceSettings, store_id: &str) -> u32 {
+    let place = format!("{}\n{}\n{store_id}", settings.place(), settings.user);
+    let mut first = [0; 4];
+    first.copy_from_slice(&blake3::hash(place.as_bytes()).as_bytes()[..4]);
+    // The highest id of all is left out.
+    0x8000_0000 | (u32::from_le_bytes(first) & 0x7FFF_FFFE)
 }
 
 #[cfg(test)]
@@ -223,6 +311,14 @@ mod tests {
             permanent.push(panics.note(error, None).is_permanent());
         }
         assert_eq!(permanent, [false, false, true]);
+    }
+
+    #[test]
+    fn a_wait_is_logged_at_its_beginning_and_once_a_minute() {
+        let mut waits = Waits::default();
+        let logged = (0..120).filter(|_| waits.are_to_be_logged("LS1021", 1_000));
+        assert_eq!(logged.count(), 2);
+        assert!(waits.are_to_be_logged("LS1029", 1_000));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use super::charset;
 use super::columns::{Column, Labels, width_of};
 use super::decode::Cell;
 use super::error::Error;
-use super::routing::{Routing, same_column};
+use super::routing::Routing;
+use super::whole_rows::{NOWHERE, Places, Whole, place};
 use crate::core::position::FilePosition;
 use crate::core::schema::TableName;
 
@@ -41,21 +42,24 @@ pub(super) struct Layout {
     pub(super) cells: Vec<(usize, Cell)>,
     /// All columns of the table, wanted or not.
     named: Vec<Column>,
+    /// Set when some of them are missing.
+    pub(super) whole: Option<Box<Whole>>,
     /// The event itself, to see whether it changed.
     event: Event,
 }
 
 impl Layout {
-    /// The first slot whose column is not in the row image.
-    pub(super) fn first_absent(&self, present: &[bool]) -> Option<usize> {
-        self.cells
-            .iter()
-            .position(|(column, _)| !present.get(*column).copied().unwrap_or(false))
+    /// The slots whose columns are not in the row image.
+    pub(super) fn absent(&self, present: &[bool]) -> impl Iterator<Item = usize> {
+        let is_absent =
+            |column: usize| column != NOWHERE && !present.get(column).copied().unwrap_or(false);
+        let slots = self.cells.iter().enumerate();
+        slots.filter_map(move |(slot, (column, _))| is_absent(*column).then_some(slot))
     }
 
     /// Any column by name, with its decoder.
     pub(super) fn cell_of(&self, name: &str, table: &TableName) -> Option<(usize, Cell)> {
-        let same = |column: &Column| same_column(&column.name, name);
+        let same = |column: &Column| super::routing::same_column(&column.name, name);
         let index = self.named.iter().position(same)?;
         Some((index, self.named.get(index)?.cell(table).ok()?))
     }
@@ -136,39 +140,19 @@ impl TableMaps {
             .map_err(|error| broken(error.to_string()))?;
         let routed = &routing.tables[table];
         let (rewritten, columns) = rewrite(id, &map, &routed.name, at, &broken)?;
-        let cells = routed
-            .columns
-            .iter()
-            .map(|wanted| {
-                let index = columns
-                    .iter()
-                    .position(|column| same_column(&column.name, wanted));
-                let Some(index) = index else {
-                    return Err(missing(&routed.name, wanted, &columns, at));
-                };
-                Ok((index, columns[index].cell(&routed.name)?))
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
+        let Places { cells, whole } = place(routed, &columns);
         let layout = Layout {
             table,
             columns: columns.len(),
             cells,
             named: columns,
+            whole,
             event: event.clone(),
         };
         self.unrouted.remove(&id);
         self.rewritten.insert(id, rewritten);
         self.layouts.insert(id, layout);
         Ok(())
-    }
-}
-
-fn missing(table: &TableName, wanted: &str, columns: &[Column], at: &FilePosition) -> Error {
-    Error::ColumnMissing {
-        table: table.clone(),
-        column: wanted.to_owned(),
-        suggestion: super::closest(wanted, columns.iter().map(|column| column.name.as_str())),
-        position: Some(at.clone()),
     }
 }
 

@@ -67,12 +67,20 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
     ))?;
     let source = &status.source;
     let version = source.server_version.as_deref().unwrap_or("?");
+    let stalled = source.stalled && source.connected;
     printer.data(&match (source.connected, source.stopped) {
+        _ if stalled => format!("source      STALLED: MySQL {version} goes on, no event comes"),
         (true, _) => format!("source      streaming from MySQL {version}"),
         (false, true) => "source      STOPPED, waits for a person".to_owned(),
         (false, false) => "source      not connected".to_owned(),
     })?;
     print_trouble(source.trouble.as_ref(), printer)?;
+    if let (Some(behind), Some(left)) = (source.behind_bytes, source.retention_left_seconds) {
+        let left = duration(left as f64);
+        printer.data(&format!(
+            "            {behind} bytes of binlog to be read; the server keeps them for {left}"
+        ))?;
+    }
     let delivery = &status.delivery;
     let org = match (delivery.api_used, delivery.api_limit) {
         (Some(used), Some(limit)) => format!("; the org used {used} of {limit} calls in 24 h"),
@@ -247,13 +255,17 @@ fn print_trouble(trouble: Option<&TroubleStatus>, printer: &Printer) -> std::io:
         .next_try
         .map(|at| format!(", next at {}", moment(at)))
         .unwrap_or_default();
+    let tries = match trouble.attempt {
+        // Nothing to try: it waits for a person.
+        0 => String::new(),
+        1 => ", 1 try".to_owned(),
+        attempt => format!(", {attempt} tries"),
+    };
     printer.data(&format!(
-        "            {} [{}] since {}, {} {}{next}",
+        "            {} [{}] since {}{tries}{next}",
         trouble.text,
         trouble.page,
         moment(trouble.since),
-        trouble.attempt,
-        if trouble.attempt == 1 { "try" } else { "tries" }
     ))?;
     printer.data(&format!("            remedy: {}", trouble.remedy))
 }

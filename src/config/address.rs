@@ -2,6 +2,7 @@
 //! purpose: what is not understood is refused rather than passed on to a server.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// Why a MySQL URL is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,20 +17,39 @@ pub(super) enum MysqlUrlError {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MysqlUrl {
     pub user: String,
+    /// `localhost` when there is a socket.
     pub host: String,
     pub port: u16,
+    pub socket: Option<PathBuf>,
 }
 
-/// Reads `mysql://user@host[:port]`; the user may be percent-encoded.
+/// Reads `mysql://user@host[:port]` or `mysql://user@/path/of/socket`; the user may be
+/// percent-encoded.
 pub(super) fn parse_mysql_url(text: &str) -> Result<MysqlUrl, MysqlUrlError> {
     let rest = text.strip_prefix("mysql://").ok_or(MysqlUrlError::Shape)?;
-    let (user, address) = rest.rsplit_once('@').ok_or(MysqlUrlError::Shape)?;
+    let (user, address) = match rest.split_once("@/") {
+        // A path may hold anything, even another at sign.
+        Some((user, _)) => (user, &rest[user.len() + 1..]),
+        None => rest.rsplit_once('@').ok_or(MysqlUrlError::Shape)?,
+    };
     if user.contains(':') {
         return Err(MysqlUrlError::Password);
     }
     let user = decode_percent(user)
         .filter(|user| !user.is_empty())
         .ok_or(MysqlUrlError::Shape)?;
+    if address.starts_with('/') {
+        // A folder, or a URL whose host was forgotten.
+        if address.ends_with('/') || address.contains(['?', '#']) {
+            return Err(MysqlUrlError::Shape);
+        }
+        return Ok(MysqlUrl {
+            user,
+            host: "localhost".to_owned(),
+            port: 3306,
+            socket: Some(PathBuf::from(address)),
+        });
+    }
     let address = address.strip_suffix('/').unwrap_or(address);
     if address.contains(['/', '?', '#']) {
         return Err(MysqlUrlError::Tail);
@@ -39,6 +59,7 @@ pub(super) fn parse_mysql_url(text: &str) -> Result<MysqlUrl, MysqlUrlError> {
         user,
         host,
         port: port.unwrap_or(3306),
+        socket: None,
     })
 }
 
@@ -118,6 +139,7 @@ mod tests {
                 user: user.to_owned(),
                 host: host.to_owned(),
                 port,
+                socket: None,
             });
             assert_eq!(parse_mysql_url(text), expected, "{text}");
         }
@@ -137,6 +159,16 @@ mod tests {
         check("mysql://me%zz@db", Err(MysqlUrlError::Shape));
         check("postgres://me@db", Err(MysqlUrlError::Shape));
         check("mysql://me@", Err(MysqlUrlError::Shape));
+        check("mysql://me@/", Err(MysqlUrlError::Shape));
+        check("mysql://me@/run/", Err(MysqlUrlError::Shape));
+        check("mysql://me:pw@/run/s", Err(MysqlUrlError::Password));
+    }
+
+    #[test]
+    fn a_path_in_place_of_the_host_is_a_socket() {
+        let url = parse_mysql_url("mysql://lead%40stream@/run/a@b/mysqld.sock").unwrap();
+        assert_eq!(url.user, "lead@stream");
+        assert_eq!(url.socket, Some(PathBuf::from("/run/a@b/mysqld.sock")));
     }
 
     #[test]

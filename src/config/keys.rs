@@ -175,6 +175,8 @@ const SCALAR: &str = "a text, a number, true or false";
 ///
 /// - `source.window_bytes`: `pace.max_in_flight` calls of `batch.max_bytes` each; keeps the whole
 ///   process under 64 MiB, and 8 MiB was no faster.
+/// - `source.prepared_bytes`: XA transactions are few and small where they are used as intended;
+///   together with the rest the process stays under 128 MiB.
 /// - `snapshot.chunk_rows`: ten calls of `batch.max_records`, so that the pause between two chunks is
 ///   small beside the chunk; a statement that reads it takes milliseconds.
 /// - `snapshot.max_source_threads`: more threads at work than most servers have cores.
@@ -193,18 +195,24 @@ const SCALAR: &str = "a text, a number, true or false";
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
     key("source", Table, Required, "the MySQL server that is read"),
-    key("source.url", Text("mysql://user@host:port"), Required, "where MySQL is and who we are; the port may be left out (3306)"),
+    key("source.url", Text("mysql://user@host:port or mysql://user@/path/of/socket"), Required, "where MySQL is and who we are; the port may be left out (3306)"),
     key("source.password", Secret, Optional, "MySQL password, as LEADSTREAM_SOURCE__PASSWORD"),
     key("source.password_file", Path("the path of a readable file"), Optional, "file with the MySQL password; a line end at its end is cut off"),
     key("source.tls", Table, Optional, "encryption towards MySQL"),
-    key("source.tls.mode", Choice(&["disabled", "required", "verify_identity"]), Default("\"verify_identity\""), "disabled: clear text; required: encrypted, server not verified; verify_identity: its certificate must be trusted and name the host"),
+    key("source.tls.mode", Choice(&["disabled", "required", "verify_ca", "verify_identity"]), Default("\"verify_identity\""), "disabled: clear text; required: encrypted, server not verified; verify_ca: its certificate must be trusted, whatever its name; verify_identity: trusted and naming the host"),
     key("source.tls.ca_file", Path("the path of a readable PEM file"), Optional, "authorities that may sign the server's certificate; without it the public ones"),
-    key("source.server_id", Integer { min: 1, max: 4_294_967_295 }, Optional, "our id among the server's replicas, unique there; without it one is derived"),
+    key("source.tls.cert_file", Path("the path of a readable PEM file"), Optional, "our own certificate, for accounts that REQUIRE X509"),
+    key("source.tls.key_file", Path("the path of a readable PEM file"), Optional, "private key of cert_file, without a passphrase"),
+    key("source.compression", Choice(&["none", "zlib"]), Default("\"none\""), "what the connection compresses; for slow lines, it costs CPU on both sides"),
+    key("source.server_id", Integer { min: 1, max: 4_294_967_295 }, Optional, "our id among the server's replicas, unique there; without it one is derived from url and state folder, always the same"),
     key("source.start", Choice(&["now", "earliest", "snapshot"]), Default("\"now\""), "where the very first start begins: at new changes; at the oldest binlog that the server still has; at new changes, with the rows that are there already"),
-    later("source.on_history_lost", "what happens when the binlog no longer has our position"),
+    key("source.on_history_lost", Choice(&["pause", "snapshot"]), Default("\"pause\""), "when the server no longer has what comes next: pause: wait, visibly, until it has it again; snapshot: go on at its present end and read the routed tables anew"),
     key("source.heartbeat", Duration { min: 100, max: MINUTE }, Default("\"5s\""), "how often an idle server shows that it is alive; several missed ones mean a new connection"),
     key("source.connect_timeout", Duration { min: 100, max: 5 * MINUTE }, Default("\"10s\""), "how long a connection to MySQL may take"),
+    key("source.observe_interval", Duration { min: 100, max: 10 * MINUTE }, Default("\"10s\""), "how often the server is asked on a connection of its own how far its binlog is"),
+    key("source.stall_timeout", Duration { min: 500, max: HOUR }, Default("\"1m\""), "so long may the server's binlog grow without that an event arrives; then the stream is opened anew; six heartbeats at least"),
     key("source.window_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"4MiB\""), "captured rows held in memory before capture waits"),
+    key("source.prepared_bytes", Size { min: 64 * KIB, max: GIB }, Default("\"16MiB\""), "rows of prepared XA transactions held in memory until they are committed; more stops capture"),
     key("snapshot", Table, Optional, "how much a snapshot, the reading of existing rows, may ask of MySQL"),
     key("snapshot.chunk_rows", Integer { min: 10, max: 100_000 }, Default("2000"), "rows read with one statement; what a crash makes a snapshot read again"),
     key("snapshot.chunk_bytes", Size { min: 64 * KIB, max: 64 * MIB }, Default("\"1MiB\""), "values read with one statement; with wide rows it ends a chunk before chunk_rows"),

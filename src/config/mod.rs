@@ -29,7 +29,9 @@ use std::path::PathBuf;
 use crate::core::schema::TableName;
 use crate::core::secret::Secret;
 
-pub use crate::capture::{SnapshotSettings, Start, Tls, TlsMode};
+pub use crate::capture::{
+    ClientCertificate, Compression, OnHistoryLost, SnapshotSettings, Start, Tls, TlsMode,
+};
 pub use crate::core::mapping::{FieldSource, Scalar};
 pub use crate::delivery::Auth;
 pub use crate::state::PayloadPolicy;
@@ -58,17 +60,25 @@ pub struct Source {
     /// A name or an address, IPv6 without brackets.
     pub host: String,
     pub port: u16,
+    /// Instead of host and port.
+    pub socket: Option<PathBuf>,
     pub user: String,
     /// Empty only when none was given, which only a loopback host allows.
     pub password: Secret,
     pub tls: Tls,
-    /// `None`: derived by capture.
+    pub compression: Compression,
+    /// `None`: derived from the source and the state folder.
     pub server_id: Option<u32>,
     pub start: Start,
+    pub on_history_lost: OnHistoryLost,
     pub heartbeat_ms: u64,
     pub connect_timeout_ms: u64,
+    pub observe_interval_ms: u64,
+    pub stall_timeout_ms: u64,
     /// Bytes of captured rows held in memory before capture waits.
     pub window_bytes: u32,
+    /// Bytes of prepared XA transactions held in memory until they are decided.
+    pub prepared_bytes: u32,
 }
 
 /// The org that is written to.

@@ -8,8 +8,8 @@ use super::mistake::REDACTED;
 use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
-    Auth, AutoAssign, Config, FieldMapping, FieldSource, LogFormat, PayloadPolicy, Route,
-    Salesforce, Scalar, SnapshotSettings, Source, Start, TlsMode,
+    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnHistoryLost,
+    PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source, Start, TlsMode,
 };
 
 impl Config {
@@ -142,18 +142,36 @@ fn print_source(page: &mut Page, source: &Source) {
     page.text(
         "source",
         "url",
-        &format!("mysql://{user}@{host}:{}", source.port),
+        &match &source.socket {
+            Some(path) => format!("mysql://{user}@{}", path.display()),
+            None => format!("mysql://{user}@{host}:{}", source.port),
+        },
     );
     page.secret("password", &source.password);
     let mode = match source.tls.mode {
         TlsMode::Disabled => "disabled",
         TlsMode::Required => "required",
+        TlsMode::VerifyCa => "verify_ca",
         TlsMode::VerifyIdentity => "verify_identity",
     };
-    page.text("source", "tls.mode", mode);
+    // With a socket the mode has no say, and giving one is a mistake.
+    if source.socket.is_none() {
+        page.text("source", "tls.mode", mode);
+    }
     if let Some(path) = &source.tls.ca_file {
         page.text("source", "tls.ca_file", &path.display().to_string());
     }
+    if let Some(client) = &source.tls.client {
+        let path = client.cert_file.display().to_string();
+        page.text("source", "tls.cert_file", &path);
+        let path = client.key_file.display().to_string();
+        page.text("source", "tls.key_file", &path);
+    }
+    let compression = match source.compression {
+        Compression::None => "none",
+        Compression::Zlib => "zlib",
+    };
+    page.text("source", "compression", compression);
     if let Some(id) = source.server_id {
         page.number("source", "server_id", id.into());
     }
@@ -163,9 +181,17 @@ fn print_source(page: &mut Page, source: &Source) {
         Start::Snapshot => "snapshot",
     };
     page.text("source", "start", start);
+    let on_history_lost = match source.on_history_lost {
+        OnHistoryLost::Pause => "pause",
+        OnHistoryLost::Snapshot => "snapshot",
+    };
+    page.text("source", "on_history_lost", on_history_lost);
     page.number("source", "heartbeat", source.heartbeat_ms);
     page.number("source", "connect_timeout", source.connect_timeout_ms);
+    page.number("source", "observe_interval", source.observe_interval_ms);
+    page.number("source", "stall_timeout", source.stall_timeout_ms);
     page.number("source", "window_bytes", source.window_bytes.into());
+    page.number("source", "prepared_bytes", source.prepared_bytes.into());
 }
 
 fn print_snapshot(page: &mut Page, snapshot: &SnapshotSettings) {

@@ -110,11 +110,13 @@ fn defaults_stand_where_nothing_is_given() {
         config.source.tls,
         Tls {
             mode: TlsMode::VerifyIdentity,
-            ca_file: None
+            ca_file: None,
+            client: None,
         }
     );
     assert_eq!(config.source.server_id, None);
     assert_eq!(config.source.start, Start::Now);
+    assert_eq!(config.source.on_history_lost, OnHistoryLost::Pause);
     assert_eq!(config.snapshot.chunk_rows, 2_000);
     assert_eq!(config.snapshot.chunk_bytes, 1 << 20);
     assert_eq!(config.snapshot.max_rows_per_second, None);
@@ -122,6 +124,7 @@ fn defaults_stand_where_nothing_is_given() {
     assert_eq!(config.source.heartbeat_ms, 5_000);
     assert_eq!(config.source.connect_timeout_ms, 10_000);
     assert_eq!(config.source.window_bytes, 4 << 20);
+    assert_eq!(config.source.prepared_bytes, 16 << 20);
     assert_eq!(config.salesforce.login_url, "https://login.salesforce.com");
     assert_eq!(config.salesforce.api_version, "67.0");
     assert_eq!(config.salesforce.request_timeout_ms, 150_000);
@@ -425,6 +428,30 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         WRONG_VALUE,
         "source.tls.ca_file",
     );
+    for (tls, path) in [
+        ("mode = \"verify_ca\"", "source.tls.mode"),
+        ("cert_file = \"ca.pem\"", "source.tls.cert_file"),
+        ("key_file = \"key.pem\"", "source.tls.key_file"),
+        (
+            "cert_file = \"ca.pem\", key_file = \"ca.pem\"",
+            "source.tls.key_file",
+        ),
+        (
+            "cert_file = \"secret\", key_file = \"key.pem\"",
+            "source.tls.cert_file",
+        ),
+        (
+            "mode = \"disabled\", cert_file = \"ca.pem\", key_file = \"key.pem\"",
+            "source.tls.cert_file",
+        ),
+    ] {
+        check(
+            "[salesforce]",
+            &format!("tls = {{ {tls} }}\n[salesforce]"),
+            WRONG_VALUE,
+            path,
+        );
+    }
     check(
         "https://login",
         "http://login",
@@ -662,12 +689,6 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         NOT_AVAILABLE,
         "operator.listen",
     );
-    check(
-        "[salesforce]",
-        "on_history_lost = \"pause\"\n[salesforce]",
-        NOT_AVAILABLE,
-        "source.on_history_lost",
-    );
 }
 
 #[test]
@@ -845,6 +866,26 @@ fn secrets_never_show() {
 }
 
 #[test]
+fn a_socket_needs_neither_password_nor_encryption_and_takes_no_tls() {
+    let url = "source.url=mysql://me@/run/mysqld.sock";
+    let without = SOUND.replace("password_file = \"secret\"\n", "");
+    let config = sound(&without, &[], &[url]);
+    assert_eq!(config.source.socket, Some("/run/mysqld.sock".into()));
+    assert_eq!(config.source.tls.mode, TlsMode::Disabled);
+    let printed = config.print();
+    assert!(
+        printed.contains("\"mysql://me@/run/mysqld.sock\""),
+        "{printed}"
+    );
+    assert!(!printed.contains("tls.mode"), "{printed}");
+    for tls in ["{ mode = 'required' }", "{ ca_file = 'ca.pem' }"] {
+        let found = mistakes(SOUND, &[], &[url, &format!("source.tls={tls}")]);
+        assert_eq!(found[0].path, "source.tls", "{found:?}");
+    }
+    sound(SOUND, &[], &[url, "source.tls={ mode = 'disabled' }"]);
+}
+
+#[test]
 fn what_is_printed_reads_back_as_the_same() {
     let text = SOUND.replace(
         "{ LastName = \"last_name\" }",
@@ -856,9 +897,11 @@ fn what_is_printed_reads_back_as_the_same() {
         "batch.max_bytes=70000",
         "source.url=mysql://a%40b@[::1]",
         "source.server_id=9",
+        "source.tls={ mode = 'verify_ca', ca_file = 'ca.pem', cert_file = 'ca.pem', key_file = 'key.pem' }",
+        "source.compression=zlib",
+        "source.stall_timeout=7s",
         "source.start=snapshot",
         "snapshot.max_rows_per_second=500",
-        "source.tls={ mode = 'verify_identity', ca_file = 'ca.pem' }",
         "log.level=info,leadstream=debug",
     ];
     let config = sound(&text, &[], &set);

@@ -238,6 +238,13 @@ impl Planner {
         handles.any(|handle| self.record(*handle).slot.is_some())
     }
 
+    /// Whether any record of the scope is in here that came from the stream.
+    #[must_use]
+    pub fn holds_unparked_of(&self, scope: u16) -> bool {
+        let mut records = self.records.iter().flatten();
+        records.any(|record| record.scope == scope && record.slot.is_some())
+    }
+
     /// The record behind a handle.
     ///
     /// # Panics

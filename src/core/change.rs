@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::position::{Advance, TransactionId};
+use super::position::{Advance, Checkpoint, FilePosition, Position, TransactionId};
 use super::schema::TableName;
 use super::snapshot::ChunkEnd;
+use super::source_row::{Lack, SourceRow};
 use super::time::Micros;
 use super::value::Value;
 
@@ -63,14 +64,68 @@ pub struct SkippedRows {
     pub operation: Operation,
 }
 
+/// One row that a route asked for and that has not all of the route's columns: it is kept whole
+/// until the mapping fits it again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unmapped {
+    pub id: ChangeId,
+    pub last_of_row: bool,
+    pub operation: Operation,
+    /// Shared by the routes that cannot map it.
+    pub row: Arc<SourceRow>,
+    pub lack: Arc<Lack>,
+    pub captured_at: Micros,
+}
+
+/// A statement that changed a routed table as a whole; no row comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alteration {
+    pub table: Arc<TableName>,
+    pub what: Altered,
+    /// The end of the statement's event.
+    pub at: FilePosition,
+}
+
+/// What a statement did to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Altered {
+    Created,
+    Changed,
+    /// Its name went to another table, or another table's name came to it.
+    Renamed,
+    Truncated,
+    Dropped,
+}
+
+impl std::fmt::Display for Alteration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match self.what {
+            Altered::Created => "created",
+            Altered::Changed => "altered",
+            Altered::Renamed => "renamed",
+            Altered::Truncated => "truncated",
+            Altered::Dropped => "dropped",
+        };
+        write!(f, "table {} was {what} just before {}", self.table, self.at)
+    }
+}
+
 /// The stream, in binlog order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StreamItem {
     Row(Change),
+    Unmapped(Unmapped),
     Skipped(SkippedRows),
+    Altered(Alteration),
     /// The end of one transaction, or of several without routed rows: all of them are behind us
     /// once everything before this item is.
     Advance(Advance),
+    /// From here on the checkpoint goes no further than that place, although the stream does: a
+    /// transaction that was prepared there is undecided. `None` = it follows the stream again.
+    Hold(Option<Position>),
+    /// The stream goes on here, at a place that does not follow from the one before: history was
+    /// lost, or another server with the same history took over. Its `inside` is not looked at.
+    Restart(Checkpoint),
     /// The end of a snapshot's chunk: finished once everything before this item is settled.
     ChunkEnd(ChunkEnd),
 }

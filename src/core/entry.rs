@@ -45,6 +45,26 @@ pub struct Image {
     pub row: Option<Arc<str>>,
 }
 
+impl Image {
+    /// A row that could not be mapped at all yet, as [`SourceRow`](super::source_row::SourceRow)
+    /// writes it.
+    #[must_use]
+    pub fn of_source_row(row: String) -> Self {
+        Self {
+            key: Arc::from(""),
+            payload: Arc::from(""),
+            email: None,
+            row: Some(row.into()),
+        }
+    }
+
+    /// The source row, when it is all that there is: it must be mapped before it can be sent.
+    #[must_use]
+    pub fn source_row(&self) -> Option<&Arc<str>> {
+        self.row.as_ref().filter(|_| self.payload.is_empty())
+    }
+}
+
 /// The record that an entry speaks of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
@@ -154,8 +174,17 @@ pub enum ServiceEvent {
     /// The place where `start = "now"` or `"earliest"` begins.
     StartResolved,
     CaptureStopped,
+    /// It goes on after it waited for a person.
+    CaptureResumed,
+    /// The source no longer has what comes next; the stream goes on at its present end.
+    HistoryLost,
     DeliveryPaused,
     DeliveryResumed,
+    /// A statement created, altered, renamed, truncated or dropped a routed table.
+    TableAltered,
+    /// A route's rows lack a column of its mapping: they are kept until the mapping fits.
+    RoutePaused,
+    RouteResumed,
     SnapshotStarted,
     SnapshotFinished,
     SnapshotCancelled,

@@ -19,5 +19,6 @@ pub mod schema;
 pub mod secret;
 pub mod settlement;
 pub mod snapshot;
+pub mod source_row;
 pub mod time;
 pub mod value;

@@ -108,6 +108,12 @@ impl Parking {
         Some((span, settled))
     }
 
+    /// Takes a span back that was read and cannot be worked on yet.
+    pub fn put_back(&mut self, span: ParkedSpan) {
+        self.reading = None;
+        self.unread.push_front(span);
+    }
+
     /// Notes what came back from the disk.
     pub fn note_read(&mut self, span: &ParkedSpan, records: usize) {
         self.reading = None;

@@ -38,6 +38,24 @@ pub struct Column {
     pub kind: ColumnKind,
     pub nullable: bool,
     pub primary_key: bool,
+    #[serde(default)]
+    pub default: ColumnDefault,
+}
+
+/// What a column gets from an INSERT that does not name it; a row image that is not FULL leaves it
+/// out then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnDefault {
+    /// None is declared and NULL is not allowed: outside strict mode it is the type's own
+    /// (MySQL manual, "Data Type Default Values").
+    None,
+    Null,
+    /// A constant, in the form of [`Value::from_select`](super::value::Value::from_select).
+    Literal(String),
+    /// Worked out row by row, or not known: no schema can tell the value.
+    #[default]
+    Expression,
 }
 
 /// Families of column types, by what a value of theirs can be turned into.
@@ -61,6 +79,8 @@ pub enum ColumnKind {
     },
     /// BINARY, VARBINARY, BLOB.
     Bytes,
+    /// BINARY(16), which is taken for a UUID; its values are bytes.
+    Uuid,
     Date,
     DateTime,
     Timestamp,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::change::{ChangeId, Transaction};
-use super::position::{Advance, Checkpoint, Inside, TransactionId};
+use super::position::{Advance, Checkpoint, Inside, Position, TransactionId};
 use super::schema::TableName;
 use super::snapshot::ChunkEnd;
 use super::time::Micros;
@@ -20,6 +20,8 @@ pub struct Slot(pub u64);
 #[derive(Debug)]
 pub struct Ledger {
     checkpoint: Checkpoint,
+    /// How far it will be once it is no longer held.
+    beyond: Option<Checkpoint>,
     /// Whether the checkpoint moved since it was last taken.
     moved: bool,
     slots: VecDeque<Item>,
@@ -43,6 +45,8 @@ enum Item {
         settled: bool,
     },
     Advance(Advance),
+    Hold(Option<Position>),
+    Restart(Checkpoint),
     /// A snapshot's row: it holds the watermark, but is no part of the stream's progress.
     SnapshotRow {
         settled: bool,
@@ -55,6 +59,7 @@ impl Ledger {
     pub fn new(checkpoint: Checkpoint) -> Self {
         Self {
             checkpoint,
+            beyond: None,
             moved: false,
             slots: VecDeque::new(),
             front: 0,
@@ -92,6 +97,18 @@ impl Ledger {
     /// Notes that everything before is the whole of its transactions.
     pub fn advance(&mut self, advance: Advance) {
         self.slots.push_back(Item::Advance(advance));
+        self.pass_settled();
+    }
+
+    /// From here on the checkpoint goes no further than `place`; `None` ends that.
+    pub fn hold(&mut self, place: Option<Position>) {
+        self.slots.push_back(Item::Hold(place));
+        self.pass_settled();
+    }
+
+    /// Notes that the stream goes on at this checkpoint.
+    pub fn restart(&mut self, checkpoint: Checkpoint) {
+        self.slots.push_back(Item::Restart(checkpoint));
         self.pass_settled();
     }
 
@@ -137,6 +154,9 @@ impl Ledger {
             }
             | Item::SnapshotRow { .. } => return,
             Item::ChunkEnd(end) => return self.finished.push(end),
+            // Never set inside a transaction to be taken back later: rows that it covers are no
+            // longer remembered as settled ahead of it.
+            Item::Rows { .. } if self.beyond.is_some() => return,
             Item::Rows {
                 transaction,
                 table,
@@ -162,8 +182,38 @@ impl Ledger {
                     }
                 }
             }
-            Item::Advance(advance) => {
-                self.checkpoint.advance(advance);
+            Item::Advance(advance) => match &mut self.beyond {
+                None => self.checkpoint.advance(advance),
+                Some(beyond) => {
+                    beyond.advance(advance);
+                    return;
+                }
+            },
+            Item::Hold(None) => match self.beyond.take() {
+                None => return,
+                Some(beyond) => self.checkpoint = beyond,
+            },
+            Item::Hold(Some(place)) => {
+                if self.beyond.is_none() {
+                    self.beyond = Some(self.checkpoint.clone());
+                }
+                if let Position::File(place) = &place {
+                    self.checkpoint.end = place.clone();
+                }
+                self.checkpoint.position = place;
+                self.checkpoint.inside = None;
+            }
+            Item::Restart(checkpoint) => {
+                // What was held before it belongs to a history that is over.
+                self.beyond = None;
+                // What is partly behind us stays so, unless all of it is now.
+                let inside = self.checkpoint.inside.take();
+                let inside =
+                    inside.filter(|inside| !checkpoint.position.covers(&inside.transaction));
+                self.checkpoint = Checkpoint {
+                    inside,
+                    ..checkpoint
+                };
             }
         }
         self.moved = true;
@@ -193,9 +243,12 @@ impl Ledger {
                 settled: false,
                 ..
             } => Some(transaction.committed_at),
-            Item::Rows { .. } | Item::Advance(_) | Item::SnapshotRow { .. } | Item::ChunkEnd(_) => {
-                None
-            }
+            Item::Rows { .. }
+            | Item::Advance(_)
+            | Item::Hold(_)
+            | Item::Restart(_)
+            | Item::SnapshotRow { .. }
+            | Item::ChunkEnd(_) => None,
         })
     }
 

@@ -157,8 +157,9 @@ impl People {
 }
 
 impl Lead {
-    /// The row as a list of SQL literals, for one multi-row INSERT.
-    fn values(&self) -> String {
+    /// The row as a list of SQL literals, `id` apart, for one multi-row INSERT.
+    #[must_use]
+    pub fn values(&self) -> String {
         let text = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
         let optional = |value: &Option<String>| value.as_deref().map_or("NULL".to_owned(), text);
         format!(

@@ -7,6 +7,7 @@
 pub mod leads;
 pub mod mysql;
 mod process;
+pub mod replication;
 pub mod service;
 
 #[doc(inline)]

@@ -157,6 +157,11 @@ impl MysqlServer {
         self.home.data()
     }
 
+    /// The server's socket.
+    pub fn socket_path(&self) -> PathBuf {
+        self.home.socket()
+    }
+
     /// The server's error log.
     pub fn log_path(&self) -> PathBuf {
         self.home.log()

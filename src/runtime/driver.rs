@@ -30,6 +30,7 @@ use crate::telemetry::metrics::Metrics;
 use reporting::source_trouble;
 use snapshots::{SnapshotSource, Snapshots};
 
+mod history;
 pub(super) mod reporting;
 pub(super) mod snapshots;
 
@@ -336,13 +337,15 @@ impl Driver {
                 file,
             }) => {
                 tracing::info!(server_version, position = %file, "capture is streaming");
-                self.parts.metrics.capture_connected.set(1);
-                self.parts.published.update(|status| {
-                    status.source.connected = true;
-                    status.source.server_version = Some(server_version);
-                    status.source.trouble = None;
-                });
+                return self.take_connected(server_version);
             }
+            Some(CaptureEvent::Waiting(waiting)) => return self.take_waiting(waiting),
+            Some(CaptureEvent::HistoryLost {
+                error,
+                page,
+                from,
+                to,
+            }) => return self.take_history_lost(page, &error, &from, &to),
             Some(CaptureEvent::Reconnecting {
                 error,
                 page,

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod commands;
 mod driver;
 mod errors;
+mod observing;
+mod schemas;
 pub mod service;
 pub mod shutdown;
 pub mod status;

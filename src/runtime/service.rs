@@ -8,19 +8,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::commands::{Command, Commands};
 use super::driver::reporting::Books;
 use super::driver::snapshots::SnapshotSource;
 use super::driver::{Driver, Parts, RouteTarget};
 use super::errors::with_causes;
+use super::schemas::{self, Plans};
 use super::shutdown::{self, Signal};
 use super::status::{
     Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
 };
-use super::{Error, clock, wiring};
-use crate::capture::{self, CheckResult, SourceSettings, Start};
+use super::{Error, clock, observing, wiring};
+use crate::capture::{self, CheckResult, Observation, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
 use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent};
@@ -31,6 +32,7 @@ use crate::core::position::Checkpoint;
 use crate::core::retry::{Backoff, Jitter};
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::{self, Snapshot, SnapshotReason, SnapshotRequest};
+use crate::core::source_row::Lack;
 use crate::core::time::Micros;
 use crate::delivery::{self, Org};
 use crate::state::{IndexHandle, JournalHandle, Store};
@@ -134,7 +136,7 @@ impl Service {
         let prepared = tokio::select! {
             biased;
             () = shutdown::requested(&mut stop) => None,
-            prepared = prepare.all(recovered.checkpoint.clone()) => Some(prepared?),
+            prepared = prepare.all(&recovered) => Some(prepared?),
         };
         if let Some(prepared) = prepared {
             if prepared.snapshot.is_some() {
@@ -162,6 +164,8 @@ struct Prepare<'a> {
 struct Prepared {
     org: Org,
     plans: Vec<Arc<Plan>>,
+    /// By `RouteId`.
+    lacks: Vec<Option<Lack>>,
     /// Durable.
     checkpoint: Checkpoint,
     /// That a first start begins with; durable with the checkpoint.
@@ -169,23 +173,60 @@ struct Prepared {
 }
 
 impl Prepare<'_> {
-    async fn all(&self, checkpoint: Option<Checkpoint>) -> Result<Prepared, Error> {
+    async fn all(&self, recovered: &Recovered) -> Result<Prepared, Error> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
-        let tables = self.tables().await?;
+        let goes_on = recovered.checkpoint.is_some();
+        let tables = self.tables(goes_on).await?;
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
-        let (checkpoint, snapshot) = match checkpoint {
+        let (checkpoint, snapshot) = match recovered.checkpoint.clone() {
             Some(checkpoint) => (checkpoint, None),
             None => self.begin().await?,
         };
         let objects = self.objects(&org).await?;
         let specs = wiring::mapping_specs(self.config);
-        let plans = wiring::compile_plans(&specs, &tables, &objects).map_err(Error::Mapping)?;
+        let remembered = &recovered.schemas;
+        let Plans {
+            plans,
+            lacks,
+            changed,
+        } = if goes_on {
+            schemas::compile_going_on(&specs, &tables, remembered, &objects)
+        } else {
+            wiring::compile_plans(&specs, &tables, &objects).map(|plans| Plans {
+                lacks: vec![None; plans.len()],
+                plans,
+                changed: schemas::worth_remembering(&tables, remembered)
+                    .cloned()
+                    .collect(),
+            })
+        }
+        .map_err(Error::Mapping)?;
+        if !changed.is_empty() {
+            let commit = Commit {
+                schemas: changed,
+                at: clock::wall(),
+                ..Commit::default()
+            };
+            self.make_durable(commit).await?;
+        }
         Ok(Prepared {
             org,
             plans,
+            lacks,
             checkpoint,
             snapshot,
         })
+    }
+
+    async fn make_durable(&self, commit: Commit) -> Result<(), Error> {
+        let (sender, receiver) = oneshot::channel();
+        let done = move |result| {
+            // Gone only when the start was given up.
+            let _ = sender.send(result);
+        };
+        self.journal.submit(commit, Box::new(done));
+        let receipt = receiver.await.map_err(|_| Error::CaptureEnded)?;
+        receipt.map(|_| ()).map_err(Error::Commit)
     }
 
     fn waits(&self) -> Waits {
@@ -201,7 +242,7 @@ impl Prepare<'_> {
         }
     }
 
-    async fn tables(&self) -> Result<Vec<TableSchema>, Error> {
+    async fn tables(&self, goes_on: bool) -> Result<Vec<TableSchema>, Error> {
         let settings = wiring::source_settings(self.config);
         let tables = wiring::tables_by_config(self.config);
         let mut waits = self.waits();
@@ -214,6 +255,11 @@ impl Prepare<'_> {
                     CheckResult::Warning(error) => warnings.push(error),
                     // The mapping says it too, with the key that names the column.
                     CheckResult::Failed(capture::Error::ColumnMissing { .. }) => {}
+                    CheckResult::Failed(error)
+                        if goes_on && schemas::concerns_one_table(&error) =>
+                    {
+                        warnings.push(error);
+                    }
                     CheckResult::Failed(error) => failures.push(error),
                 }
             }
@@ -280,14 +326,7 @@ impl Prepare<'_> {
             at: clock::wall(),
             ..Commit::default()
         };
-        let (sender, receiver) = oneshot::channel();
-        let done = move |result| {
-            // Gone only when the start was given up.
-            let _ = sender.send(result);
-        };
-        self.journal.submit(commit, Box::new(done));
-        let receipt = receiver.await.map_err(|_| Error::CaptureEnded)?;
-        receipt.map_err(Error::Commit)?;
+        self.make_durable(commit).await?;
         Ok((checkpoint, snapshot))
     }
 
@@ -411,6 +450,7 @@ async fn stream(
     let Prepared {
         org,
         plans,
+        lacks,
         checkpoint,
         snapshot: _,
     } = prepared;
@@ -419,7 +459,11 @@ async fn stream(
     let window_bytes = config.source.window_bytes;
     let window = Arc::new(Semaphore::new(window_bytes as usize));
     let (snapshot_orders, orders) = mpsc::channel(ORDERS_QUEUED);
-    let settings = wiring::source_settings(config);
+    let (observed, observations) = watch::channel(Observation::default());
+    let mut settings = wiring::source_settings(config);
+    settings
+        .server_id
+        .get_or_insert(capture::derived_server_id(&settings, store.id()));
     let tables = wiring::tables_by_plan(config, &plans);
     let snapshot_source = SnapshotSource {
         settings: Arc::new(settings.clone()),
@@ -434,10 +478,13 @@ async fn stream(
         window_bytes,
         events,
         orders,
+        observed,
         clock: clock::wall,
     };
     let reader = tokio::spawn(capture::run(reader, capture_signal));
-    let setups = wiring::route_setups(config, &plans);
+    let shown = observing::show(observations, published.clone(), metrics.clone());
+    let shown = tokio::spawn(shown);
+    let setups = wiring::route_setups(config, &plans, lacks);
     let seed = clock::wall().0.unsigned_abs() ^ u64::from(std::process::id());
     let settings = wiring::pipeline_settings(config, seed);
     let routes = setups
@@ -470,6 +517,7 @@ async fn stream(
     });
     let result = driver.run().await;
     reader.abort();
+    shown.abort();
     result
 }
 
@@ -479,7 +527,11 @@ fn needs_a_person(error: &capture::Error) -> bool {
     error.is_permanent()
         || matches!(
             error,
-            capture::Error::AccessDenied { .. } | capture::Error::Privilege { .. }
+            capture::Error::AccessDenied { .. }
+                | capture::Error::AuthPlugin { .. }
+                | capture::Error::Certificate { .. }
+                | capture::Error::Privilege { .. }
+                | capture::Error::ReplicaUnlogged
         )
 }
 

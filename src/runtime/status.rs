@@ -59,6 +59,18 @@ pub struct SourceStatus {
     pub trouble: Option<TroubleStatus>,
     /// Capture waits for a person.
     pub stopped: bool,
+    /// The server's binlog grows, and no event comes.
+    #[serde(default)]
+    pub stalled: bool,
+    /// Times the stream was opened anew for that.
+    #[serde(default)]
+    pub stalls: u64,
+    /// Of the server's binlog, not read yet; `None`: not known.
+    #[serde(default)]
+    pub behind_bytes: Option<u64>,
+    /// How long the server still keeps what is not read; `None`: not known, or for ever.
+    #[serde(default)]
+    pub retention_left_seconds: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -142,12 +154,15 @@ impl Status {
             }
             Stage::Stopping => Some("stopping".to_owned()),
             Stage::Running if self.source.stopped || !self.source.connected => {
-                let text = self
-                    .source
-                    .trouble
-                    .as_ref()
-                    .map_or("connecting", |t| t.text.as_str());
-                Some(format!("capture: {text}"))
+                let Some(trouble) = &self.source.trouble else {
+                    return Some("capture: connecting".to_owned());
+                };
+                let seconds = self.as_of.seconds_since(trouble.since).max(0.0);
+                Some(format!("capture: {} (for {seconds:.0} s)", trouble.text))
+            }
+            // The stream may stand again; only an event proves that it works.
+            Stage::Running if self.source.stalled => {
+                Some("capture: the server's binlog grows, but no event comes (LS1034)".to_owned())
             }
             Stage::Running => None,
         }
@@ -184,9 +199,14 @@ impl Published {
 
     /// Publishes the last status with a change.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
-        let mut status = Status::clone(&self.read());
+        // Under the lock: the driver is not the only one who changes it.
+        let mut published = self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut status = Status::clone(&published);
         change(&mut status);
         status.as_of = clock::wall();
-        self.publish(status);
+        *published = Arc::new(status);
     }
 }

@@ -12,6 +12,7 @@ use crate::core::mapping::{self, FieldSpec, MappingSpec, Mistake, Plan};
 use crate::core::pipeline::{PipelineSettings, RouteSetup};
 use crate::core::retry::Backoff;
 use crate::core::schema::TableSchema;
+use crate::core::source_row::Lack;
 use crate::delivery::{self, OrgSettings};
 use crate::state::{self, StateSettings};
 
@@ -21,15 +22,21 @@ pub fn source_settings(config: &Config) -> SourceSettings {
     SourceSettings {
         host: source.host.clone(),
         port: source.port,
+        socket: source.socket.clone(),
         user: source.user.clone(),
         password: source.password.clone(),
         tls: source.tls.clone(),
+        compression: source.compression,
         server_id: source.server_id,
         heartbeat_ms: source.heartbeat_ms,
         connect_timeout_ms: source.connect_timeout_ms,
+        observe_interval_ms: source.observe_interval_ms,
+        stall_timeout_ms: source.stall_timeout_ms,
         backoff_base_ms: config.retry.base_ms,
         backoff_cap_ms: config.retry.cap_ms,
         start: source.start,
+        prepared_bytes: source.prepared_bytes,
+        on_history_lost: source.on_history_lost,
         snapshot: config.snapshot,
     }
 }
@@ -219,13 +226,18 @@ pub fn compile_plans(
 
 /// What the pipeline needs to know of each route.
 #[must_use]
-pub fn route_setups(config: &Config, plans: &[Arc<Plan>]) -> Vec<RouteSetup> {
+pub fn route_setups(
+    config: &Config,
+    plans: &[Arc<Plan>],
+    lacks: Vec<Option<Lack>>,
+) -> Vec<RouteSetup> {
     let mut scopes: Vec<(Arc<str>, Arc<str>)> = Vec::new();
     config
         .routes
         .iter()
         .zip(plans)
-        .map(|(route, plan)| {
+        .zip(lacks)
+        .map(|((route, plan), lack)| {
             let target = (Arc::clone(&plan.object), Arc::clone(&plan.external_id));
             let scope = scopes
                 .iter()
@@ -239,6 +251,7 @@ pub fn route_setups(config: &Config, plans: &[Arc<Plan>]) -> Vec<RouteSetup> {
                 table: route.table.clone(),
                 plan: Arc::clone(plan),
                 scope: u16::try_from(scope).unwrap_or(u16::MAX),
+                lack,
             }
         })
         .collect()

@@ -47,6 +47,12 @@ pub struct Metrics {
     pub capture_connected: IntGauge,
     pub capture_reconnects: IntCounter,
     pub capture_stopped: IntGauge,
+    pub capture_stalled: IntGauge,
+    pub capture_stalls: IntCounter,
+    pub retention_left: Gauge,
+    pub behind_bytes: Gauge,
+    pub capture_transactions_missing: IntGauge,
+    pub history_lost: IntCounter,
     pub snapshot_running: IntGauge,
     pub snapshot_failed: IntGauge,
     pub snapshot_waiting: IntGauge,
@@ -200,7 +206,37 @@ impl Metrics {
             capture_stopped: gauge(
                 r,
                 "leadstream_capture_stopped",
-                "1 when capture stopped for good and waits for a person",
+                "1 when capture waits for a person",
+            )?,
+            capture_transactions_missing: gauge(
+                r,
+                "leadstream_capture_transactions_missing",
+                "Transactions that were read and that the server lacks; the stream waits for them",
+            )?,
+            history_lost: counter(
+                r,
+                "leadstream_capture_history_lost_total",
+                "Times the stream went on at the server's present end, behind a gap",
+            )?,
+            capture_stalled: gauge(
+                r,
+                "leadstream_capture_stalled",
+                "1 while the server's binlog grows and no event comes",
+            )?,
+            capture_stalls: counter(
+                r,
+                "leadstream_capture_stalls_total",
+                "Times the stream was opened anew because no event came while the binlog grew",
+            )?,
+            retention_left: float_gauge(
+                r,
+                "leadstream_source_retention_left_seconds",
+                "How long the server still keeps what has not been read; +Inf: for ever, NaN: not known",
+            )?,
+            behind_bytes: float_gauge(
+                r,
+                "leadstream_source_behind_bytes",
+                "Bytes of the server's binlog that have not been read; NaN: not known",
             )?,
             snapshot_running: gauge(
                 r,
@@ -282,6 +318,8 @@ impl Metrics {
             registry: registry.clone(),
         };
         metrics.build_info.with_label_values(&[version]).set(1.0);
+        metrics.retention_left.set(f64::NAN);
+        metrics.behind_bytes.set(f64::NAN);
         Ok(metrics)
     }
 

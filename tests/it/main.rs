@@ -7,14 +7,20 @@
     reason = "a test may fail by panicking, speak on the terminal, read the clock and its environment"
 )]
 
+mod alerts;
 mod cli;
+mod connection;
 mod crash;
+mod failover;
 mod failpoints;
 mod harness;
 mod outage;
+mod positions;
 mod rehearsal;
 mod snapshot;
 mod snapshot_commands;
 mod snapshot_reader;
+mod stall;
 mod startup;
+mod statements;
 mod tidy;

@@ -202,7 +202,7 @@ impl Gate {
     }
 
     /// A change came whose key cannot be told.
-    pub(super) fn spoil(&self, reason: &'static str) {
+    pub(in crate::capture) fn spoil(&self, reason: &'static str) {
         if let State::Open(open) | State::Submitted(open, _) = &mut *self.state() {
             open.changed = Changed::new();
             open.spoiled = Some(reason);

@@ -6,7 +6,9 @@ use mysql_async::{Conn, Opts, Params, Row};
 use super::key::Key;
 use super::query::Query;
 use super::source::Source;
-use crate::capture::settings::{SnapshotSettings, SourceSettings, Start, Tls, TlsMode};
+use crate::capture::settings::{
+    Compression, OnHistoryLost, SnapshotSettings, SourceSettings, Start, Tls, TlsMode,
+};
 use crate::core::schema::TableName;
 use crate::core::secret::Secret;
 use crate::core::snapshot::{KeyBound, TableSnapshot};
@@ -16,18 +18,25 @@ fn settings(port: u16) -> SourceSettings {
     SourceSettings {
         host: "127.0.0.1".to_owned(),
         port,
+        socket: None,
         user: "root".to_owned(),
         password: Secret::new(""),
         tls: Tls {
             mode: TlsMode::Disabled,
             ca_file: None,
+            client: None,
         },
+        compression: Compression::None,
         server_id: None,
         heartbeat_ms: 1_000,
         connect_timeout_ms: 30_000,
+        observe_interval_ms: 10_000,
+        stall_timeout_ms: 60_000,
         backoff_base_ms: 50,
         backoff_cap_ms: 500,
         start: Start::Now,
+        prepared_bytes: 1 << 20,
+        on_history_lost: OnHistoryLost::Pause,
         snapshot: SnapshotSettings {
             chunk_rows: 100,
             chunk_bytes: 1 << 20,

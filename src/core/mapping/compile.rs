@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::convert;
+use super::fit::check_fit;
 use super::{FieldSource, MappingSpec, Plan, PlannedField, PlannedSource, Scalar};
 use crate::core::describe::{FieldDescribe, FieldKind, ObjectDescribe};
 use crate::core::schema::{ColumnKind, TableSchema};
@@ -36,12 +37,39 @@ pub fn compile(
     table: &TableSchema,
     object: &ObjectDescribe,
 ) -> Result<Plan, Vec<Mistake>> {
+    compile_with(spec, table, object, false).map(|(plan, _)| plan)
+}
+
+/// Compiles a mapping although the table lacks columns of it: these are taken to be of a fitting
+/// type, for rows that waited or were written before. Gives the mistakes that were overlooked, too.
+///
+/// # Errors
+/// Every other mistake.
+pub fn compile_assuming(
+    spec: &MappingSpec,
+    table: &TableSchema,
+    object: &ObjectDescribe,
+) -> Result<(Plan, Vec<Mistake>), Vec<Mistake>> {
+    compile_with(spec, table, object, true)
+}
+
+/// The kind of a column that is not there.
+static ASSUMED: ColumnKind = ColumnKind::Other(String::new());
+
+fn compile_with(
+    spec: &MappingSpec,
+    table: &TableSchema,
+    object: &ObjectDescribe,
+    assume: bool,
+) -> Result<(Plan, Vec<Mistake>), Vec<Mistake>> {
     let mut compiler = Compiler {
         spec,
         table,
         object,
         columns: Vec::new(),
         mistakes: Vec::new(),
+        assume,
+        overlooked: Vec::new(),
     };
     let key = compiler.external_id();
     let fields: Vec<PlannedField> = spec
@@ -51,22 +79,28 @@ pub fn compile(
         .collect();
     compiler.required_fields();
     let Compiler {
-        columns, mistakes, ..
+        columns,
+        mistakes,
+        overlooked,
+        ..
     } = compiler;
     match key {
-        Some((key_column, key_field)) if mistakes.is_empty() => Ok(Plan {
-            columns,
-            object: object.name.as_str().into(),
-            external_id: key_field.name.as_str().into(),
-            // Salesforce compares without case only where the field is unique without case.
-            key_case_sensitive: key_field.case_sensitive || !key_field.unique,
-            key_column,
-            key_max_chars: match key_field.kind {
-                FieldKind::Text { max_chars } | FieldKind::Email { max_chars } => max_chars,
-                _ => 255,
-            },
-            fields,
-        }),
+        Some((key_column, key_field)) if mistakes.is_empty() => {
+            let plan = Plan {
+                columns,
+                object: object.name.as_str().into(),
+                external_id: key_field.name.as_str().into(),
+                // Salesforce compares without case only where the field is unique without case.
+                key_case_sensitive: key_field.case_sensitive || !key_field.unique,
+                key_column,
+                key_max_chars: match key_field.kind {
+                    FieldKind::Text { max_chars } | FieldKind::Email { max_chars } => max_chars,
+                    _ => 255,
+                },
+                fields,
+            };
+            Ok((plan, overlooked))
+        }
         _ => Err(mistakes),
     }
 }
@@ -77,6 +111,9 @@ struct Compiler<'a> {
     object: &'a ObjectDescribe,
     columns: Vec<String>,
     mistakes: Vec<Mistake>,
+    /// Whether a column that is not there is a mistake that can be overlooked.
+    assume: bool,
+    overlooked: Vec<Mistake>,
 }
 
 impl<'a> Compiler<'a> {
@@ -97,6 +134,7 @@ impl<'a> Compiler<'a> {
                 name,
                 self.table.columns.iter().map(|column| column.name.as_str()),
             );
+            let overlooked = self.mistakes.len();
             self.mistake(
                 UNKNOWN_COLUMN,
                 path,
@@ -106,14 +144,21 @@ impl<'a> Compiler<'a> {
                     |near| format!("did you mean {near:?}?"),
                 ),
             );
-            return None;
+            if !self.assume {
+                return None;
+            }
+            self.overlooked.extend(self.mistakes.drain(overlooked..));
+            return Some((self.place(name), &ASSUMED));
         };
-        let known = self.columns.iter().position(|known| *known == column.name);
-        let index = known.unwrap_or_else(|| {
-            self.columns.push(column.name.clone());
+        Some((self.place(&column.name), &column.kind))
+    }
+
+    fn place(&mut self, name: &str) -> usize {
+        let known = self.columns.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            self.columns.push(name.to_owned());
             self.columns.len() - 1
-        });
-        Some((index, &column.kind))
+        })
     }
 
     fn describe(&mut self, path: &str, name: &str) -> Option<&'a FieldDescribe> {
@@ -162,10 +207,12 @@ impl<'a> Compiler<'a> {
             );
         }
         let (index, kind) = column?;
-        if matches!(
-            kind,
-            ColumnKind::Float | ColumnKind::Double | ColumnKind::Json | ColumnKind::Other(_)
-        ) {
+        if *kind != ASSUMED
+            && matches!(
+                kind,
+                ColumnKind::Float | ColumnKind::Double | ColumnKind::Json | ColumnKind::Other(_)
+            )
+        {
             self.mistake(
                 BAD_EXTERNAL_ID,
                 "external_id.column",
@@ -205,14 +252,17 @@ impl<'a> Compiler<'a> {
             return None;
         }
         if let Some((_, kind)) = column
-            && let Err(reason) = fits(kind, &field.kind)
+            && (*kind != ASSUMED || matches!(field.kind, FieldKind::Unsupported(_)))
+            && let Err(misfit) = check_fit(kind, &field.kind)
         {
-            self.mistake(
-                TYPES_DIFFER,
-                &path,
-                format!("{} takes {}; {reason}", field.name, field.kind.word()),
-                "map a column of a fitting type".to_owned(),
+            let text = format!(
+                "{} takes {}, its column is {}: {}",
+                field.name,
+                field.kind.word(),
+                kind.word(),
+                misfit.reason
             );
+            self.mistake(TYPES_DIFFER, &path, text, misfit.remedy);
             return None;
         }
         let source = match &spec.source {
@@ -307,54 +357,8 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// Whether any value of the column's type can become a value of the field's type.
-fn fits(column: &ColumnKind, field: &FieldKind) -> Result<(), String> {
-    use ColumnKind as C;
-    use FieldKind as F;
-    if let F::Unsupported(name) = field {
-        return Err(format!(
-            "fields of type {name} cannot be written from a column"
-        ));
-    }
-    if let C::Other(name) = column {
-        return Err(format!("columns of type {name} cannot be carried"));
-    }
-    let fits = match field {
-        F::Text { .. } | F::Picklist { .. } => !matches!(column, C::Bytes),
-        F::Email { .. } | F::Reference => matches!(column, C::Text { .. } | C::Enum { .. }),
-        F::MultiPicklist { .. } => matches!(column, C::Text { .. } | C::Enum { .. } | C::Set),
-        F::Boolean => {
-            matches!(
-                column,
-                C::Integer { .. } | C::Bit { .. } | C::Text { .. } | C::Enum { .. }
-            )
-        }
-        F::Int { .. } | F::Number { .. } => matches!(
-            column,
-            C::Integer { .. }
-                | C::Decimal { .. }
-                | C::Year
-                | C::Bit { .. }
-                | C::Text { .. }
-                | C::Float
-                | C::Double
-        ),
-        F::Date | F::DateTime => matches!(
-            column,
-            C::Date | C::DateTime | C::Timestamp | C::Text { .. }
-        ),
-        F::Time => matches!(column, C::Time),
-        F::Unsupported(_) => false,
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err("the column's type cannot be turned into it".to_owned())
-    }
-}
-
 /// The name most like a misspelt one, if any is close.
-fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let name = name.to_ascii_lowercase();
     names
         .map(|other| {

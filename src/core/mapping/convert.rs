@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use crate::core::describe::FieldKind;
 use crate::core::outcome::RecordError;
+use crate::core::value::text::{double_text, float_text, hex_text};
 use crate::core::value::{Date, DateTime, Value};
 
 /// Why a value does not fit its field.
@@ -175,19 +176,7 @@ pub fn write_value(
             );
         }
         FieldKind::DateTime => write_datetime(value, out)?,
-        FieldKind::Time => match value {
-            Value::Time(micros @ 0..86_400_000_000) => {
-                let (seconds, millis) = (micros / 1_000_000, micros / 1_000 % 1_000);
-                let _ = write!(
-                    out,
-                    "\"{:02}:{:02}:{:02}.{millis:03}Z\"",
-                    seconds / 3600,
-                    seconds / 60 % 60,
-                    seconds % 60
-                );
-            }
-            _ => return Err(Fault::Type),
-        },
+        FieldKind::Time => write_time(value, out)?,
         _ => return Err(Fault::Type),
     }
     Ok(())
@@ -197,37 +186,42 @@ pub fn write_value(
 pub fn key_text(value: &Value) -> Option<String> {
     match value {
         Value::Float(_) | Value::Double(_) | Value::Json(_) => None,
-        // UUIDs are often kept as BINARY(16).
-        Value::Bytes(bytes) if bytes.len() == 16 => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            Some(format!(
-                "{}-{}-{}-{}-{}",
-                &hex[..8],
-                &hex[8..12],
-                &hex[12..16],
-                &hex[16..20],
-                &hex[20..]
-            ))
-        }
         _ => text_of(value).map(|text| text.trim().to_owned()),
     }
 }
 
-/// A value as text; `None` for NULL and binary.
+/// A value as text; `None` for NULL and for bytes that are no UUID.
 pub fn text_of(value: &Value) -> Option<String> {
     Some(match value {
-        Value::Null | Value::Bytes(_) => return None,
+        Value::Null => return None,
+        Value::Bytes(bytes) => uuid_text(bytes)?,
         Value::Int(number) => number.to_string(),
         Value::UInt(number) | Value::Bit(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Double(number) => number.to_string(),
+        Value::Float(number) => float_text(*number),
+        Value::Double(number) => double_text(*number),
         Value::Decimal(text) | Value::Text(text) | Value::Json(text) => text.clone(),
         Value::Date(date) => format!("{:04}-{:02}-{:02}", date.year, date.month, date.day),
         Value::DateTime(at) => datetime_text(at, ""),
-        Value::Timestamp(micros) => datetime_text(&from_epoch(*micros)?, "Z"),
+        Value::Timestamp(micros) => datetime_text(&DateTime::from_epoch(*micros)?, "Z"),
         Value::Time(micros) => time_text(*micros),
         Value::Year(year) => format!("{year:04}"),
     })
+}
+
+/// UUIDs are often kept as BINARY(16).
+fn uuid_text(bytes: &[u8]) -> Option<String> {
+    if bytes.len() != 16 {
+        return None;
+    }
+    let hex = hex_text(bytes);
+    Some(format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    ))
 }
 
 fn datetime_text(at: &DateTime, zone: &str) -> String {
@@ -333,6 +327,11 @@ fn boolean(value: &Value) -> Result<bool, Fault> {
     match value {
         Value::Int(0) | Value::UInt(0) | Value::Bit(0) => Ok(false),
         Value::Int(1) | Value::UInt(1) | Value::Bit(1) => Ok(true),
+        Value::Decimal(_) => match integer(value)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Fault::Type),
+        },
         Value::Text(text) => match text.trim() {
             "0" => Ok(false),
             "1" => Ok(true),
@@ -369,13 +368,21 @@ fn write_number(value: &Value, precision: u32, scale: u32, out: &mut String) -> 
     let owned;
     let text = match value {
         Value::Decimal(text) | Value::Text(text) => text.trim(),
-        Value::Int(_)
-        | Value::UInt(_)
-        | Value::Bit(_)
-        | Value::Year(_)
-        | Value::Double(_)
-        | Value::Float(_) => {
+        Value::Int(_) | Value::UInt(_) | Value::Bit(_) => {
             owned = text_of(value).ok_or(Fault::Type)?;
+            owned.as_str()
+        }
+        Value::Year(year) => {
+            owned = year.to_string();
+            owned.as_str()
+        }
+        // All digits, without an exponent.
+        Value::Double(number) => {
+            owned = number.to_string();
+            owned.as_str()
+        }
+        Value::Float(number) => {
+            owned = number.to_string();
             owned.as_str()
         }
         _ => return Err(Fault::Type),
@@ -432,7 +439,9 @@ fn date(value: &Value) -> Result<Date, Fault> {
     match value {
         Value::Date(date) => checked(*date),
         Value::DateTime(at) => checked(at.date),
-        Value::Timestamp(micros) => from_epoch(*micros).map(|at| at.date).ok_or(Fault::Date),
+        Value::Timestamp(micros) => DateTime::from_epoch(*micros)
+            .map(|at| at.date)
+            .ok_or(Fault::Date),
         Value::Text(text) => parse_date(text.trim()).ok_or(Fault::Type).and_then(checked),
         _ => Err(Fault::Type),
     }
@@ -458,11 +467,39 @@ fn number(text: &str, range: std::ops::Range<usize>) -> Option<u16> {
         .then(|| digits.parse().ok())?
 }
 
+/// A time of day; TIME is a duration in MySQL, and one below zero or of a day and more is none.
+fn write_time(value: &Value, out: &mut String) -> Result<(), Fault> {
+    let micros = match value {
+        Value::Time(micros) => Some(*micros),
+        Value::Text(text) => {
+            // Any day will do to read the time by.
+            let text = format!("2000-01-01 {}", text.trim());
+            let (at, _) = parse_datetime(&text)
+                .filter(|(_, zone)| *zone == "Z")
+                .ok_or(Fault::Type)?;
+            Some(at.to_epoch().rem_euclid(86_400_000_000))
+        }
+        _ => None,
+    };
+    let micros = micros
+        .filter(|micros| (0..86_400_000_000).contains(micros))
+        .ok_or(Fault::Type)?;
+    let (seconds, millis) = (micros / 1_000_000, micros / 1_000 % 1_000);
+    let _ = write!(
+        out,
+        "\"{:02}:{:02}:{:02}.{millis:03}Z\"",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    Ok(())
+}
+
 fn write_datetime(value: &Value, out: &mut String) -> Result<(), Fault> {
     let (at, zone) = match value {
         // DATETIME has no zone; leadstream takes it for UTC (docs/configuration.md).
         Value::DateTime(at) => (*at, "Z"),
-        Value::Timestamp(micros) => (from_epoch(*micros).ok_or(Fault::Date)?, "Z"),
+        Value::Timestamp(micros) => (DateTime::from_epoch(*micros).ok_or(Fault::Date)?, "Z"),
         Value::Date(date) => (
             DateTime {
                 date: *date,
@@ -539,35 +576,4 @@ fn parse_datetime(text: &str) -> Option<(DateTime, &str)> {
         },
         zone,
     ))
-}
-
-/// Civil date from days since the epoch (Howard Hinnant's `civil_from_days`).
-fn from_epoch(micros: i64) -> Option<DateTime> {
-    let seconds = micros.div_euclid(1_000_000);
-    let days = seconds.div_euclid(86_400) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let second_of_day = seconds.rem_euclid(86_400);
-    Some(DateTime {
-        date: Date {
-            year: u16::try_from(year).ok()?,
-            month: u8::try_from(month).ok()?,
-            day: u8::try_from(day).ok()?,
-        },
-        hour: u8::try_from(second_of_day / 3600).ok()?,
-        minute: u8::try_from(second_of_day / 60 % 60).ok()?,
-        second: u8::try_from(second_of_day % 60).ok()?,
-        micros: u32::try_from(micros.rem_euclid(1_000_000)).ok()?,
-    })
 }

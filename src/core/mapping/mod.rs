@@ -7,10 +7,12 @@
 
 mod compile;
 mod convert;
+mod fit;
 
 use std::sync::Arc;
 
-pub use compile::{Mistake, compile};
+pub use compile::{Mistake, compile, compile_assuming, nearest};
+pub use convert::write_string as write_json_string;
 
 use super::change::{Change, Operation};
 use super::describe::FieldKind;

@@ -4,7 +4,7 @@ use super::*;
 use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
 use crate::core::describe::{FieldDescribe, ObjectDescribe};
 use crate::core::position::{FilePosition, TransactionId};
-use crate::core::schema::{Column, ColumnKind, TableSchema};
+use crate::core::schema::{Column, ColumnDefault, ColumnKind, TableSchema};
 use crate::core::time::Micros;
 use crate::core::value::{Date, DateTime};
 
@@ -21,6 +21,7 @@ fn column(name: &str, kind: ColumnKind) -> Column {
         kind,
         nullable: true,
         primary_key: name == "id",
+        default: ColumnDefault::Null,
     }
 }
 
@@ -115,8 +116,34 @@ fn spec(fields: Vec<FieldSpec>) -> MappingSpec {
 
 /// Key from `id`, LastName (required) from `name`: for the tests of the pipeline.
 pub(crate) fn simple_plan() -> Plan {
-    let spec = spec(vec![from_column("LastName", "name")]);
+    plan_of_column("name")
+}
+
+/// The key from `id`, the last name from the column given.
+pub(crate) fn plan_of_column(name: &str) -> Plan {
+    let spec = spec(vec![from_column("LastName", name)]);
     compile(&spec, &table(), &object(&["LastName"])).unwrap()
+}
+
+#[test]
+fn columns_that_are_gone_can_be_assumed_and_other_mistakes_cannot() {
+    let mut spec = spec(vec![
+        from_column("LastName", "nmae"),
+        from_column("Birthday__c", "born_on"),
+    ]);
+    let (plan, overlooked) = compile_assuming(&spec, &table(), &object(&["LastName"])).unwrap();
+    assert_eq!(plan.columns, ["id", "nmae", "born_on"]);
+    let pages: Vec<&str> = overlooked.iter().map(|mistake| mistake.page).collect();
+    assert_eq!(pages, ["LS5001", "LS5001"]);
+    let values = [Value::UInt(1), Value::Text("Doe".into()), Value::Null];
+    let image = plan.map(&change(values.map(Some).into())).unwrap();
+    assert_eq!(&*image.key, "1");
+    spec.key_column = "uuid".into();
+    assert!(compile_assuming(&spec, &table(), &object(&["LastName"])).is_ok());
+    spec.fields.push(from_column("Nowhere__c", "name"));
+    let mistakes = compile_assuming(&spec, &table(), &object(&["LastName"])).unwrap_err();
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert_eq!(mistakes[0].page, "LS5002");
 }
 
 fn change(values: Vec<Option<Value>>) -> Change {

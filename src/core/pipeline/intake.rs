@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Effect, PARK_AT_ONCE, Pipeline, Route};
+use super::{Effect, Held, PARK_AT_ONCE, Pipeline, Route};
 use crate::core::batching::Record;
 use crate::core::change::{Change, ChangeId, Chunk, RouteId, SkippedRows, StreamItem};
 use crate::core::entry::{
-    Entry, Image, ParkedRecord, ParkedSpan, SkipRule, StoredChangeId, Subject,
+    Entry, Image, ParkedRecord, ParkedSpan, ServiceEvent, SkipRule, StoredChangeId, Subject,
 };
 use crate::core::mapping::Unmappable;
 use crate::core::outcome::ErrorClass;
@@ -19,7 +19,7 @@ impl Pipeline {
         let rows = chunk
             .items
             .iter()
-            .filter(|item| matches!(item, StreamItem::Row(_)))
+            .filter(|item| matches!(item, StreamItem::Row(_) | StreamItem::Unmapped(_)))
             .count();
         let share = chunk.bytes / u32::try_from(rows.max(1)).unwrap_or(u32::MAX);
         let mut charged = 0;
@@ -29,8 +29,18 @@ impl Pipeline {
                     charged += share;
                     self.take_change(change, share, now);
                 }
+                StreamItem::Unmapped(unmapped) => {
+                    charged += share;
+                    self.take_unmapped(unmapped, share, now);
+                }
                 StreamItem::Skipped(skipped) => self.take_skipped(skipped),
+                StreamItem::Altered(alteration) => self.entries.push(Entry::Service {
+                    event: ServiceEvent::TableAltered,
+                    detail: alteration.to_string(),
+                }),
                 StreamItem::Advance(advance) => self.ledger.advance(advance),
+                StreamItem::Hold(place) => self.ledger.hold(place),
+                StreamItem::Restart(checkpoint) => self.ledger.restart(checkpoint),
                 StreamItem::ChunkEnd(end) => {
                     self.hurry_chunk(&end, now);
                     self.ledger.end_chunk(end);
@@ -41,7 +51,7 @@ impl Pipeline {
     }
 
     /// Whether this change was settled before a restart, although the checkpoint is not past it.
-    fn was_settled(&mut self, id: &ChangeId) -> bool {
+    pub(super) fn was_settled(&mut self, id: &ChangeId) -> bool {
         if self.settled_ahead.is_empty() {
             return false;
         }
@@ -60,6 +70,7 @@ impl Pipeline {
             self.release_now += charge;
             return;
         }
+        self.end_expected_pause(change.id.route);
         let route = &mut self.routes[usize::from(change.id.route.0)];
         route.captured += 1;
         match route.plan.map(&change) {
@@ -127,8 +138,10 @@ impl Pipeline {
     fn admit(&mut self, record: Record) {
         let waits = |route: &Route| route.parking.blocks() || !route.held.is_empty();
         let mut scope = self.routes.iter().filter(|r| r.scope == record.scope);
-        if scope.any(waits) {
-            self.route(record.subject.id.route).held.push_back(record);
+        if scope.any(waits) || self.is_scope_paused(record.scope) {
+            let shape = None;
+            let held = &mut self.route(record.subject.id.route).held;
+            held.push_back(Held { record, shape });
             return;
         }
         self.admit_now(record);
@@ -161,16 +174,24 @@ impl Pipeline {
     }
 
     pub(super) fn take_parked(&mut self, span: ParkedSpan, records: Vec<ParkedRecord>, now: Now) {
-        let Some(route) = self
-            .routes
-            .iter_mut()
-            .find(|route| route.name == span.route)
-        else {
+        let Some(index) = self.routes.iter().position(|r| r.name == span.route) else {
             return;
         };
-        route.parking.note_read(&span, records.len());
+        let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+        let route = &self.routes[index];
         let (plan, scope) = (Arc::clone(&route.plan), route.scope);
-        for parked in records {
+        if let Some(lack) = self.lack_of(&plan, &records) {
+            return self.keep_waiting(id, span, &lack, now);
+        }
+        self.route(id).parking.note_read(&span, records.len());
+        for mut parked in records {
+            if parked.subject.image.source_row().is_some() {
+                self.end_expected_pause(id);
+            }
+            let Some(subject) = self.map_waited(&plan, parked.serial, parked.subject) else {
+                continue;
+            };
+            parked.subject = subject;
             let key = plan.comparable_key(&parked.subject.image.key);
             let record = Record {
                 subject: Subject {
@@ -195,7 +216,7 @@ impl Pipeline {
         loop {
             let blocked = |scope: u16| {
                 let mut routes = self.routes.iter().filter(|route| route.scope == scope);
-                routes.any(|route| route.parking.blocks())
+                self.is_scope_paused(scope) || routes.any(|route| route.parking.blocks())
             };
             // In the stream's order, across the routes of a scope.
             let next = self
@@ -203,11 +224,11 @@ impl Pipeline {
                 .iter()
                 .enumerate()
                 .filter(|(_, route)| !route.held.is_empty() && !blocked(route.scope))
-                .min_by_key(|(_, route)| route.held.front().and_then(|record| record.slot))
+                .min_by_key(|(_, route)| route.held.front().and_then(|held| held.record.slot))
                 .map(|(index, _)| index);
-            let record = next.and_then(|index| self.routes[index].held.pop_front());
-            let Some(record) = record else { return };
-            self.admit_now(record);
+            let held = next.and_then(|index| self.routes[index].held.pop_front());
+            let Some(held) = held else { return };
+            self.admit_now(held.record);
         }
     }
 
@@ -234,6 +255,9 @@ impl Pipeline {
         let Some(first) = own.parking.next_serial() else {
             return false;
         };
+        if first >= self.waits_from(own.scope) {
+            return false;
+        }
         self.routes
             .iter()
             .filter(|route| route.scope == own.scope)
@@ -261,7 +285,8 @@ impl Pipeline {
                 // An older image of the key may still be in the planner, behind a call in flight:
                 // it must be parked first.
                 let free = self.parkable(index).min(PARK_AT_ONCE - records.len());
-                records.extend(self.routes[index].held.drain(..free));
+                let held = self.routes[index].held.drain(..free);
+                records.extend(held.map(|held| held.record));
                 if records.is_empty() {
                     break;
                 }
@@ -275,21 +300,25 @@ impl Pipeline {
     /// not on disk yet.
     fn parkable(&self, index: usize) -> usize {
         let own = &self.routes[index];
+        if self.is_scope_paused(own.scope) {
+            // Across the routes of the scope, and apart from what is not mapped yet.
+            return 0;
+        }
         let others = self.routes.iter().enumerate();
         let elsewhere: HashSet<&Arc<str>> = others
             .filter(|(other, route)| *other != index && route.scope == own.scope)
-            .flat_map(|(_, route)| route.held.iter().map(|record| &record.key))
+            .flat_map(|(_, route)| route.held.iter().map(|held| &held.record.key))
             .collect();
         own.held
             .iter()
-            .take_while(|record| {
+            .take_while(|Held { record, .. }| {
                 !elsewhere.contains(&record.key)
                     && !self.planner.holds_unparked(record.scope, &record.key)
             })
             .count()
     }
 
-    fn park(&mut self, id: RouteId, records: Vec<Record>) {
+    pub(super) fn park(&mut self, id: RouteId, records: Vec<Record>) {
         let of_stream = records
             .iter()
             .map(|record| &record.subject.id.transaction)

@@ -10,6 +10,7 @@
 
 mod answers;
 mod intake;
+mod pause;
 mod refusals;
 mod snapshots;
 mod view;
@@ -17,6 +18,8 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use pause::Pause;
+pub use pause::RoutePause;
 pub use snapshots::SnapshotInput;
 pub use view::{PipelineView, RouteView, Trouble};
 
@@ -34,6 +37,7 @@ use super::retry::{Backoff, Jitter};
 use super::schema::TableName;
 use super::settlement::Ledger;
 use super::snapshot::SnapshotOrder;
+use super::source_row::Lack;
 use super::time::{Micros, Now, Tick};
 use snapshots::{Snapshots, settled_before};
 
@@ -59,6 +63,8 @@ pub struct RouteSetup {
     pub plan: Arc<Plan>,
     /// Equal for routes that write the same object by the same external id.
     pub scope: u16,
+    /// A column of its mapping that the table does not have now.
+    pub lack: Option<Lack>,
 }
 
 #[derive(Debug)]
@@ -182,7 +188,17 @@ struct Route {
     circuit: Circuit,
     parking: Parking,
     /// Waits until everything parked on disk is read back.
-    held: VecDeque<Record>,
+    held: VecDeque<Held>,
+    /// Set while its rows lack a column.
+    pause: Option<Pause>,
+}
+
+/// A record behind what is parked.
+#[derive(Debug)]
+struct Held {
+    record: Record,
+    /// Of a row that is not mapped: the columns that it has.
+    shape: Option<Arc<[Arc<str>]>>,
 }
 
 #[derive(Debug)]
@@ -227,6 +243,7 @@ impl Pipeline {
                     circuit: Circuit::default(),
                     parking,
                     held: VecDeque::new(),
+                    pause: setup.lack.map(Pause::expected),
                     name: setup.name,
                     table: setup.table,
                     plan: setup.plan,
@@ -310,6 +327,7 @@ impl Pipeline {
         let mut effects = Vec::new();
         if !self.stopping {
             self.park_what_waits(now, &mut effects);
+            self.park_behind_pauses(now, &mut effects);
             self.read_parked(now.tick, &mut effects);
             self.release_held();
             self.planner

@@ -38,6 +38,7 @@ impl Stage {
             table: TableName::clone(&table(ROUTES[0])),
             plan: Arc::new(simple_plan()),
             scope: 0,
+            lack: None,
         };
         let mut settings = settings(1);
         settings.max_in_flight = 1;
@@ -250,6 +251,25 @@ fn a_refusal_that_may_be_its_own_unanswered_call_costs_no_attempt() {
     while stage.delivered() < 1 {
         assert!(stage.answer(accept), "it stopped trying");
     }
+}
+
+#[test]
+fn a_pause_that_is_only_expected_ends_with_the_first_row_that_fits() {
+    let mut stage = Stage::new();
+    let table = table(ROUTES[0]);
+    let lack = Lack::absent(&table, "name", std::iter::empty());
+    stage.pipeline.routes[0].pause = Some(Pause::expected(lack));
+    assert_eq!(
+        stage.pipeline.view().routes[0].pause.as_ref().unwrap().page,
+        "LS1015"
+    );
+    stage.capture(0..3);
+    assert!(stage.pipeline.view().routes[0].pause.is_none());
+    while stage.delivered() < 3 {
+        assert!(stage.answer(accept), "it held rows up");
+    }
+    let resumed = |entry: &Entry| matches!(entry, Entry::Service { event, .. } if *event == ServiceEvent::RouteResumed);
+    assert!(stage.entries.iter().any(resumed));
 }
 
 impl Stage {

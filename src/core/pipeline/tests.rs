@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::core::change::{Change, ChangeId, Operation, StreamItem, Transaction};
-use crate::core::mapping::tests::simple_plan;
+use crate::core::change::{Change, ChangeId, Operation, StreamItem, Transaction, Unmapped};
+use crate::core::mapping::tests::{plan_of_column, simple_plan};
 use crate::core::outcome::{
     Disposition, ErrorClass, RecordError, RecordResult, Rejection, RequestFailure,
 };
 use crate::core::position::{Advance, FilePosition, Gtid, GtidSet, Gtids, Position, TransactionId};
 use crate::core::schema::TableName;
 use crate::core::snapshot::{Snapshot, SnapshotState};
+use crate::core::source_row::{Kept, SourceRow as WholeRow};
 use crate::core::value::Value;
 use reader::{Emitted, Reader};
 
@@ -32,6 +33,8 @@ struct SourceRow {
     name: Option<String>,
     /// Two routes write the same object by the same external id, from a table each.
     route: u16,
+    /// Written while the column had another name.
+    renamed: bool,
 }
 
 pub(super) const ROUTES: [&str; 2] = ["leads", "events"];
@@ -54,6 +57,8 @@ struct World {
     busy: BTreeMap<String, u64>,
     faults: bool,
     tick: u64,
+    /// Whether the configuration names the column as it was in between.
+    follows_rename: bool,
 }
 
 fn recovered(disk: &[Commit]) -> Recovered {
@@ -174,13 +179,21 @@ pub(super) fn settings(seed: u64) -> PipelineSettings {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Jitter::new(seed);
-        let history = (0..random.below(25) + 5)
-            .map(|_| {
+        let transactions = random.below(25) + 5;
+        let renames = random.below(2) == 0;
+        let renamed = random.below(transactions)..random.below(transactions);
+        let history = (0..transactions)
+            .map(|number| {
                 (0..random.below(6))
-                    .map(|_| SourceRow {
-                        key: random.below(30) as i64,
-                        name: (random.below(12) > 0).then(|| format!("v{}", random.below(1 << 30))),
-                        route: u16::from(random.below(3) == 0),
+                    .map(|_| {
+                        let route = u16::from(random.below(3) == 0);
+                        SourceRow {
+                            key: random.below(30) as i64,
+                            name: (random.below(12) > 0)
+                                .then(|| format!("v{}", random.below(1 << 30))),
+                            route,
+                            renamed: renames && route == 0 && renamed.contains(&number),
+                        }
                     })
                     .collect()
             })
@@ -205,6 +218,7 @@ impl World {
             busy: BTreeMap::new(),
             faults: true,
             tick: 0,
+            follows_rename: false,
         }
     }
 
@@ -243,13 +257,11 @@ impl World {
                 if checkpoint.covers(&id) {
                     continue;
                 }
-                stream.push(StreamItem::Row(Change {
-                    id,
-                    last_of_row: true,
-                    operation: Operation::Insert,
-                    values: row_values(source.key, source.name.as_ref()),
-                    captured_at: Micros(0),
-                }));
+                let values = [
+                    Value::Int(source.key),
+                    source.name.clone().map_or(Value::Null, Value::Text),
+                ];
+                stream.push(self.item(id, source, values));
             }
             let Position::Gtid(set) = &checkpoint.position else {
                 unreachable!()
@@ -267,19 +279,56 @@ impl World {
                 }));
             }
         }
-        let setup = |name: &str| RouteSetup {
+        let setup = |name: &str, plan: Plan| RouteSetup {
             name: name.into(),
+            plan: Arc::new(plan),
             table: TableName::clone(&table(name)),
-            plan: Arc::new(simple_plan()),
             scope: 0,
+            lack: None,
         };
         let seed = self.random.below(u64::MAX);
-        let setups = ROUTES.map(setup).into();
+        let column = if self.follows_rename {
+            "company"
+        } else {
+            "name"
+        };
+        let setups = vec![
+            setup(ROUTES[0], plan_of_column(column)),
+            setup(ROUTES[1], simple_plan()),
+        ];
         let reader = Reader::new(&checkpoint);
         let pipeline = Pipeline::new(settings(seed), setups, &state, checkpoint);
         self.writing.clear();
         self.busy.clear();
         (pipeline, stream, reader)
+    }
+
+    /// A row as capture gives it: whole, when the route's column has another name in it.
+    fn item(&self, id: ChangeId, source: &SourceRow, values: [Value; 2]) -> StreamItem {
+        let (operation, captured_at) = (Operation::Insert, Micros(0));
+        if id.route == RouteId(1) || source.renamed == self.follows_rename {
+            return StreamItem::Row(Change {
+                id,
+                last_of_row: true,
+                operation,
+                values: values.map(Some).into(),
+                captured_at,
+            });
+        }
+        let name = if source.renamed { "company" } else { "name" };
+        let row = WholeRow {
+            columns: ["id", name].map(Arc::from).into(),
+            values: values.map(Kept::Value).into(),
+        };
+        let lack = Lack::absent(&id.table, "column", std::iter::empty());
+        StreamItem::Unmapped(Unmapped {
+            id,
+            last_of_row: true,
+            operation,
+            row: Arc::new(row),
+            lack: Arc::new(lack),
+            captured_at,
+        })
     }
 
     /// Salesforce's side of one call.
@@ -384,13 +433,15 @@ impl World {
         found
     }
 
-    /// Runs one life of the process; returns whether it came to rest with nothing left to do.
+    /// Runs one life of the process; returns whether it came to rest with nothing left to do. A
+    /// life in which rows wait for another configuration ends once nothing else is done in it.
     fn live(&mut self, steps: usize) -> bool {
         let (mut pipeline, stream, mut reader) = self.start();
         let mut resume = Some(Input::Snapshot(SnapshotInput::Resume));
         let mut stream: VecDeque<StreamItem> = stream.into();
         let mut flying: VecDeque<Call> = VecDeque::new();
         let mut reads: VecDeque<(ParkedSpan, BTreeSet<u64>)> = VecDeque::new();
+        let mut idle_steps = 0;
         for _ in 0..steps {
             self.tick += self.random.below(15);
             for item in reader.release(self).into_iter().rev() {
@@ -443,7 +494,13 @@ impl World {
                     Input::Timer
                 }
             };
-            for effect in pipeline.step(input, self.now()) {
+            let effects = pipeline.step(input, self.now());
+            idle_steps = if effects.is_empty() {
+                idle_steps + 1
+            } else {
+                0
+            };
+            for effect in effects {
                 match effect {
                     Effect::Send(call) => {
                         for image in &call.records {
@@ -474,6 +531,9 @@ impl World {
                     .all(|route| route.in_flight == 0 && route.totals.parked == 0);
             if idle {
                 return true;
+            }
+            if idle_steps > 100 && view.routes.iter().any(|route| route.pause.is_some()) {
+                return false;
             }
         }
         false
@@ -538,11 +598,17 @@ fn storm(seed: u64) {
     let mut world = World::new(seed);
     for _ in 0..world.random.below(5) {
         let steps = world.random.below(300) as usize;
+        world.follows_rename = world.random.below(3) == 0;
         world.live(steps);
     }
     world.faults = false;
-    // What was under way when the process died may still have to be settled.
-    assert!(world.live(20_000), "it did not come to rest");
+    // What was under way when the process died may still have to be settled. Rows of before,
+    // during and after the rename may wait behind each other; each wants its own configuration.
+    let rests = (0..8).any(|_| {
+        world.follows_rename ^= true;
+        world.live(20_000)
+    });
+    assert!(rests, "it did not come to rest");
 
     let entries: Vec<&Entry> = world
         .disk

@@ -1,6 +1,7 @@
 //! What the pipeline shows of itself: a plain copy, taken between steps.
 
-use super::Pipeline;
+use super::pause::Pause;
+use super::{Pipeline, RoutePause};
 use crate::core::circuit::Circuit;
 use crate::core::entry::Totals;
 use crate::core::outcome::RequestFailure;
@@ -36,6 +37,8 @@ pub struct RouteView {
     pub in_flight: u64,
     pub totals: Totals,
     pub trouble: Option<Trouble>,
+    /// Its rows wait for a person to mend its mapping.
+    pub pause: Option<RoutePause>,
 }
 
 /// An open circuit.
@@ -72,6 +75,7 @@ impl Pipeline {
                     in_flight: route.in_flight,
                     totals: route.totals.clone(),
                     trouble: trouble(&route.circuit),
+                    pause: route.pause.as_ref().map(Pause::view),
                 })
                 .collect(),
             checkpoint: self.ledger.checkpoint().clone(),

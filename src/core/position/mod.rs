@@ -3,6 +3,7 @@
 //! A [`Checkpoint`] says which changes are behind us, and only that. It never orders GTIDs of
 //! different sources, because the server does not either.
 
+mod arithmetic;
 mod mariadb;
 
 use std::collections::BTreeMap;

@@ -54,7 +54,43 @@ fn later_files_compare_as_later_even_when_the_number_grows_a_digit() {
     assert!(!place("binlog.000003", 4).is_before(&place("binlog.000002", 5)));
 }
 
+#[test]
+fn tags_make_other_sources_of_the_same_server() {
+    let set = |text: &str| text.parse::<GtidSet>().unwrap();
+    let ours = set(&format!("{UUID}:1-5:blue:1-3"));
+    let theirs = set(&format!("{UUID}:1-9:blue:1"));
+    assert!(!theirs.contains_set(&ours));
+    let missing = ours.without(&theirs);
+    assert_eq!(missing.to_string(), format!("{UUID}:blue:2-3"));
+    assert_eq!(missing.count(), 2);
+    assert!(missing.names_server(&UUID.to_uppercase()));
+    assert!(!missing.names_server("3e11fa47-71ca-11e1-9e33-c80aa9429563"));
+}
+
 proptest! {
+    #[test]
+    fn a_difference_is_what_one_has_and_the_other_lacks(
+        ours in prop::collection::vec((1_u64..40, 0_u64..6), 0..8),
+        theirs in prop::collection::vec((1_u64..40, 0_u64..6), 0..8),
+    ) {
+        let build = |intervals: Vec<(u64, u64)>| {
+            let mut set = GtidSet::default();
+            for (first, length) in intervals {
+                set.insert_interval(&gtid(1).source, first, first + length);
+            }
+            set
+        };
+        let (ours, theirs) = (build(ours), build(theirs));
+        let left = ours.without(&theirs);
+        let mut count = 0;
+        for number in 0..60 {
+            let wanted = number > 0 && ours.contains(&gtid(number.max(1))) && !theirs.contains(&gtid(number.max(1)));
+            prop_assert_eq!(number > 0 && left.contains(&gtid(number.max(1))), wanted);
+            count += u64::from(wanted);
+        }
+        prop_assert_eq!(left.count(), count);
+        prop_assert_eq!(left.is_empty(), theirs.contains_set(&ours));
+    }
     #[test]
     fn sets_behave_like_sets(numbers in prop::collection::vec(1_u64..40, 0..60),
                              more in prop::collection::vec((1_u64..40, 0_u64..6), 0..8)) {

@@ -80,6 +80,39 @@ fn a_row_is_behind_us_only_when_its_last_route_is() {
 }
 
 #[test]
+fn a_restart_takes_its_turn_in_the_streams_order_and_keeps_what_it_does_not_cover() {
+    let other = "3e11fa47-71ca-11e1-9e33-c80aa9429563";
+    let elsewhere = |last: u64| {
+        let mut gtids = GtidSet::default();
+        gtids.insert_interval(&gtid(1).source, 1, last);
+        Checkpoint {
+            server_uuid: other.into(),
+            position: Position::Gtid(gtids),
+            ..start()
+        }
+    };
+    // Another server takes over inside the first transaction.
+    let mut ledger = Ledger::new(start());
+    let first = ledger.open(&change(1, 0), 1, true);
+    ledger.restart(Checkpoint {
+        position: Position::Gtid(GtidSet::default()),
+        ..elsewhere(0)
+    });
+    let second = ledger.open(&change(1, 1), 1, true);
+    assert_eq!(ledger.checkpoint().server_uuid, UUID);
+    ledger.settle(first);
+    assert_eq!(ledger.checkpoint().server_uuid, other);
+    assert!(ledger.checkpoint().covers(&change(1, 0)));
+    assert!(!ledger.checkpoint().covers(&change(1, 1)));
+    // History is lost up to the third, this one included.
+    ledger.restart(elsewhere(3));
+    assert!(!ledger.checkpoint().covers(&change(3, 0)));
+    ledger.settle(second);
+    assert_eq!(ledger.checkpoint(), &elsewhere(3));
+    assert!(ledger.has_moved() && ledger.is_empty());
+}
+
+#[test]
 #[should_panic(expected = "settled twice")]
 fn settling_twice_is_a_bug() {
     let mut ledger = Ledger::new(start());
@@ -122,4 +155,49 @@ proptest! {
         let all: GtidSet = format!("{UUID}:1-{}", sizes.len()).parse().unwrap();
         prop_assert_eq!(&ledger.checkpoint().position, &Position::Gtid(all));
     }
+}
+
+#[test]
+fn a_held_checkpoint_waits_and_then_is_where_the_stream_has_come_to() {
+    let place = |offset: u64| FilePosition {
+        file: "binlog.000001".into(),
+        offset,
+    };
+    let end = |offset: u64| Advance {
+        gtids: Gtids::None,
+        end: place(offset),
+    };
+    let row = |offset: u64, row: u64| {
+        let mut id = change(1, row);
+        id.transaction = Arc::new(Transaction {
+            id: TransactionId::File(place(offset)),
+            committed_at: Micros(0),
+        });
+        id
+    };
+    let mut checkpoint = start();
+    checkpoint.position = Position::File(place(4));
+    let mut ledger = Ledger::new(checkpoint);
+
+    let before = ledger.open(&row(4, 0), 1, true);
+    ledger.advance(end(100));
+    ledger.hold(Some(Position::File(place(100))));
+    ledger.advance(end(200));
+    let behind = ledger.open(&row(200, 0), 1, true);
+    ledger.settle(behind);
+    assert_eq!(ledger.checkpoint().end, place(4), "nothing is passed yet");
+    ledger.settle(before);
+    assert_eq!(ledger.checkpoint().position, Position::File(place(100)));
+    assert_eq!(ledger.checkpoint().inside, None, "rows behind do not show");
+    ledger.advance(end(300));
+
+    // Another one was prepared at 250; the first is decided.
+    ledger.hold(Some(Position::File(place(250))));
+    assert_eq!(ledger.checkpoint().position, Position::File(place(250)));
+    ledger.advance(end(400));
+    assert_eq!(ledger.checkpoint().end, place(250));
+    ledger.hold(None);
+    assert_eq!(ledger.checkpoint().position, Position::File(place(400)));
+    ledger.advance(end(500));
+    assert_eq!(ledger.checkpoint().end, place(500));
 }

@@ -4,8 +4,8 @@ use super::{CallReport, Commit, Driver, Entry};
 use crate::capture;
 use crate::core::entry::Totals;
 use crate::core::outcome::CallOutcome;
-use crate::core::pipeline::{PipelineView, RouteView, Trouble};
-use crate::core::time::Micros;
+use crate::core::pipeline::{PipelineView, RoutePause, RouteView, Trouble};
+use crate::core::time::{Micros, Tick};
 use crate::delivery;
 use crate::runtime::clock;
 use crate::runtime::errors::with_causes;
@@ -161,7 +161,13 @@ impl Driver {
         let routes = view
             .routes
             .iter()
-            .map(|route| route_status(route, trouble))
+            .map(|route| {
+                let mut status = route_status(route, trouble);
+                if let Some(pause) = &route.pause {
+                    status.trouble = Some(pause_status(pause, tick, wall));
+                }
+                status
+            })
             .collect();
         self.parts.published.update(|status| {
             status.delivery = delivery;
@@ -189,7 +195,7 @@ impl Driver {
             };
             books.show(metrics);
             let paused = metrics.delivery_paused.with_label_values(&[&route.name]);
-            paused.set(i64::from(route.trouble.is_some()));
+            paused.set(i64::from(route.trouble.is_some() || route.pause.is_some()));
         }
         let paused = metrics.delivery_paused.with_label_values(&["*"]);
         paused.set(i64::from(view.org_trouble.is_some()));
@@ -250,7 +256,7 @@ fn route_status(route: &RouteView, trouble: impl Fn(&Trouble) -> TroubleStatus) 
     }
 }
 
-fn trouble_status(trouble: &Trouble, tick: crate::core::time::Tick, wall: Micros) -> TroubleStatus {
+fn trouble_status(trouble: &Trouble, tick: Tick, wall: Micros) -> TroubleStatus {
     let failure = &trouble.failure;
     TroubleStatus {
         page: failure.page.to_owned(),
@@ -259,6 +265,18 @@ fn trouble_status(trouble: &Trouble, tick: crate::core::time::Tick, wall: Micros
         since: Micros(wall.0 - signed(tick.since(trouble.since)) * 1000),
         attempt: trouble.attempt,
         next_try: Some(later(wall, trouble.probe_at.since(tick))),
+    }
+}
+
+/// A route that waits for a person; nothing is tried until then.
+fn pause_status(pause: &RoutePause, tick: Tick, wall: Micros) -> TroubleStatus {
+    TroubleStatus {
+        page: pause.page.to_owned(),
+        text: pause.text.clone(),
+        remedy: pause.remedy.clone(),
+        since: Micros(wall.0 - signed(tick.since(pause.since)) * 1000),
+        attempt: 0,
+        next_try: None,
     }
 }
 

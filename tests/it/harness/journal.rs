@@ -20,6 +20,8 @@ pub struct Journal {
     pub parked_ever: u64,
     pub retried: u64,
     pub unanswered: u64,
+    /// Rows that no route carries.
+    pub skipped_rows: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -143,7 +145,7 @@ fn take(
             };
             journal.finals.entry(change).or_default().push(step);
         }
-        "skipped" => {}
+        "skipped" => journal.skipped_rows += entry["rows"].as_u64().unwrap(),
         other => panic!("an entry of kind {other}"),
     }
 }

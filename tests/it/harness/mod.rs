@@ -2,14 +2,18 @@
 //! can be asked, stopped and killed; and an oracle that compares what all three hold.
 
 mod answer;
+mod cluster;
 mod journal;
 mod oracle;
+mod proxy;
+mod switchboard;
 pub mod tap;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use leadstream::core::position::Position;
 use leadstream::rehearsal::leads::{Form, Lead, People};
 use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
 use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
@@ -17,7 +21,9 @@ use leadstream::runtime::status::Status;
 use salesforce_sandbox::{OrgConfig, Sandbox};
 
 pub use answer::Answer;
+pub use cluster::Cluster;
 pub use oracle::{Judgement, SnapshotJudgement};
+pub use proxy::Proxy;
 
 /// Nothing in a test takes longer, on the slowest machine that builds beside it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -43,7 +49,13 @@ pub struct World {
     service: Option<ServiceProcess>,
     runtime: tokio::runtime::Runtime,
     inserted: u64,
+    /// What was committed, for the oracle: key, last name and e-mail of each row.
+    committed: &'static str,
 }
+
+/// Of tables whose rows stay as they were inserted.
+const ROWS_OF_LEADS: &str =
+    "SELECT CONCAT_WS('\u{1f}', id, IFNULL(last_name, ''), email) FROM crm.leads";
 
 impl World {
     /// A world with the demo's table and org; leadstream is not started.
@@ -67,6 +79,7 @@ impl World {
             service: None,
             runtime: tokio::runtime::Runtime::new().unwrap(),
             inserted: 0,
+            committed: ROWS_OF_LEADS,
         };
         write_config(world.folder.path()).unwrap();
         world.with_form(async |_| Ok(()));
@@ -78,6 +91,12 @@ impl World {
         let name = format!("LEADSTREAM_{}", key.to_uppercase().replace('.', "__"));
         self.settings.retain(|(known, _)| *known != name);
         self.settings.push((name, value.to_owned()));
+    }
+
+    /// Tells the oracle where committed rows are noted, when the table itself does not show them:
+    /// key, last name and e-mail, joined by U+001F.
+    pub fn count_by(&mut self, committed: &'static str) {
+        self.committed = committed;
     }
 
     /// Takes one of the world's own variables away.
@@ -253,6 +272,18 @@ impl World {
         })
     }
 
+    /// Waits until everything that the server has executed is read and has its outcome.
+    #[track_caller]
+    pub fn wait_caught_up(&mut self) -> Status {
+        let sql = "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')";
+        let texts = self.with_form(async |form| form.texts(sql).await);
+        let executed: Position = texts[0].parse().expect("a GTID set");
+        self.wait_for_status("everything to be read", move |status| {
+            let read = status.checkpoint.as_ref().map(|at| &at.position);
+            read == Some(&executed) && status.routes.iter().all(|route| route.in_flight == 0)
+        })
+    }
+
     /// Works with the form that leads are entered in.
     pub fn with_form<T>(
         &mut self,
@@ -263,6 +294,28 @@ impl World {
             let mut form = Form::open(&url).await.expect("MySQL answers");
             work(&mut form).await.expect("MySQL does as it is told")
         })
+    }
+
+    /// Runs statements as root.
+    pub fn execute(&mut self, statements: &[&str]) {
+        let statements: Vec<String> = statements.iter().map(|&text| text.to_owned()).collect();
+        self.with_form(async move |form| {
+            for statement in statements {
+                form.execute(&statement).await?;
+            }
+            Ok(())
+        });
+    }
+
+    /// Rows that a test inserted by itself.
+    pub fn expect_also(&mut self, rows: u64) {
+        self.inserted += rows;
+    }
+
+    /// Waits for what servers are told to do.
+    pub fn wait_for<T>(&self, work: impl Future<Output = Result<T, mysql_async::Error>>) -> T {
+        let done = self.runtime.block_on(work);
+        done.expect("MySQL does as it is told")
     }
 
     /// Inserts leads of the world's people, `at_once` in a transaction.

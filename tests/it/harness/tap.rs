@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadstream::capture::{
-    self, CaptureEvent, Parts, RoutedTable, SnapshotNews, SnapshotOrder, SnapshotSettings,
-    SourceSettings, Start, TableRoute, Tls, TlsMode,
+    self, CaptureEvent, Compression, Observation, OnHistoryLost, Parts, RoutedTable, SnapshotNews,
+    SnapshotOrder, SnapshotSettings, SourceSettings, Start, TableRoute, Tls, TlsMode,
 };
 use leadstream::core::change::{Change, Operation, RouteId, StreamItem};
 use leadstream::core::position::TransactionId;
@@ -95,18 +95,25 @@ pub fn settings(mysql: &MysqlServer) -> SourceSettings {
     SourceSettings {
         host: "127.0.0.1".to_owned(),
         port: mysql.port(),
+        socket: None,
         user: "root".to_owned(),
         password: Secret::new(String::new()),
         tls: Tls {
             mode: TlsMode::Disabled,
             ca_file: None,
+            client: None,
         },
+        compression: Compression::None,
         server_id: None,
         heartbeat_ms: 200,
         connect_timeout_ms: 30_000,
+        observe_interval_ms: 10_000,
+        stall_timeout_ms: 60_000,
         backoff_base_ms: 50,
         backoff_cap_ms: 500,
         start: Start::Now,
+        prepared_bytes: 1 << 20,
+        on_history_lost: OnHistoryLost::Pause,
         snapshot: SnapshotSettings {
             chunk_rows: 2_000,
             chunk_bytes: 1 << 20,
@@ -148,6 +155,7 @@ impl Tap {
             window_bytes: WINDOW,
             events: sender,
             orders: orders_in,
+            observed: watch::channel(Observation::default()).0,
             clock: || Micros(1),
         };
         Self {

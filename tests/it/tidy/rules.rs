@@ -316,10 +316,6 @@ pub const SLEEPS_ALLOWED: &[(&str, &str)] = &[
         "a killed process's lock is freed by the kernel without telling anybody",
     ),
     (
-        "src/capture/server.rs",
-        "a replica that lags gives no event when it has caught up",
-    ),
-    (
         "src/capture/session.rs",
         "how long positions without rows wait for company",
     ),

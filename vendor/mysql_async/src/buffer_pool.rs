@@ -91,6 +91,12 @@ impl Deref for PooledBuf {
     }
 }
 
+impl AsRef<[u8]> for PooledBuf {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Drop for PooledBuf {
     fn drop(&mut self) {
         self.1.put(take(&mut self.0))

@@ -461,7 +461,11 @@ fn buffer_pool() -> &'static Arc<crate::buffer_pool::BufferPool> {
 
 #[cfg(feature = "binlog")]
 #[doc(inline)]
-pub use self::conn::binlog_stream::{request::BinlogStreamRequest, BinlogStream};
+pub use self::conn::binlog_stream::{
+    events::{BrokenEvent, EventReader, Packed, Payload, EVENT_BYTES_MAX},
+    request::BinlogStreamRequest,
+    BinlogStream,
+};
 
 #[doc(inline)]
 pub use self::conn::Conn;

@@ -55,6 +55,10 @@ impl Reader {
                 self.at_boundary = false;
                 *floor = (*floor).max(self.passed + 1);
             }
+            StreamItem::Unmapped(_) => {
+                self.at_boundary = false;
+                *floor = (*floor).max(self.passed + 1);
+            }
             _ => {}
         }
         *floor = (*floor).max(self.passed);

@@ -419,6 +419,15 @@ impl Conn {
         }
     }
 
+    /// A number that grows whenever bytes came from the server, a whole packet or not.
+    pub fn reads(&self) -> std::sync::Arc<std::sync::atomic::AtomicU64> {
+        self.inner
+            .stream
+            .as_ref()
+            .and_then(|stream| stream.reads())
+            .unwrap_or_default()
+    }
+
     /// Returns server version.
     pub fn server_version(&self) -> (u16, u16, u16) {
         self.inner.version

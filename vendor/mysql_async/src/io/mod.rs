@@ -23,6 +23,10 @@ use tokio_util::codec::{Decoder, Encoder, Framed, FramedParts};
 use std::path::Path;
 use std::{
     fmt,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
     future::Future,
     io::{
         self,
@@ -68,6 +72,8 @@ mod write_packet;
 pub struct PacketCodec {
     inner: PacketCodecInner,
     decode_buf: PooledBuf,
+    /// Grows whenever bytes came, a whole packet or not.
+    reads: Arc<AtomicU64>,
 }
 
 impl Default for PacketCodec {
@@ -75,6 +81,7 @@ impl Default for PacketCodec {
         Self {
             inner: Default::default(),
             decode_buf: crate::buffer_pool().get(),
+            reads: Arc::default(),
         }
     }
 }
@@ -98,6 +105,7 @@ impl Decoder for PacketCodec {
     type Error = IoError;
 
     fn decode(&mut self, src: &mut BytesMut) -> std::result::Result<Option<Self::Item>, IoError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         if self.inner.decode(src, self.decode_buf.as_mut())? {
             let new_buf = crate::buffer_pool().get();
             Ok(Some(replace(&mut self.decode_buf, new_buf)))
@@ -439,6 +447,10 @@ impl Stream {
         if let Some(codec) = self.codec.as_mut() {
             codec.codec_mut().compress(level);
         }
+    }
+
+    pub(crate) fn reads(&self) -> Option<Arc<AtomicU64>> {
+        Some(Arc::clone(&self.codec.as_ref()?.codec().reads))
     }
 
     /// Checks, that connection is alive.
