@@ -384,6 +384,10 @@ impl Assembler {
             open.has_routed_rows || open.xa.as_ref().is_some_and(Branch::holds_rows)
         });
         if statement == Statement::Other {
+            // By the bare name: a statement that is not understood counts, too.
+            if self.open.as_ref().is_none_or(|open| !open.covered) {
+                Defaults::doubt(&mut self.defaults, &self.routing, text);
+            }
             self.note_alterations(text, query.schema_raw());
         }
         let begun = self.open.as_ref().is_some_and(|open| open.begun);

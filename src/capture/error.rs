@@ -166,7 +166,9 @@ pub enum Error {
         table: TableName,
         position: FilePosition,
     },
-    #[error("a row of {table} at {position} leaves out column {column:?}")]
+    #[error(
+        "a row of {table} at {position} leaves out column {column:?}, and what it took instead is not known"
+    )]
     ImageIncomplete {
         table: TableName,
         column: String,
@@ -175,6 +177,13 @@ pub enum Error {
     #[error("the transaction before {position} was rolled back or has no end")]
     TransactionBroken { position: FilePosition },
 
+    #[error("rows of {table} at {position} were written without any column: nobody can count them")]
+    RowsUncounted {
+        table: TableName,
+        position: FilePosition,
+    },
+    #[error("binlog_row_image is {found:?}: rows leave out what took its default")]
+    RowImage { found: String },
     #[error("table {table} has no primary key and no unique key without NULLs to read it by")]
     SnapshotKey { table: TableName },
     #[error("the snapshot's condition cannot be used on {table}: {reason}")]
@@ -280,6 +289,8 @@ impl Error {
             Error::NamesMissing { .. } => "LS1050",
             Error::TransactionBroken { .. } => "LS1051",
             Error::ImageIncomplete { .. } => "LS1052",
+            Error::RowImage { .. } => "LS1053",
+            Error::RowsUncounted { .. } => "LS1054",
             Error::XaTooLarge { .. } => "LS1056",
             Error::SnapshotKey { .. } => "LS1085",
             Error::SnapshotCondition { .. } => "LS1086",
@@ -329,6 +340,7 @@ impl Error {
             | Error::RetentionShort { .. }
             | Error::GtidModeOff { .. }
             | Error::ChecksumOff { .. }
+            | Error::RowImage { .. }
             | Error::TlsUnverified => false,
             Error::Panicked { times, .. } => *times >= 3,
             Error::ServerVersion { .. }
@@ -353,6 +365,7 @@ impl Error {
             | Error::Value { .. }
             | Error::NamesMissing { .. }
             | Error::ImageIncomplete { .. }
+            | Error::RowsUncounted { .. }
             | Error::TransactionBroken { .. }
             | Error::SnapshotKey { .. }
             | Error::SnapshotCondition { .. }

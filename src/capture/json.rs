@@ -16,18 +16,41 @@ use crate::core::value::{Date, DateTime};
 
 /// The server refuses documents that are nested more deeply (`JSON_DOCUMENT_MAX_DEPTH`).
 const DEPTH_MAX: u32 = 100;
+/// A byte becomes at most six (`\\u0000`), a tiny array's element a few more. Offsets that point to
+/// one place many times over would make more of it.
+const TEXT_PER_BYTE: usize = 16;
 
 /// The text of one JSON column's bytes.
 pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
     let value = Jsonb::deserialize((), &mut ParseBuf(bytes)).map_err(io)?;
     let mut out = String::with_capacity(bytes.len() + bytes.len() / 4);
-    write(&mut out, value, 0)?;
+    let limits = Limits {
+        depth: DEPTH_MAX,
+        bytes: (bytes.len() + 4) * TEXT_PER_BYTE,
+    };
+    write(&mut out, value, limits)?;
     Ok(out)
 }
 
-fn write(out: &mut String, value: Jsonb<'_>, depth: u32) -> Result<(), String> {
-    if depth > DEPTH_MAX {
-        return Err("a json document is nested more than 100 levels deep".to_owned());
+#[derive(Clone, Copy)]
+struct Limits {
+    depth: u32,
+    bytes: usize,
+}
+
+impl Limits {
+    fn deeper(mut self) -> Result<Self, String> {
+        self.depth = self
+            .depth
+            .checked_sub(1)
+            .ok_or("its json is nested too deep")?;
+        Ok(self)
+    }
+}
+
+fn write(out: &mut String, value: Jsonb<'_>, limits: Limits) -> Result<(), String> {
+    if out.len() > limits.bytes {
+        return Err("its json refers to itself".to_owned());
     }
     match value {
         Jsonb::Null => out.push_str("null"),
@@ -40,10 +63,10 @@ fn write(out: &mut String, value: Jsonb<'_>, depth: u32) -> Result<(), String> {
         Jsonb::U64(value) => out.push_str(&value.to_string()),
         Jsonb::F64(value) => double(out, value)?,
         Jsonb::String(value) => string(out, value.str_raw())?,
-        Jsonb::SmallArray(array) => list(out, array.iter().map(|v| v.map_err(io)), depth)?,
-        Jsonb::LargeArray(array) => list(out, array.iter().map(|v| v.map_err(io)), depth)?,
-        Jsonb::SmallObject(object) => entries(out, object.iter().map(|e| e.map_err(io)), depth)?,
-        Jsonb::LargeObject(object) => entries(out, object.iter().map(|e| e.map_err(io)), depth)?,
+        Jsonb::SmallArray(array) => list(out, array.iter().map(|v| v.map_err(io)), limits)?,
+        Jsonb::LargeArray(array) => list(out, array.iter().map(|v| v.map_err(io)), limits)?,
+        Jsonb::SmallObject(object) => entries(out, object.iter().map(|e| e.map_err(io)), limits)?,
+        Jsonb::LargeObject(object) => entries(out, object.iter().map(|e| e.map_err(io)), limits)?,
         Jsonb::Opaque(value) => opaque(out, &value)?,
     }
     Ok(())
@@ -139,14 +162,15 @@ fn duration(packed: i64) -> i64 {
 fn list<'a>(
     out: &mut String,
     values: impl Iterator<Item = Result<Jsonb<'a>, String>>,
-    depth: u32,
+    limits: Limits,
 ) -> Result<(), String> {
+    let limits = limits.deeper()?;
     out.push('[');
     for (index, value) in values.enumerate() {
         if index > 0 {
             out.push_str(", ");
         }
-        write(out, value?, depth + 1)?;
+        write(out, value?, limits)?;
     }
     out.push(']');
     Ok(())
@@ -155,8 +179,9 @@ fn list<'a>(
 fn entries<'a>(
     out: &mut String,
     entries: impl Iterator<Item = Result<(ObjectKey<'a>, Jsonb<'a>), String>>,
-    depth: u32,
+    limits: Limits,
 ) -> Result<(), String> {
+    let limits = limits.deeper()?;
     out.push('{');
     for (index, entry) in entries.enumerate() {
         let (key, value) = entry?;
@@ -165,7 +190,7 @@ fn entries<'a>(
         }
         string(out, key.value_raw())?;
         out.push_str(": ");
-        write(out, value, depth + 1)?;
+        write(out, value, limits)?;
     }
     out.push('}');
     Ok(())

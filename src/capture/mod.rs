@@ -16,6 +16,8 @@ mod decode;
 mod defaults;
 mod envelope;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod history;
 mod json;
 mod lineage;
@@ -26,6 +28,7 @@ mod progress;
 mod remedy;
 mod replay;
 mod routing;
+mod row_guard;
 mod rows;
 mod schema;
 mod server;
@@ -44,7 +47,7 @@ mod xa;
 pub use error::{Error, Source};
 pub use observer::{Observation, Retention};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
-pub use replay::replay;
+pub use replay::{replay, replay_with_schemas};
 pub use session::resolve_start;
 pub use settings::{
     ClientCertificate, Compression, OnHistoryLost, RoutedTable, SnapshotSettings, SourceSettings,

@@ -156,8 +156,6 @@ fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut Prefligh
     expect("log_bin", "ON");
     expect("binlog_format", "ROW");
     expect("binlog_row_metadata", "FULL");
-    // With less, an insert's row leaves out the columns that took their default.
-    expect("binlog_row_image", "FULL");
     let updates = tables
         .iter()
         .flat_map(|table| &table.routes)
@@ -165,6 +163,13 @@ fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut Prefligh
     if updates {
         expect("binlog_row_value_options", "");
     }
+    let found = server.get("binlog_row_image").to_owned();
+    let result = if found.eq_ignore_ascii_case("FULL") {
+        CheckResult::Passed(found)
+    } else {
+        CheckResult::Warning(Error::RowImage { found })
+    };
+    report.add("binlog_row_image", result);
     let found = server.get("gtid_mode").to_owned();
     let result = if server.has_gtids() {
         CheckResult::Passed(found)

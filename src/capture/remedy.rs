@@ -173,7 +173,11 @@ impl Error {
             Error::NamesMissing { .. } => {
                 format!("SET PERSIST binlog_row_metadata = FULL; what was written before has no names: {SKIP}")
             }
-            Error::ImageIncomplete { .. } => {
+            Error::RowImage { .. } => {
+                "SET PERSIST binlog_row_image = FULL; sessions that are open keep the old value"
+                    .to_owned()
+            }
+            Error::RowsUncounted { .. } | Error::ImageIncomplete { .. } => {
                 format!("SET PERSIST binlog_row_image = FULL, and find the session that changed it; then {SKIP}")
             }
             Error::TransactionBroken { .. } => {

@@ -13,6 +13,7 @@ use super::routing::Routing;
 use super::settings::RoutedTable;
 use crate::core::change::StreamItem;
 use crate::core::position::{Checkpoint, FilePosition};
+use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
 const MAGIC: [u8; 4] = [0xFE, b'b', b'i', b'n'];
@@ -26,6 +27,22 @@ pub fn replay(
     tables: &[RoutedTable],
     checkpoint: Checkpoint,
     clock: fn() -> Micros,
+    each: impl FnMut(Vec<StreamItem>, usize),
+) -> Result<(), Error> {
+    replay_with_schemas(binlog, tables, &[], checkpoint, clock, each)
+}
+
+/// The same where it is known what the tables looked like at the checkpoint: rows may then leave
+/// out what took a constant default.
+///
+/// # Errors
+/// As above.
+pub fn replay_with_schemas(
+    binlog: &[u8],
+    tables: &[RoutedTable],
+    schemas: &[TableSchema],
+    checkpoint: Checkpoint,
+    clock: fn() -> Micros,
     mut each: impl FnMut(Vec<StreamItem>, usize),
 ) -> Result<(), Error> {
     let at = FilePosition {
@@ -33,7 +50,8 @@ pub fn replay(
         offset: 4,
     };
     let routing = Arc::new(Routing::new(tables, false));
-    let mut assembler = Assembler::new(routing, Progress::from(checkpoint), at, clock);
+    let mut assembler =
+        Assembler::new(routing, Progress::from(checkpoint), at, clock).with_schemas(schemas);
     let mut accepted = read_file(binlog, &mut assembler, &mut each);
     if accepted.is_ok() && assembler.is_in_payload() {
         accepted = Err(assembler.payload_broken("its events are not all there".to_owned()));

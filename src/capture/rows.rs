@@ -19,6 +19,7 @@ use super::assembler::{Assembler, Open, snapshot};
 use super::error::Error;
 use super::pieces::Pieces;
 use super::routing::Table;
+use super::row_guard;
 use super::snapshot::RowsEvent;
 use super::table_map::{Found, Layout, table_id};
 use super::whole_rows::Head;
@@ -64,10 +65,16 @@ impl Assembler {
             .open
             .as_ref()
             .ok_or_else(|| broken("no transaction is open".to_owned()))?;
-        if kind != PARTIAL_UPDATE && columns_of(data, kind) != Some(columns) {
-            return Err(broken(
-                "its columns are not those of its table map".to_owned(),
-            ));
+        if kind != PARTIAL_UPDATE {
+            let head = match columns_of(data, kind) {
+                Some((found, head)) if found == columns => head,
+                _ => {
+                    return Err(broken(
+                        "its columns are not those of its table map".to_owned(),
+                    ));
+                }
+            };
+            row_guard::check(kind, data, head, id, &self.maps.rewritten).map_err(broken)?;
         }
         // Behind us with a GTID: decided too. By file position that is not certain.
         if !(open.covered && matches!(self.progress.position, Position::Gtid(_)))
@@ -117,7 +124,10 @@ impl Assembler {
             rows,
         } = decode(kind, data, &maps.rewritten).map_err(broken)?;
         if !present.contains(&true) {
-            return Err(broken("its row image holds no column at all".to_owned()));
+            return Err(Error::RowsUncounted {
+                table: (*table.name).clone(),
+                position: at,
+            });
         }
         if !table.plan(operation).any_carries {
             skip(pieces, open, table, index, operation, rows.len() as u64);
@@ -169,6 +179,9 @@ impl Assembler {
                     operation,
                     captured_at,
                 };
+                for (slot, value) in &left_out {
+                    slots[*slot] = Some((*value).clone());
+                }
                 whole.carry(pieces, &head, table.plan(operation), &slots, read);
             } else if row >= open.handed_on[index] {
                 read_row(layout, cells, &present, &mut slots, table, &at)?;
@@ -355,8 +368,9 @@ fn version(kind: u8) -> u8 {
     if kind >= 30 { 2 } else { 1 }
 }
 
-/// The number of columns that a rows event speaks of.
-fn columns_of(data: &[u8], kind: u8) -> Option<usize> {
+/// The number of columns that a rows event speaks of, and how many bytes come before what is behind
+/// it.
+fn columns_of(data: &[u8], kind: u8) -> Option<(usize, usize)> {
     let mut head = 8;
     if version(kind) == 2 {
         let extra = data.get(8..10)?;
@@ -365,8 +379,11 @@ fn columns_of(data: &[u8], kind: u8) -> Option<usize> {
     let rest = data.get(head..)?;
     let (first, rest) = rest.split_first()?;
     Some(match first {
-        0..=250 => usize::from(*first),
-        252 => usize::from(u16::from_le_bytes(*rest.first_chunk()?)),
+        0..=250 => (usize::from(*first), head + 1),
+        252 => {
+            let columns = u16::from_le_bytes(*rest.first_chunk()?);
+            (usize::from(columns), head + 3)
+        }
         // MySQL allows 4,096 columns.
         _ => return None,
     })

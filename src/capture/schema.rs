@@ -77,7 +77,7 @@ pub(super) async fn read(
             primary_key,
             default,
         };
-        columns.push((column, data_type.eq_ignore_ascii_case("char")));
+        columns.push((column, defaults::Fill::of(&data_type, numbers.max_chars)));
     }
     defaults::read_literals(conn, settings, name, &mut columns).await?;
     let columns = columns.into_iter().map(|(column, _)| column).collect();

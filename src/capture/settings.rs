@@ -37,6 +37,42 @@ pub struct SourceSettings {
 }
 
 impl SourceSettings {
+    /// A server on this machine, unencrypted and without a password, with the patience of a test:
+    /// for rehearsals, tests and benches.
+    #[must_use]
+    pub fn rehearsed(port: u16, user: &str) -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port,
+            socket: None,
+            user: user.to_owned(),
+            password: Secret::new(""),
+            tls: Tls {
+                mode: TlsMode::Disabled,
+                ca_file: None,
+                client: None,
+            },
+            compression: Compression::None,
+            server_id: None,
+            heartbeat_ms: 1_000,
+            connect_timeout_ms: 30_000,
+            observe_interval_ms: 1_000,
+            stall_timeout_ms: 60_000,
+            backoff_base_ms: 20,
+            backoff_cap_ms: 200,
+            start: Start::Now,
+            prepared_bytes: 1 << 20,
+            on_history_lost: OnHistoryLost::Pause,
+            snapshot: SnapshotSettings {
+                chunk_rows: 1_000,
+                chunk_bytes: 1 << 20,
+                max_rows_per_second: None,
+                max_source_threads: 100,
+                max_replica_lag_ms: 60_000,
+            },
+        }
+    }
+
     /// Where the server is, for messages.
     #[must_use]
     pub fn place(&self) -> String {

@@ -29,7 +29,7 @@ pub struct Parts {
     /// Where the stream goes on; a first start gets one from
     /// [`resolve_start`](super::resolve_start).
     pub checkpoint: Checkpoint,
-    /// What routed tables looked like when they were last read, as the journal has it.
+    /// What routed tables look like, with those defaults only that hold behind `checkpoint`.
     pub schemas: Vec<TableSchema>,
     /// Bounds the rows in flight: a permit is a byte, each chunk takes `chunk.bytes` of them (at
     /// most `window_bytes`), and whoever settles the chunk gives them back with `add_permits`.

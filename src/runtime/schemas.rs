@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::capture;
 use crate::core::describe::ObjectDescribe;
 use crate::core::mapping::{self, MappingSpec, Mistake, Plan};
-use crate::core::schema::TableSchema;
+use crate::core::schema::{ColumnDefault, TableSchema};
 use crate::core::source_row::Lack;
 
 /// A mapping that fits no longer, or fits only rows of before.
@@ -87,6 +87,22 @@ pub(super) fn worth_remembering<'t>(
     tables.iter().filter(|table| !remembered.contains(table))
 }
 
+/// Leaves those defaults that hold for every row still to come: rows of before may be unread, so a
+/// default that was another one when the table was last read is not known for them.
+pub(super) fn forget_uncertain_defaults(tables: &mut [TableSchema], remembered: &[TableSchema]) {
+    for table in tables {
+        let former = remembered.iter().find(|former| former.name == table.name);
+        for column in &mut table.columns {
+            let known = former.and_then(|former| former.column(&column.name));
+            if known.is_none_or(|known| {
+                (&known.kind, &known.default) != (&column.kind, &column.default)
+            }) {
+                column.default = ColumnDefault::Expression;
+            }
+        }
+    }
+}
+
 /// The table with the columns that it had and that matter to rows of before in front.
 fn before(
     spec: &MappingSpec,
@@ -154,4 +170,53 @@ pub(super) fn concerns_one_table(error: &capture::Error) -> bool {
         error,
         capture::Error::TableMissing { .. } | capture::Error::Charset { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::schema::{Column, ColumnKind, TableName};
+
+    fn table(defaults: &[(&str, &str)]) -> TableSchema {
+        let column = |(name, default): &(&str, &str)| Column {
+            name: (*name).to_owned(),
+            kind: ColumnKind::Year,
+            nullable: true,
+            primary_key: false,
+            default: ColumnDefault::Literal((*default).to_owned()),
+        };
+        TableSchema {
+            name: TableName {
+                schema: "crm".to_owned(),
+                table: "leads".to_owned(),
+            },
+            columns: defaults.iter().map(column).collect(),
+        }
+    }
+
+    #[test]
+    fn a_default_that_was_another_one_is_not_known() {
+        let former = table(&[("same", "2000"), ("altered", "2001")]);
+        let mut live = [table(&[
+            ("same", "2000"),
+            ("altered", "2002"),
+            ("new", "2003"),
+        ])];
+        forget_uncertain_defaults(&mut live, std::slice::from_ref(&former));
+        let defaults: Vec<&ColumnDefault> = live[0].columns.iter().map(|c| &c.default).collect();
+        let unknown = &ColumnDefault::Expression;
+        assert_eq!(defaults, [&former.columns[0].default, unknown, unknown]);
+
+        // And it stays so: what was remembered then is not what the server says.
+        let remembered = live.clone();
+        let mut again = [table(&[
+            ("same", "2000"),
+            ("altered", "2002"),
+            ("new", "2003"),
+        ])];
+        forget_uncertain_defaults(&mut again, &remembered);
+        assert_eq!(again, remembered);
+        forget_uncertain_defaults(&mut again, &[]);
+        assert_eq!(again[0].columns[0].default, ColumnDefault::Expression);
+    }
 }

@@ -163,6 +163,7 @@ struct Prepare<'a> {
 /// What a stream needs of both sides.
 struct Prepared {
     org: Org,
+    tables: Vec<TableSchema>,
     plans: Vec<Arc<Plan>>,
     /// By `RouteId`.
     lacks: Vec<Option<Lack>>,
@@ -176,7 +177,11 @@ impl Prepare<'_> {
     async fn all(&self, recovered: &Recovered) -> Result<Prepared, Error> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
         let goes_on = recovered.checkpoint.is_some();
-        let tables = self.tables(goes_on).await?;
+        let mut tables = self.tables(goes_on).await?;
+        // Only then does the stream begin with the tables as they are now.
+        if goes_on || self.config.source.start != capture::Start::Now {
+            schemas::forget_uncertain_defaults(&mut tables, &recovered.schemas);
+        }
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
         let (checkpoint, snapshot) = match recovered.checkpoint.clone() {
             Some(checkpoint) => (checkpoint, None),
@@ -211,6 +216,7 @@ impl Prepare<'_> {
         }
         Ok(Prepared {
             org,
+            tables,
             plans,
             lacks,
             checkpoint,
@@ -449,6 +455,7 @@ async fn stream(
 ) -> Result<(), Error> {
     let Prepared {
         org,
+        tables: table_schemas,
         plans,
         lacks,
         checkpoint,
@@ -473,7 +480,7 @@ async fn stream(
         settings,
         tables,
         checkpoint: checkpoint.clone(),
-        schemas: recovered.schemas.clone(),
+        schemas: table_schemas,
         window: Arc::clone(&window),
         window_bytes,
         events,

@@ -4,7 +4,7 @@ use mysql_common::binlog::EventStreamReader;
 use mysql_common::binlog::consts::BinlogVersion;
 
 use super::*;
-use crate::core::position::GtidSet;
+use crate::core::position::{Checkpoint, GtidSet};
 
 const LEADS: &[u8] = include_bytes!("../../../tests/fixtures/leads.binlog");
 /// A binlog file begins with these many bytes before its first event.
@@ -15,12 +15,12 @@ fn assembler() -> Assembler {
         file: "binlog.000001".into(),
         offset: 4,
     };
-    let progress = Progress {
+    let progress = Progress::from(Checkpoint {
         server_uuid: "first".to_owned(),
         position: Position::Gtid(GtidSet::default()),
         end: start.clone(),
-        insides: Vec::new(),
-    };
+        inside: None,
+    });
     let routing = Arc::new(Routing::new(&[], false));
     Assembler::new(routing, progress, start, || Micros(0))
 }

@@ -7,30 +7,12 @@ use std::net::Ipv4Addr;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::capture::{Start, Tls, TlsMode};
-use crate::core::secret::Secret;
 
 fn settings(port: u16) -> SourceSettings {
     SourceSettings {
         host: "db.example".to_owned(),
-        port,
-        socket: None,
-        user: "reader".to_owned(),
-        password: Secret::new(""),
-        tls: Tls {
-            mode: TlsMode::Disabled,
-            ca_file: None,
-            client: None,
-        },
-        compression: Compression::None,
-        server_id: None,
-        heartbeat_ms: 1_000,
         connect_timeout_ms: 2_000,
-        observe_interval_ms: 1_000,
-        stall_timeout_ms: 1_000,
-        backoff_base_ms: 1,
-        backoff_cap_ms: 1,
-        start: Start::Now,
+        ..SourceSettings::rehearsed(port, "reader")
     }
 }
 

@@ -112,3 +112,23 @@ fn depth_is_bounded() {
     let endless = [2, 1, 0, 7, 0, 2, 0, 0];
     assert!(text(&endless).is_err());
 }
+
+#[test]
+fn what_is_nested_too_deep_or_refers_to_one_place_many_times_is_refused() {
+    // One element, at offset 4 + 3 of the array that holds it.
+    let mut nested = vec![2];
+    for _ in 0..2_000 {
+        let inner = [1, 0, 7, 0, 2, 7, 0];
+        nested.extend(inner);
+    }
+    assert!(text(&nested).is_err());
+    // Each level holds the next one eight times.
+    let mut repeated = vec![2];
+    for _ in 0..12 {
+        repeated.extend([8, 0, 28, 0]);
+        for _ in 0..8 {
+            repeated.extend([2, 28, 0]);
+        }
+    }
+    assert!(text(&repeated).is_err());
+}

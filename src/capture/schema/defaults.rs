@@ -21,6 +21,26 @@ pub(super) struct Declared<'t> {
     pub(super) is_mariadb: bool,
 }
 
+/// What a value is filled up with to its declared length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    No,
+    /// CHAR.
+    Blanks,
+    /// BINARY, to that many bytes.
+    Zeros(usize),
+}
+
+impl Fill {
+    pub(super) fn of(data_type: &str, max_chars: u64) -> Self {
+        match data_type.to_ascii_lowercase().as_str() {
+            "char" => Fill::Blanks,
+            "binary" => Fill::Zeros(usize::try_from(max_chars.min(255)).unwrap_or(0)),
+            _ => Fill::No,
+        }
+    }
+}
+
 /// The default by its sort; the text of a literal is filled in by [`read_literals`].
 pub(super) fn classify(declared: &Declared<'_>) -> ColumnDefault {
     let extra = declared.extra.to_ascii_lowercase();
@@ -46,13 +66,13 @@ pub(super) fn classify(declared: &Declared<'_>) -> ColumnDefault {
                     .replace("\\'", "")
                     .replace("''", "")
                     .contains('\'');
-            if is_number || is_text {
+            if (is_number || is_text) && declared.nullable {
                 ColumnDefault::Literal(String::new())
             } else {
                 ColumnDefault::Expression
             }
         }
-        Some(_) => ColumnDefault::Literal(String::new()),
+        Some(text) => ColumnDefault::Literal(text.to_owned()),
     }
 }
 
@@ -61,7 +81,7 @@ pub(super) async fn read_literals(
     conn: &mut Conn,
     settings: &SourceSettings,
     table: &TableName,
-    columns: &mut [(Column, bool)],
+    columns: &mut [(Column, Fill)],
 ) -> Result<(), Error> {
     for (column, _) in columns.iter_mut() {
         let is_literal = matches!(column.default, ColumnDefault::Literal(_));
@@ -69,7 +89,27 @@ pub(super) async fn read_literals(
             column.default = ColumnDefault::Expression;
         }
     }
-    let literals: Vec<&mut (Column, bool)> = columns
+    ask(conn, settings, table, columns).await?;
+    for (column, fill) in columns.iter_mut() {
+        // The kind alone does not tell how long the empty value is.
+        if column.default == ColumnDefault::None && column.kind == ColumnKind::Bytes {
+            let zeros = match fill {
+                Fill::Zeros(bytes) => *bytes,
+                Fill::No | Fill::Blanks => 0,
+            };
+            column.default = ColumnDefault::Literal("00".repeat(zeros));
+        }
+    }
+    Ok(())
+}
+
+async fn ask(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+    table: &TableName,
+    columns: &mut [(Column, Fill)],
+) -> Result<(), Error> {
+    let literals: Vec<&mut (Column, Fill)> = columns
         .iter_mut()
         .filter(|(column, _)| matches!(column.default, ColumnDefault::Literal(_)))
         .collect();
@@ -90,13 +130,18 @@ pub(super) async fn read_literals(
         Err(error) => return Err(query_error(settings, "read the columns' defaults", error)),
     };
     let mut texts = row.map(Row::unwrap).unwrap_or_default().into_iter();
-    for (column, is_char) in literals {
+    for (column, fill) in literals {
         let text = texts
             .next()
             .and_then(|value| mysql_async::from_value_opt::<Option<String>>(value).ok());
         column.default = match text {
-            Some(Some(text)) => literal(&column.kind, *is_char, text),
-            Some(None) => ColumnDefault::Null,
+            Some(Some(text)) => literal(&column.kind, *fill, text),
+            // Of a row that does not exist the server tells the defaults of columns that may be
+            // NULL only; of the others it says NULL.
+            Some(None) => match &column.default {
+                ColumnDefault::Literal(text) => declared(&column.kind, *fill, text),
+                _ => ColumnDefault::Expression,
+            },
             None => ColumnDefault::Expression,
         };
     }
@@ -116,14 +161,35 @@ fn printed(column: &Column) -> String {
     }
 }
 
-fn literal(kind: &ColumnKind, is_char: bool, text: String) -> ColumnDefault {
+/// The default as `information_schema` of MySQL prints it, where that loses nothing.
+fn declared(kind: &ColumnKind, fill: Fill, text: &str) -> ColumnDefault {
+    let text = match kind {
+        ColumnKind::Bit { .. } => text
+            .strip_prefix("b'")
+            .and_then(|bits| bits.strip_suffix('\''))
+            .and_then(|bits| u64::from_str_radix(bits, 2).ok())
+            .map(|bits| bits.to_string()),
+        ColumnKind::Bytes | ColumnKind::Uuid => {
+            let digits = text.strip_prefix("0x").or(text.is_empty().then_some(""));
+            digits.map(|digits| match fill {
+                Fill::Zeros(bytes) => format!("{digits:0<width$}", width = 2 * bytes),
+                Fill::No | Fill::Blanks => digits.to_owned(),
+            })
+        }
+        ColumnKind::Float | ColumnKind::Timestamp => None,
+        _ => return literal(kind, fill, text.to_owned()),
+    };
+    text.map_or(ColumnDefault::Expression, ColumnDefault::Literal)
+}
+
+fn literal(kind: &ColumnKind, fill: Fill, text: String) -> ColumnDefault {
     let text = match kind {
         ColumnKind::Timestamp => match moment(&text) {
             Some(text) => text,
             None => return ColumnDefault::Expression,
         },
         // A row holds CHAR without the blanks that fill it up.
-        _ if is_char => text.trim_end_matches(' ').to_owned(),
+        _ if fill == Fill::Blanks => text.trim_end_matches(' ').to_owned(),
         _ => text,
     };
     ColumnDefault::Literal(text)
@@ -162,9 +228,9 @@ mod tests {
 
     #[test]
     fn only_constants_count_as_known() {
-        let literal = ColumnDefault::Literal(String::new());
-        check(false, Some("x"), "", &literal);
-        check(false, Some("NULL"), "INVISIBLE", &literal);
+        let literal = |text: &str| ColumnDefault::Literal(text.to_owned());
+        check(false, Some("x"), "", &literal("x"));
+        check(false, Some("NULL"), "INVISIBLE", &literal("NULL"));
         check(false, None, "", &ColumnDefault::Null);
         let expression = ColumnDefault::Expression;
         check(false, Some("(1 + 1)"), "DEFAULT_GENERATED", &expression);
@@ -190,6 +256,22 @@ mod tests {
         ] {
             check(true, Some(text), "", &ColumnDefault::Expression);
         }
+    }
+
+    #[test]
+    fn what_information_schema_prints_is_used_only_where_it_is_exact() {
+        let literal = |text: &str| ColumnDefault::Literal(text.to_owned());
+        let bits = ColumnKind::Bit { bits: 9 };
+        assert_eq!(declared(&bits, Fill::No, "b'101'"), literal("5"));
+        let bytes = ColumnKind::Bytes;
+        assert_eq!(declared(&bytes, Fill::Zeros(3), "0x61"), literal("610000"));
+        assert_eq!(declared(&bytes, Fill::No, "0x61"), literal("61"));
+        let text = ColumnKind::Text { max_chars: 9 };
+        assert_eq!(declared(&text, Fill::Blanks, "a "), literal("a"));
+        let unknown = ColumnDefault::Expression;
+        assert_eq!(declared(&ColumnKind::Float, Fill::No, "1.2"), unknown);
+        let moment = "2020-01-01 00:00:00";
+        assert_eq!(declared(&ColumnKind::Timestamp, Fill::No, moment), unknown);
     }
 
     #[test]

@@ -6,46 +6,10 @@ use mysql_async::{Conn, Opts, Params, Row};
 use super::key::Key;
 use super::query::Query;
 use super::source::Source;
-use crate::capture::settings::{
-    Compression, OnHistoryLost, SnapshotSettings, SourceSettings, Start, Tls, TlsMode,
-};
+use crate::capture::settings::SourceSettings;
 use crate::core::schema::TableName;
-use crate::core::secret::Secret;
 use crate::core::snapshot::{KeyBound, TableSnapshot};
 use crate::rehearsal::{MysqlOptions, MysqlServer};
-
-fn settings(port: u16) -> SourceSettings {
-    SourceSettings {
-        host: "127.0.0.1".to_owned(),
-        port,
-        socket: None,
-        user: "root".to_owned(),
-        password: Secret::new(""),
-        tls: Tls {
-            mode: TlsMode::Disabled,
-            ca_file: None,
-            client: None,
-        },
-        compression: Compression::None,
-        server_id: None,
-        heartbeat_ms: 1_000,
-        connect_timeout_ms: 30_000,
-        observe_interval_ms: 10_000,
-        stall_timeout_ms: 60_000,
-        backoff_base_ms: 50,
-        backoff_cap_ms: 500,
-        start: Start::Now,
-        prepared_bytes: 1 << 20,
-        on_history_lost: OnHistoryLost::Pause,
-        snapshot: SnapshotSettings {
-            chunk_rows: 100,
-            chunk_bytes: 1 << 20,
-            max_rows_per_second: None,
-            max_source_threads: 1_000,
-            max_replica_lag_ms: 60_000,
-        },
-    }
-}
 
 fn table(name: &str) -> TableSnapshot {
     TableSnapshot {
@@ -130,7 +94,9 @@ async fn every_kind_of_key_is_read_by_its_index_without_sorting() {
     conn.query_drop("SET SESSION cte_max_recursion_depth = 10000")
         .await
         .unwrap();
-    let mut source = Source::connect(&settings(mysql.port())).await.unwrap();
+    let mut source = Source::connect(&SourceSettings::rehearsed(mysql.port(), "root"))
+        .await
+        .unwrap();
     for (name, columns, key, maker) in tables {
         // A second index that the condition would like better.
         conn.query_drop(format!(
@@ -148,7 +114,7 @@ async fn every_kind_of_key_is_read_by_its_index_without_sorting() {
             .await
             .unwrap();
         let of = table(&name);
-        let settings = settings(mysql.port());
+        let settings = SourceSettings::rehearsed(mysql.port(), "root");
         let key = Key::read(&mut source.conn, &settings, &of.table)
             .await
             .unwrap();

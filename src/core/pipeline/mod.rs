@@ -172,6 +172,8 @@ pub struct Pipeline {
     commits_made: u64,
     commits_durable: u64,
     committed_at: Tick,
+    /// When it was last seen to what is due.
+    pumped_at: Tick,
     stopping: bool,
 }
 
@@ -278,6 +280,7 @@ impl Pipeline {
             commits_made: 0,
             commits_durable: 0,
             committed_at: Tick(0),
+            pumped_at: Tick(0),
             stopping: false,
             settings,
             routes,
@@ -325,6 +328,7 @@ impl Pipeline {
 
     fn pump(&mut self, now: Now) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.pumped_at = now.tick;
         if !self.stopping {
             self.park_what_waits(now, &mut effects);
             self.park_behind_pauses(now, &mut effects);
@@ -417,6 +421,9 @@ impl Pipeline {
             return None;
         }
         let mut wakes = Vec::new();
+        // What was due by the last step has been seen to, and waits for something else than time.
+        // What became due since then has not: it must wake us, though it is past.
+        let seen = self.pumped_at.min(now);
         let circuits = || self.routes.iter().map(|r| &r.circuit).chain([&self.org]);
         let admits_from = |route: RouteId| {
             let own = self.routes[usize::from(route.0)].circuit.admits_from()?;
@@ -428,7 +435,7 @@ impl Pipeline {
                 .zip(&self.routes)
                 .filter(|(_, route)| route.parking.has_unread())
                 .filter_map(|(index, _)| admits_from(RouteId(index)));
-            wakes.extend(unread.filter(|at| *at > now));
+            wakes.extend(unread.filter(|at| *at > seen));
         }
         let waiting = !self.planner.is_empty() || self.routes.iter().any(|r| !r.held.is_empty());
         if waiting {
@@ -436,7 +443,7 @@ impl Pipeline {
                 circuits()
                     .filter_map(|circuit| circuit.open())
                     .map(|open| open.since.plus(self.settings.park_after_ms))
-                    .filter(|at| *at > now),
+                    .filter(|at| *at > seen),
             );
         }
         if self.ledger.has_moved() {

@@ -178,6 +178,26 @@ fn a_record_that_breaks_every_call_is_set_aside_and_the_others_flow() {
     assert_eq!(stage.delivered(), 199);
 }
 
+/// A driver that is busy with something else looks for the next wake a moment after it was due.
+#[test]
+fn what_becomes_due_between_two_steps_still_wakes() {
+    let mut stage = Stage::new();
+    stage.pipeline.settings.park_after_ms = 3;
+    stage.pipeline.settings.backoff.base_ms = 1_000;
+    stage.pipeline.settings.backoff.cap_ms = 1_000;
+    stage.capture(0..1);
+    while stage.pipeline.org.open().is_none() {
+        stage.answer(|_| broken(ErrorClass::Unavailable));
+    }
+    let (failed, late) = (Tick(stage.tick), Tick(stage.tick + 5));
+    assert_eq!(stage.pipeline.next_wake(failed), Some(failed.plus(3)));
+    assert_eq!(stage.pipeline.next_wake(late), Some(failed.plus(3)));
+    stage.tick = late.0;
+    stage.step(Input::Timer);
+    let is_parked = |entry: &Entry| matches!(entry, Entry::Parked { .. });
+    assert!(stage.entries.iter().any(is_parked));
+}
+
 #[test]
 fn an_org_that_is_down_sets_nobody_aside() {
     let mut stage = Stage::new();

@@ -336,6 +336,11 @@ impl World {
         self.inserted += leads.len() as u64;
     }
 
+    /// Rows that a test committed itself, for [`World::wait_settled`].
+    pub fn expect(&mut self, rows: u64) {
+        self.inserted += rows;
+    }
+
     /// Stops leadstream in good order, then lets the oracle judge.
     #[track_caller]
     pub fn judge(&mut self) -> Judgement {

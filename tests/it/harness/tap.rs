@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadstream::capture::{
-    self, CaptureEvent, Compression, Observation, OnHistoryLost, Parts, RoutedTable, SnapshotNews,
-    SnapshotOrder, SnapshotSettings, SourceSettings, Start, TableRoute, Tls, TlsMode,
+    self, CaptureEvent, Observation, Parts, RoutedTable, SnapshotNews, SnapshotOrder,
+    SourceSettings, TableRoute,
 };
 use leadstream::core::change::{Change, Operation, RouteId, StreamItem};
 use leadstream::core::position::TransactionId;
 use leadstream::core::schema::TableName;
-use leadstream::core::secret::Secret;
 use leadstream::core::snapshot::{Snapshot, SnapshotReason, SnapshotState, TableSnapshot};
 use leadstream::core::time::Micros;
 use leadstream::core::value::Value;
@@ -92,36 +91,10 @@ pub fn snapshot(number: u64, tables: &[RoutedTable]) -> Snapshot {
 }
 
 pub fn settings(mysql: &MysqlServer) -> SourceSettings {
-    SourceSettings {
-        host: "127.0.0.1".to_owned(),
-        port: mysql.port(),
-        socket: None,
-        user: "root".to_owned(),
-        password: Secret::new(String::new()),
-        tls: Tls {
-            mode: TlsMode::Disabled,
-            ca_file: None,
-            client: None,
-        },
-        compression: Compression::None,
-        server_id: None,
-        heartbeat_ms: 200,
-        connect_timeout_ms: 30_000,
-        observe_interval_ms: 10_000,
-        stall_timeout_ms: 60_000,
-        backoff_base_ms: 50,
-        backoff_cap_ms: 500,
-        start: Start::Now,
-        prepared_bytes: 1 << 20,
-        on_history_lost: OnHistoryLost::Pause,
-        snapshot: SnapshotSettings {
-            chunk_rows: 2_000,
-            chunk_bytes: 1 << 20,
-            max_rows_per_second: None,
-            max_source_threads: 1_000,
-            max_replica_lag_ms: 60_000,
-        },
-    }
+    let mut settings = SourceSettings::rehearsed(mysql.port(), "root");
+    settings.heartbeat_ms = 200;
+    settings.snapshot.max_source_threads = 1_000;
+    settings
 }
 
 pub struct Tap {
