@@ -23,6 +23,7 @@ use super::mariadb;
 use super::pieces::{Piece, Pieces};
 use super::progress::Progress;
 use super::routing::Routing;
+use super::snapshot::Gate;
 use super::statement::{self, Statement};
 use super::table_map::{Found, TableMaps, table_id};
 use super::xa::{Branch, Undecided};
@@ -43,6 +44,8 @@ pub(super) struct Assembler {
     pub(super) open: Option<Open>,
     pub(super) clock: fn() -> Micros,
     pub(super) progress: Progress,
+    /// Of a snapshot that runs beside the stream.
+    pub(super) gate: Option<Arc<Gate>>,
     pub(super) undecided: Undecided,
     /// Of each routed table.
     pub(super) defaults: Vec<Defaults>,
@@ -90,6 +93,7 @@ impl Assembler {
             open: None,
             clock,
             progress,
+            gate: None,
             undecided: Undecided::at_most(u32::MAX),
             envelope: Envelope::new(at),
             merged: Gtids::None,
@@ -117,6 +121,11 @@ impl Assembler {
 
     pub(super) fn at(&self) -> &FilePosition {
         &self.envelope.at
+    }
+
+    /// Whether no transaction is half read.
+    pub(super) fn is_between_transactions(&self) -> bool {
+        self.open.is_none()
     }
 
     /// Whether events of a compressed transaction are still to come.

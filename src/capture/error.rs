@@ -184,6 +184,20 @@ pub enum Error {
     },
     #[error("binlog_row_image is {found:?}: rows leave out what took its default")]
     RowImage { found: String },
+    #[error("table {table} has no primary key and no unique key without NULLs to read it by")]
+    SnapshotKey { table: TableName },
+    #[error("the snapshot's condition cannot be used on {table}: {reason}")]
+    SnapshotCondition { table: TableName, reason: String },
+    #[error("no route that the snapshot of {table} was started for is in the configuration")]
+    SnapshotRoute { table: TableName },
+    #[error("column {column:?} of a row of {table} cannot be read: {reason}")]
+    SnapshotValue {
+        table: TableName,
+        column: String,
+        reason: String,
+    },
+    #[error("the key of {table} is another one than when its last rows were read")]
+    SnapshotPlace { table: TableName },
 
     #[error("transaction {found} at {position} follows {last}: its sequence number does not rise")]
     SequenceFell {
@@ -301,6 +315,11 @@ impl Error {
             Error::OtherKind { .. } => "LS1071",
             Error::MariaDbSetting { .. } => "LS1072",
             Error::GtidStrictOff { .. } => "LS1073",
+            Error::SnapshotKey { .. } => "LS1085",
+            Error::SnapshotCondition { .. } => "LS1086",
+            Error::SnapshotRoute { .. } => "LS1087",
+            Error::SnapshotValue { .. } => "LS1088",
+            Error::SnapshotPlace { .. } => "LS1089",
             Error::RetentionShort { .. } => "LS1060",
             Error::GtidModeOff { .. } => "LS1061",
             Error::ChecksumOff { .. } => "LS1062",
@@ -374,7 +393,12 @@ impl Error {
             | Error::NamesMissing { .. }
             | Error::ImageIncomplete { .. }
             | Error::RowsUncounted { .. }
-            | Error::TransactionBroken { .. } => true,
+            | Error::TransactionBroken { .. }
+            | Error::SnapshotKey { .. }
+            | Error::SnapshotCondition { .. }
+            | Error::SnapshotRoute { .. }
+            | Error::SnapshotValue { .. }
+            | Error::SnapshotPlace { .. } => true,
         }
     }
 }

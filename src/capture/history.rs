@@ -148,6 +148,9 @@ pub(super) async fn begin_anew(
         bytes: 0,
     });
     context.events.send(restart).await.map_err(|_| Abandoned)?;
+    context
+        .gate
+        .spoil("the stream went on behind a gap in the server's history");
     context.shared.note(Progress::from(checkpoint));
     Ok(None)
 }

@@ -35,7 +35,7 @@ mod schema;
 mod server;
 mod session;
 mod settings;
-mod snapshot_check;
+mod snapshot;
 mod statement;
 mod supervisor;
 mod table_map;
@@ -54,7 +54,7 @@ pub use settings::{
     ClientCertificate, Compression, OnHistoryLost, RoutedTable, SnapshotSettings, SourceSettings,
     Start, TableRoute, Tls, TlsMode,
 };
-pub use snapshot_check::check_snapshot;
+pub use snapshot::check_snapshot;
 pub use supervisor::{Parts, derived_server_id, run};
 
 use crate::core::change::Chunk;

@@ -62,7 +62,7 @@ impl Pieces {
 }
 
 /// What an item holds in memory, heap included.
-fn bytes_of(item: &StreamItem) -> usize {
+pub(super) fn bytes_of(item: &StreamItem) -> usize {
     let heap = match item {
         StreamItem::Row(Change { values, .. }) => {
             let texts: usize = values.iter().flatten().map(Value::heap_bytes).sum();

@@ -16,7 +16,8 @@ use super::lineage::check_replica_logs;
 use super::mariadb;
 use super::schema;
 use super::server::{Server, files};
-use super::settings::{RoutedTable, SourceSettings, TlsMode};
+use super::settings::{OnHistoryLost, RoutedTable, SourceSettings, Start, TlsMode};
+use super::snapshot;
 use crate::core::schema::{ColumnKind, TableSchema};
 
 /// Below this an outage of one day over a weekend loses history.
@@ -109,6 +110,10 @@ async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightRep
             check_privileges(&mut conn, settings, &mut report).await;
             for table in tables {
                 check_table(&mut conn, settings, table, &mut report).await;
+            }
+            let after_loss = settings.on_history_lost == OnHistoryLost::Snapshot;
+            if settings.start == Start::Snapshot || after_loss {
+                check_snapshots(&mut conn, settings, &mut report).await;
             }
         }
         Err(error) => report.add("version", CheckResult::Failed(error)),
@@ -259,6 +264,19 @@ async fn check_table(
     report.add(name, CheckResult::Passed(found));
     check_columns(table, &schema, &charsets, report);
     report.tables.push(schema);
+}
+
+/// Rows that are there are read by a key: at a first start, or when history is lost.
+async fn check_snapshots(conn: &mut Conn, settings: &SourceSettings, report: &mut PreflightReport) {
+    let tables: Vec<_> = report
+        .tables
+        .iter()
+        .map(|table| table.name.clone())
+        .collect();
+    for table in tables {
+        let key = snapshot::check_key(conn, settings, &table).await;
+        report.add_result(format!("snapshot of {table}"), key);
+    }
 }
 
 fn check_columns(

@@ -201,6 +201,31 @@ impl Error {
             Error::GtidStrictOff { .. } => {
                 "SET GLOBAL gtid_strict_mode = ON, and the same in the server's configuration file".to_owned()
             }
+            Error::SnapshotKey { table } => format!(
+                "add a key: ALTER TABLE `{}`.`{}` ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT \
+                 PRIMARY KEY (INVISIBLE hides it from SELECT *); or leave the table's routes out: \
+                 leadstream snapshot start --route NAME; the stream itself needs no key",
+                table.schema, table.table
+            ),
+            Error::SnapshotCondition { table, .. } => format!(
+                "try it first: SELECT COUNT(*) FROM `{}`.`{}` WHERE <the condition>; then start the \
+                 snapshot again",
+                table.schema, table.table
+            ),
+            Error::SnapshotRoute { .. } => {
+                "put the route back into the configuration and start again with leadstream snapshot \
+                 start, or let it be"
+                    .to_owned()
+            }
+            Error::SnapshotValue { table, column, .. } => format!(
+                "look at what {column:?} of {table} holds; take the column out of the route, or leave \
+                 such rows out with leadstream snapshot start --where"
+            ),
+            Error::SnapshotPlace { .. } => {
+                "start again with leadstream snapshot start: rows that were sent already update the \
+                 same leads"
+                    .to_owned()
+            }
             Error::RetentionShort { .. } => {
                 "SET PERSIST binlog_expire_logs_seconds = 604800".to_owned()
             }

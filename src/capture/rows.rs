@@ -20,6 +20,7 @@ use super::error::Error;
 use super::pieces::Pieces;
 use super::routing::Table;
 use super::row_guard;
+use super::snapshot::RowsEvent;
 use super::table_map::{Found, Layout, table_id};
 use super::whole_rows::Head;
 use crate::core::change::{Change, ChangeId, Operation, RouteId, SkippedRows, StreamItem};
@@ -96,6 +97,7 @@ impl Assembler {
             progress,
             defaults,
             clock,
+            gate,
             ..
         } = self
         else {
@@ -143,6 +145,15 @@ impl Assembler {
                 };
                 left_out.push((slot, value));
             }
+        }
+        if let Some(gate) = gate {
+            let rows = RowsEvent {
+                operation,
+                version: version(kind),
+                data,
+                maps: &maps.rewritten,
+            };
+            gate.collect(layout, &table.name, &rows);
         }
         let captured_at = clock();
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();

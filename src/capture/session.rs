@@ -28,6 +28,7 @@ use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
 use super::settings::{RoutedTable, SourceSettings};
+use super::snapshot::{Gate, Place};
 use super::watchdog::{Header, Pulse};
 use super::xa::Undecided;
 use crate::core::change::Chunk;
@@ -53,6 +54,7 @@ pub(super) struct Context {
     pub(super) events: mpsc::Sender<CaptureEvent>,
     pub(super) clock: fn() -> Micros,
     pub(super) shared: Shared,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// What one connection leaves to the next.
@@ -99,15 +101,17 @@ pub(super) struct Abandoned;
 /// Streams until something breaks; `Err(Abandoned)` inside means that nobody listens any more.
 pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     match open(&context).await {
-        Ok((stream, assembler, version, reads)) => {
+        Ok((stream, assembler, server, reads)) => {
             Box::pin(
                 Session {
                     context,
                     stream,
                     reads,
                     assembler,
-                    version: Some(version),
+                    server: server.uuid().to_owned(),
+                    version: Some(server.version),
                     company: None,
+                    heard: None,
                 }
                 .run(),
             )
@@ -120,7 +124,7 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
 /// Grows whenever bytes come, a whole packet or not.
 type Reads = Arc<AtomicU64>;
 
-async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String, Reads), Error> {
+async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Reads), Error> {
     let settings = &context.settings;
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
@@ -151,9 +155,10 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, String, Rea
         Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
     assembler.maps.text_types = text_types;
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
+    assembler.gate = Some(Arc::clone(&context.gate));
     context.shared.pulse.begin(server.uuid());
     assembler.read_from(server.uuid());
-    Ok((stream, assembler, server.version, reads))
+    Ok((stream, assembler, server, reads))
 }
 
 /// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
@@ -278,12 +283,31 @@ struct Session {
     version: Option<String>,
     /// Runs out when the oldest merged advance has waited long enough.
     company: Option<Pin<Box<Sleep>>>,
+    /// `@@server_uuid`.
+    server: String,
+    /// Where the last heartbeat said that the stream is: it also passes what was left out.
+    heard: Option<FilePosition>,
+}
+
+/// The place that a heartbeat names: the server has sent everything before it, or left it out
+/// because we have it already.
+fn heartbeat(event: &Event) -> Option<FilePosition> {
+    let header = event.header();
+    if header.event_type_raw() != kind::HEARTBEAT || header.log_pos() == 0 {
+        return None;
+    }
+    Some(FilePosition {
+        file: std::str::from_utf8(event.data()).ok()?.into(),
+        offset: u64::from(header.log_pos()),
+    })
 }
 
 enum Next {
     Event(Event),
     /// Nothing to read right now.
     Idle,
+    /// A snapshot wants something.
+    Called,
     Failed(Error),
 }
 
@@ -296,6 +320,11 @@ impl Session {
                     self.company = None;
                     self.assembler.flush();
                     self.hand_on().await?;
+                    self.attend_snapshot().await?;
+                    continue;
+                }
+                Next::Called => {
+                    self.attend_snapshot().await?;
                     continue;
                 }
                 Next::Failed(error) => {
@@ -305,6 +334,7 @@ impl Session {
                 }
             };
             let accepted = self.assembler.accept(&event);
+            self.heard = heartbeat(&event).or(self.heard.take());
             let header = event.header();
             let header = Header {
                 kind: header.event_type_raw(),
@@ -325,6 +355,7 @@ impl Session {
                 return Ok(error);
             }
             self.announce(kind).await?;
+            self.attend_snapshot().await?;
         }
     }
 
@@ -351,7 +382,11 @@ impl Session {
             let silence = Duration::from_millis(patience);
             let reads = self.reads.load(Ordering::Relaxed);
             let read = match &mut self.company {
-                None => timeout(silence, stream.next()).await,
+                None => tokio::select! {
+                    biased;
+                    () = self.context.gate.called() => return Next::Called,
+                    read = timeout(silence, stream.next()) => read,
+                },
                 Some(company) => tokio::select! {
                     biased;
                     () = company.as_mut() => return Next::Idle,
@@ -408,6 +443,48 @@ impl Session {
             permits.forget();
             context.shared.pulse.wait_for_room(false);
             context.shared.note(piece.progress);
+        }
+        Ok(())
+    }
+
+    /// Opens the gate to a running snapshot, and lets its chunk in once the stream has passed what
+    /// the chunk has seen; at transaction ends only.
+    async fn attend_snapshot(&mut self) -> Result<(), Abandoned> {
+        let context = &self.context;
+        let is_between = self.assembler.is_between_transactions();
+        // Before its first event, the stream's place may still be another server's.
+        if !context.gate.calls() || !is_between || self.version.is_some() {
+            return Ok(());
+        }
+        let at = self.assembler.at();
+        let heard = self.heard.as_ref().filter(|heard| at.is_before(heard));
+        context.gate.attend(&Place {
+            server: &self.server,
+            at: heard.unwrap_or(at),
+        });
+        if context.gate.next_piece().is_none() {
+            return Ok(());
+        }
+        // What came before the chunk goes before it.
+        self.assembler.flush();
+        self.hand_on().await?;
+        let context = &self.context;
+        while let Some(bytes) = context.gate.next_piece() {
+            let bytes = u32::try_from(bytes)
+                .unwrap_or(u32::MAX)
+                .min(context.window_bytes);
+            let permits = context
+                .window
+                .acquire_many(bytes)
+                .await
+                .map_err(|_| Abandoned)?;
+            let slot = context.events.reserve().await.map_err(|_| Abandoned)?;
+            // From here to the end nothing waits: the piece is handed on once, or is still there.
+            let Some(items) = context.gate.take_piece() else {
+                break;
+            };
+            slot.send(CaptureEvent::Chunk(Chunk { items, bytes }));
+            permits.forget();
         }
         Ok(())
     }

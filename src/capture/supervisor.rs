@@ -14,7 +14,7 @@ use super::observer::{self, Observation};
 use super::progress::Progress;
 use super::session::{self, Abandoned, Context, Shared};
 use super::settings::{RoutedTable, SourceSettings};
-use super::{CaptureEvent, SnapshotOrder, Waiting, describe};
+use super::{CaptureEvent, SnapshotOrder, Waiting, describe, snapshot};
 use crate::core::position::Checkpoint;
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
@@ -53,7 +53,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         window,
         window_bytes,
         events,
-        orders: _orders,
+        orders,
         observed,
         clock,
     } = parts;
@@ -71,7 +71,9 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         events,
         clock,
         shared,
+        gate: Arc::default(),
     });
+    let snapshots = Box::pin(snapshot::run(Arc::clone(&context), orders));
     let observer = observer::run(Arc::clone(&context), observed);
     let supervisor = Supervisor {
         context,
@@ -84,6 +86,8 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         // Also ends when the sender is gone: then nobody can ask for a shutdown any more.
         _ = shutdown.wait_for(|stop| *stop) => {}
         () = supervisor.run() => {}
+        // Ends when nobody can order any more; the stream goes on.
+        () = async { snapshots.await; std::future::pending().await } => {}
         () = observer => {}
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Layout {
     pub(super) columns: usize,
     /// By slot: the column and its decoder.
     pub(super) cells: Vec<(usize, Cell)>,
+    /// All columns of the table, wanted or not.
+    named: Vec<Column>,
     /// Set when some of them are missing.
     pub(super) whole: Option<Box<Whole>>,
     /// The event itself, to see whether it changed.
@@ -56,6 +58,13 @@ impl Layout {
             |column: usize| column != NOWHERE && !present.get(column).copied().unwrap_or(false);
         let slots = self.cells.iter().enumerate();
         slots.filter_map(move |(slot, (column, _))| is_absent(*column).then_some(slot))
+    }
+
+    /// Any column by name, with its decoder.
+    pub(super) fn cell_of(&self, name: &str, table: &TableName) -> Option<(usize, Cell)> {
+        let same = |column: &Column| super::routing::same_column(&column.name, name);
+        let index = self.named.iter().position(same)?;
+        Some((index, self.named.get(index)?.cell(table).ok()?))
     }
 
     /// How many rows a partial update holds; what is in them is not needed.
@@ -145,6 +154,7 @@ impl TableMaps {
             table,
             columns: columns.len(),
             cells,
+            named: columns,
             whole,
             event: event.clone(),
         };

@@ -8,6 +8,7 @@ mod oracle;
 mod proxy;
 pub mod source;
 mod switchboard;
+pub mod tap;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -23,7 +24,7 @@ use salesforce_sandbox::{OrgConfig, Sandbox};
 
 pub use answer::Answer;
 pub use cluster::Cluster;
-pub use oracle::Judgement;
+pub use oracle::{Judgement, SnapshotJudgement};
 pub use proxy::Proxy;
 
 /// Nothing in a test takes longer, on the slowest machine that builds beside it.
@@ -352,6 +353,36 @@ impl World {
         let status = self.wait_settled();
         assert!(self.stop().success(), "a clean end:\n{}", self.log());
         oracle::judge(self, &status)
+    }
+
+    /// Waits until the snapshot is over and the stream has brought a last lead, stops leadstream in
+    /// good order, then lets the oracle judge.
+    #[track_caller]
+    pub fn judge_snapshot(&mut self) -> SnapshotJudgement {
+        self.wait_for_status("the snapshot's end", |status| {
+            let snapshot = status.snapshot.as_ref();
+            snapshot.is_some_and(|snapshot| !snapshot.is_running())
+        });
+        let mut last = self.people.next_lead();
+        last.last_name = Some("Last".to_owned());
+        last.email = "the-last-one@mail.example".to_owned();
+        self.insert_leads(&[last], 1);
+        let arrived = |lead: &salesforce_sandbox::LeadSnapshot| {
+            lead.fields.get("Email").and_then(serde_json::Value::as_str)
+                == Some("the-last-one@mail.example")
+        };
+        let came = wait_until(PATIENCE, || {
+            self.org.leads().iter().any(arrived).then_some(())
+        });
+        assert!(came.is_some(), "the last lead never came:\n{}", self.log());
+        let status = self.wait_for_status("every row to have its outcome", |status| {
+            let settled = |r: &leadstream::runtime::status::RouteStatus| {
+                r.in_flight == 0 && r.totals.parked == 0
+            };
+            status.routes.iter().all(settled)
+        });
+        assert!(self.stop().success(), "a clean end:\n{}", self.log());
+        oracle::judge_snapshot(self, &status)
     }
 }
 

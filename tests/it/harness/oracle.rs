@@ -154,3 +154,91 @@ fn compare_with_salesforce(
         "calls at once for a key"
     );
 }
+
+/// What a snapshot came to, beside whatever the stream brought.
+#[derive(Debug)]
+pub struct SnapshotJudgement {
+    /// Rows of the snapshot with an outcome.
+    pub rows: u64,
+    pub dead_letters: BTreeSet<String>,
+    pub journal: Journal,
+}
+
+/// Compares the three after a snapshot beside a stream of inserts, updates and deletes, on an
+/// insert-only route: every row that stands has an outcome, by the snapshot or by the stream; each
+/// change has one, however often the process died.
+///
+/// # Panics
+/// With the first promise that is broken.
+#[track_caller]
+pub fn judge_snapshot(world: &mut World, status: &Status) -> SnapshotJudgement {
+    let rows = committed_rows(world);
+    let journal = journal::read(&world.state().join("journal"));
+    let (mut delivered, mut dead_letters) = (BTreeSet::new(), BTreeSet::new());
+    let (mut deliveries, mut refusals, mut of_snapshot) = (0_u64, 0_u64, 0_u64);
+    for (change, steps) in &journal.finals {
+        assert_eq!(steps.len(), 1, "{change:?} has more than one outcome");
+        of_snapshot += u64::from(change.0.starts_with("snapshot:"));
+        let key = steps[0].key.clone().unwrap_or_default();
+        match steps[0].kind.as_str() {
+            "delivered" => {
+                deliveries += 1;
+                delivered.insert(key);
+            }
+            "dead_letter" => {
+                refusals += 1;
+                dead_letters.insert(key);
+            }
+            "superseded" => {}
+            other => panic!("{change:?} ended as {other}"),
+        }
+    }
+    assert_eq!(
+        journal.still_parked, [0_u64; 0],
+        "parked records were forgotten"
+    );
+    let lost: Vec<_> = rows
+        .keys()
+        .filter(|key| !delivered.contains(*key) && !dead_letters.contains(*key))
+        .take(10)
+        .collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    for lead in world.org.leads() {
+        let key = lead.fields["MySQL_Id__c"].as_str().expect("a key");
+        assert!(
+            delivered.contains(key),
+            "{key} is in Salesforce, but not delivered"
+        );
+        // A row that is gone by now may have been delivered before.
+        let Some((last_name, email)) = rows.get(key) else {
+            continue;
+        };
+        let text = |name: &str| lead.fields.get(name).and_then(Value::as_str);
+        assert_eq!(text("LastName").unwrap_or_default(), last_name, "key {key}");
+        assert_eq!(text("Email").unwrap_or_default(), email, "key {key}");
+    }
+    assert_eq!(
+        world.org.stats().max_concurrent_per_key,
+        1,
+        "calls at once for a key"
+    );
+    let route = &status.routes[0];
+    assert!(route.balances, "the books: {route:?}");
+    assert_eq!(route.totals.delivered(), deliveries, "delivered");
+    assert_eq!(route.totals.dead_letters_open, refusals, "dead letters");
+    let counted: u64 = status
+        .snapshot
+        .iter()
+        .flat_map(|snapshot| &snapshot.tables)
+        .map(|table| table.rows)
+        .sum();
+    assert_eq!(
+        counted, of_snapshot,
+        "rows of the snapshot, each counted once"
+    );
+    SnapshotJudgement {
+        rows: of_snapshot,
+        dead_letters,
+        journal,
+    }
+}
