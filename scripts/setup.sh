@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Brings a machine to where `make demo` and `make test` run: checks the compilers, installs what mysql_cdc links
-# against, provides a MySQL server of 8.0 or newer, promtool, and the Salesforce clients that the sandbox is tested
-# with. Idempotent; changes nothing that is there already.
+# against, provides a MySQL server of 8.0 or newer, a MariaDB server of 10.5 or newer, promtool, and the Salesforce
+# clients that the sandbox is tested with. Idempotent; changes nothing that is there already.
 #
 #   scripts/setup.sh            all of it
 #   scripts/setup.sh build      what building and a demo need
 #
-#   LEADSTREAM_TEST_MYSQL_URL   use this server; none is provided then
+#   LEADSTREAM_TEST_MYSQL_URL   use this server; no MySQL is provided then
 #   LEADSTREAM_MYSQL_ROOT       use this unpacked root instead of .tools/mysql-root
-#   LEADSTREAM_DEBIAN_MIRROR    where the server's packages come from, instead of debootstrap's built-in mirror
+#   LEADSTREAM_MARIADB_ROOT     use this unpacked root instead of .tools/mariadb-root
+#   LEADSTREAM_DEBIAN_MIRROR    where the servers' packages come from, instead of debootstrap's built-in mirror
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,6 +25,7 @@ esac
 
 readonly tools=.tools
 readonly mysql_root=$tools/mysql-root
+readonly mariadb_root=$tools/mariadb-root
 readonly oldest_mysql=8
 readonly prometheus=$tools/prometheus
 readonly clients=$tools/clients
@@ -134,45 +136,66 @@ in_root() {
     "$loader" --library-path "$(dirname "$loader")" "$root/$program" "$@"
 }
 
+# Prints why the given answer to --version will not do as MariaDB; nothing if it will.
+mariadb_objection() {
+    local answer=$1
+    if ! [[ $answer =~ \ Ver\ ([0-9]+)\.([0-9]+)\..*MariaDB ]]; then
+        echo "it is not MariaDB"
+    elif ((BASH_REMATCH[1] * 100 + BASH_REMATCH[2] < 1005)); then
+        echo "it is older than 10.5"
+    fi
+}
+
+# Whether a root holds a server that runs and is what the given function has no objection to.
 usable_root() {
-    local answer
-    answer=$(in_root "$1" usr/sbin/mysqld --version 2>/dev/null) && [[ -z $(mysql_objection "$answer") ]]
+    local root=$1 objection=$2 answer
+    answer=$(in_root "$root" usr/sbin/mysqld --version 2>/dev/null) && [[ -z $("$objection" "$answer") ]]
 }
 
 clean_up() {
     [[ -z $unfinished ]] || rm -rf --one-file-system -- "$unfinished"
 }
 
-# Debian's stable releases carry no MySQL, its unstable suite does. Its packages are unpacked into a folder of ours:
-# nothing is installed, no service is started, and removing .tools removes it all.
-unpack_mysql() {
-    local missing=() archive log mirror=()
+# Unpacks a server and its libraries from a suite of Debian into a folder of ours: nothing is installed, no service is
+# started, and removing .tools removes it all.
+unpack_server() {
+    local name=$1 root=$2 objection=$3 suite=$4 packages=$5 size=$6
+    local missing=() folder archive log mirror=()
     has debootstrap || missing+=(debootstrap)
     [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]] || missing+=(debian-archive-keyring)
     [[ ${#missing[@]} -eq 0 ]] || install_packages "${missing[@]}"
 
     # Of a run that was killed; the lock says that no other run is at it.
-    rm -rf --one-file-system -- "$tools"/mysql-root.unfinished.*
-    unfinished=$(mktemp -d "$tools/mysql-root.unfinished.XXXXXX")
+    rm -rf --one-file-system -- "$root".unfinished.*
+    unfinished=$(mktemp -d "$root.unfinished.XXXXXX")
     log=$unfinished/download.log
     [[ -z ${LEADSTREAM_DEBIAN_MIRROR:-} ]] || mirror=("$LEADSTREAM_DEBIAN_MIRROR")
-    say "downloading MySQL and its libraries from Debian's unstable suite (about 20 s, 150 MB)"
-    if ! debootstrap --download-only --variant=minbase --include=mysql-server-core,mysql-client-core \
-        sid "$unfinished/packages" "${mirror[@]}" </dev/null >"$log" 2>&1; then
+    say "downloading $name and its libraries from Debian's suite $suite (about 20 s, 150 MB)"
+    if ! debootstrap --download-only --variant=minbase --include="$packages" \
+        "$suite" "$unfinished/packages" "${mirror[@]}" </dev/null >"$log" 2>&1; then
         tail -n 5 "$log" >&2
-        die "the download failed; check the network, then run make setup again" \
-            "(or put mysqld 8.0 or newer on the PATH, or set LEADSTREAM_TEST_MYSQL_URL)"
+        die "the download failed; check the network, then run make setup again"
     fi
-    say "unpacking into $mysql_root (about 10 s, 500 MB)"
+    say "unpacking into $root (about 10 s, $size)"
     mkdir "$unfinished/root"
-    for archive in "$unfinished"/packages/var/cache/apt/archives/*.deb; do
-        dpkg-deb -x "$archive" "$unfinished/root" || die "$archive cannot be unpacked; run make setup again"
+    # As on every Debian of today; packages of before would otherwise bring folders of these names.
+    for folder in bin lib lib64 sbin; do
+        mkdir -p "$unfinished/root/usr/$folder"
+        ln -s "usr/$folder" "$unfinished/root/$folder"
     done
-    usable_root "$unfinished/root" || die "the unpacked mysqld does not run:" "$(in_root "$unfinished/root" usr/sbin/mysqld --version 2>&1 || true)"
+    for archive in "$unfinished"/packages/var/cache/apt/archives/*.deb; do
+        # Not dpkg-deb -x: it would put a folder in the place of such a link.
+        dpkg-deb --fsys-tarfile "$archive" | tar -x -C "$unfinished/root" --keep-directory-symlink ||
+            die "$archive cannot be unpacked; run make setup again"
+    done
+    usable_root "$unfinished/root" "$objection" ||
+        die "the unpacked mysqld does not run:" "$(in_root "$unfinished/root" usr/sbin/mysqld --version 2>&1 || true)"
     # Complete or absent: an interrupted run leaves nothing under the final name.
-    rm -rf --one-file-system -- "$mysql_root"
-    mv "$unfinished/root" "$mysql_root"
-    installed+=("MySQL in $mysql_root")
+    rm -rf --one-file-system -- "$root"
+    mv "$unfinished/root" "$root"
+    rm -rf --one-file-system -- "$unfinished"
+    unfinished=
+    installed+=("$name in $root")
 }
 
 provide_mysql() {
@@ -182,7 +205,8 @@ provide_mysql() {
         return
     fi
     if [[ -n ${LEADSTREAM_MYSQL_ROOT:-} ]]; then
-        usable_root "$LEADSTREAM_MYSQL_ROOT" || die "LEADSTREAM_MYSQL_ROOT=$LEADSTREAM_MYSQL_ROOT holds no mysqld 8.0 or newer that runs"
+        usable_root "$LEADSTREAM_MYSQL_ROOT" mysql_objection ||
+            die "LEADSTREAM_MYSQL_ROOT=$LEADSTREAM_MYSQL_ROOT holds no mysqld 8.0 or newer that runs"
         skipped+=("MySQL (LEADSTREAM_MYSQL_ROOT)")
         return
     fi
@@ -194,12 +218,13 @@ provide_mysql() {
         fi
         objection="$mysqld will not do: $objection"
     fi
-    if [[ -d $mysql_root ]] && usable_root "$mysql_root"; then
+    if [[ -d $mysql_root ]] && usable_root "$mysql_root" mysql_objection; then
         skipped+=("MySQL ($mysql_root)")
         return
     fi
     if is_debian_itself && is_root; then
-        unpack_mysql
+        # Debian's stable releases carry no MySQL, its unstable suite does.
+        unpack_server MySQL "$mysql_root" mysql_objection sid mysql-server-core,mysql-client-core "500 MB"
         return
     fi
     die "a MySQL server (mysqld) of 8.0 or newer is missing; on the PATH $objection" \
@@ -208,6 +233,25 @@ provide_mysql() {
         "- on Ubuntu: apt-get install mysql-server-core-8.0 (or -8.4)" \
         "- elsewhere: put mysqld 8.0 or newer on the PATH" \
         "- or use a server that runs already: LEADSTREAM_TEST_MYSQL_URL=mysql://root@127.0.0.1:3306"
+}
+
+# The integration tests run a second time with MariaDB as the source. A demo needs none.
+provide_mariadb() {
+    if [[ -n ${LEADSTREAM_MARIADB_ROOT:-} ]]; then
+        usable_root "$LEADSTREAM_MARIADB_ROOT" mariadb_objection ||
+            die "LEADSTREAM_MARIADB_ROOT=$LEADSTREAM_MARIADB_ROOT holds no MariaDB 10.5 or newer that runs"
+        skipped+=("MariaDB (LEADSTREAM_MARIADB_ROOT)")
+    elif [[ -d $mariadb_root ]] && usable_root "$mariadb_root" mariadb_objection; then
+        skipped+=("MariaDB ($mariadb_root)")
+    elif is_debian_itself && is_root; then
+        # The suite with 10.11, of whatever release this machine is.
+        unpack_server MariaDB "$mariadb_root" mariadb_objection bookworm mariadb-server-core,mariadb-client-core "190 MB"
+    else
+        die "an unpacked MariaDB server of 10.5 or newer is missing" \
+            "do one of these, then run make setup again:" \
+            "- on Debian: run make setup once as root; it unpacks a server into $tools and installs no service" \
+            "- elsewhere: name a folder that holds one (usr/sbin/mysqld and its libraries) in LEADSTREAM_MARIADB_ROOT"
+    fi
 }
 
 # Prints why this Node.js will not do; nothing if it will.
@@ -363,6 +407,7 @@ check_compilers
 check_openssl
 provide_mysql
 if [[ $scope == all ]]; then
+    provide_mariadb
     check_cxx
     provide_promtool
     provide_clients

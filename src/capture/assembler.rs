@@ -19,6 +19,7 @@ use super::defaults::Defaults;
 use super::envelope::{Envelope, kind};
 use super::error::Error;
 use super::history;
+use super::mariadb;
 use super::pieces::{Piece, Pieces};
 use super::progress::Progress;
 use super::routing::Routing;
@@ -49,7 +50,7 @@ pub(super) struct Assembler {
     /// Of each routed table.
     pub(super) defaults: Vec<Defaults>,
     envelope: Envelope,
-    merged: Gtids,
+    pub(super) merged: Gtids,
     merged_count: u32,
     merged_end: Option<FilePosition>,
     /// Another server than before; told as soon as it says where in its binlog it begins.
@@ -62,10 +63,12 @@ pub(super) struct Assembler {
 pub(super) struct Open {
     pub(super) transaction: Arc<Transaction>,
     /// BEGIN was seen: it ends with COMMIT or XID, not with the next statement.
-    begun: bool,
+    pub(super) begun: bool,
     /// Where it begins.
     pub(super) start: FilePosition,
     pub(super) xa: Option<Branch>,
+    /// MariaDB's, which passes only without routed rows.
+    pub(super) is_mariadb_xa: bool,
     /// It is behind us already and only passes by.
     pub(super) covered: bool,
     pub(super) has_routed_rows: bool,
@@ -225,6 +228,7 @@ impl Assembler {
             | kind::PREVIOUS_GTIDS
             | kind::TRANSACTION_CONTEXT
             | kind::VIEW_CHANGE => Ok(()),
+            _ if mariadb::is_own(kind) => self.mariadb_event(event),
             _ if header.flags().contains(EventFlags::LOG_EVENT_IGNORABLE_F) => Ok(()),
             event => Err(Error::UnknownEvent {
                 event,
@@ -245,8 +249,11 @@ impl Assembler {
         let rotate: RotateEvent<'_> = event
             .read_event()
             .map_err(|error| self.undecodable(event, error.to_string()))?;
-        if *rotate.name() != *self.envelope.at.file {
-            self.envelope.at.file = rotate.name().into();
+        let unread = mariadb::unread_checksum(event);
+        let name = rotate.name_raw();
+        let name = String::from_utf8_lossy(&name[..name.len().saturating_sub(unread)]);
+        if *name != *self.envelope.at.file {
+            self.envelope.at.file = (*name).into();
         }
         self.envelope.at.offset = rotate.position();
         self.maps.clear();
@@ -320,6 +327,16 @@ impl Assembler {
             .or_else(|| moment(gtid_event.immediate_commit_timestamp()))
             .and_then(|micros| i64::try_from(micros).ok())
             .unwrap_or(i64::from(header.timestamp()) * 1_000_000);
+        self.open_transaction(id, start, Micros(micros))
+    }
+
+    /// Rows that follow belong to this transaction.
+    pub(super) fn open_transaction(
+        &mut self,
+        id: TransactionId,
+        start: FilePosition,
+        committed_at: Micros,
+    ) -> Result<(), Error> {
         let count = self.routing.tables.len();
         let handed_on = match self.progress.inside(&id) {
             None => vec![0; count],
@@ -345,13 +362,11 @@ impl Assembler {
         }
         self.maps.start_transaction();
         self.open = Some(Open {
-            transaction: Arc::new(Transaction {
-                id,
-                committed_at: Micros(micros),
-            }),
+            transaction: Arc::new(Transaction { id, committed_at }),
             begun: false,
             start,
             xa: None,
+            is_mariadb_xa: false,
             covered,
             has_routed_rows: false,
             rows: vec![0; count],
@@ -361,7 +376,7 @@ impl Assembler {
     }
 
     /// A new transaction begins: the one before it must have ended, or have had nothing to end.
-    fn close_implicit(&mut self) -> Result<(), Error> {
+    pub(super) fn close_implicit(&mut self) -> Result<(), Error> {
         match &self.open {
             None => Ok(()),
             Some(open) if open.begun || open.has_routed_rows => Err(Error::TransactionBroken {
@@ -371,7 +386,7 @@ impl Assembler {
         }
     }
 
-    fn query(&mut self, event: &Event) -> Result<(), Error> {
+    pub(super) fn query(&mut self, event: &Event) -> Result<(), Error> {
         let query: QueryEvent<'_> = event
             .read_event()
             .map_err(|error| self.undecodable(event, error.to_string()))?;

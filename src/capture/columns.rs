@@ -10,6 +10,7 @@ use mysql_async::consts::ColumnType;
 use super::charset::{self, Charset};
 use super::decode::Cell;
 use super::error::Error;
+use super::mariadb::Form;
 use super::temporal::fraction_bytes;
 use crate::core::schema::TableName;
 
@@ -27,6 +28,7 @@ mod cdc {
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Kind,
+    pub(super) form: Form,
 }
 
 pub(super) enum Kind {
@@ -55,7 +57,7 @@ impl Column {
                 charset,
             })
         };
-        Ok(match &self.kind {
+        let cell = match &self.kind {
             Kind::Ready(cell) => cell.clone(),
             Kind::Binary { pad_to } => Cell::Bytes { pad_to: *pad_to },
             Kind::Text { collation } => Cell::Text(charset(*collation)?),
@@ -85,7 +87,8 @@ impl Column {
                     Cell::Enum(labels.into())
                 }
             }
-        })
+        };
+        Ok(self.form.apply(cell))
     }
 }
 

@@ -216,6 +216,13 @@ pub(super) fn stream_error(
     if server.code == 1227 || server.code == 1045 {
         return missing_privilege(settings, "read the binlog", Some(server.into()));
     }
+    // MariaDB's ER_SLAVE_SAME_ID, said to the one that comes second.
+    if server.code == 4052 {
+        return Error::ServerIdTaken {
+            server_id,
+            source: server.into(),
+        };
+    }
     if server.code != 1236 {
         return Error::DumpRefused {
             source: server.into(),

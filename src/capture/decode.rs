@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mysql_cdc::events::row_events::mysql_value::MySqlValue;
 
 use super::charset::Charset;
+use super::mariadb::{self, TextType};
 use super::{json, temporal};
 use crate::core::value::{Date, Value};
 
@@ -36,6 +37,10 @@ pub(super) enum Cell {
     Bit,
     Enum(Arc<[String]>),
     Set(Arc<[String]>),
+    /// MariaDB's UUID, INET4 and INET6.
+    AsText(TextType),
+    /// Of a column that MariaDB compresses.
+    Compressed(Box<Cell>),
 }
 
 impl Cell {
@@ -74,6 +79,10 @@ impl Cell {
                     bits.iter()
                         .fold(0, |value, bit| value << 1 | u64::from(*bit)),
                 )
+            }
+            (Cell::AsText(kind), MySqlValue::Blob(bytes)) => Value::Text(kind.text(bytes)?),
+            (Cell::Compressed(cell), MySqlValue::Blob(bytes)) => {
+                return cell.decode(MySqlValue::Blob(mariadb::unpack_column(bytes)?));
             }
             _ => return Err("its bytes have another form than its type".to_owned()),
         })

@@ -199,6 +199,25 @@ pub enum Error {
     #[error("the key of {table} is another one than when its last rows were read")]
     SnapshotPlace { table: TableName },
 
+    #[error("transaction {found} at {position} follows {last}: its sequence number does not rise")]
+    SequenceFell {
+        found: String,
+        last: String,
+        position: FilePosition,
+    },
+    #[error("the checkpoint was taken on {expected}, this server is {found}")]
+    OtherKind {
+        expected: &'static str,
+        found: &'static str,
+    },
+    #[error("server setting {name} is {found:?}, needed is {needed:?}")]
+    MariaDbSetting {
+        name: &'static str,
+        found: String,
+        needed: &'static str,
+    },
+    #[error("gtid_strict_mode is {found:?}: a sequence number that does not rise ends the stream")]
+    GtidStrictOff { found: String },
     #[error("binlogs are kept for {seconds} s only")]
     RetentionShort { seconds: u64 },
     #[error("gtid_mode is {found:?}: a failover to another server cannot be followed")]
@@ -292,6 +311,10 @@ impl Error {
             Error::RowImage { .. } => "LS1053",
             Error::RowsUncounted { .. } => "LS1054",
             Error::XaTooLarge { .. } => "LS1056",
+            Error::SequenceFell { .. } => "LS1070",
+            Error::OtherKind { .. } => "LS1071",
+            Error::MariaDbSetting { .. } => "LS1072",
+            Error::GtidStrictOff { .. } => "LS1073",
             Error::SnapshotKey { .. } => "LS1085",
             Error::SnapshotCondition { .. } => "LS1086",
             Error::SnapshotRoute { .. } => "LS1087",
@@ -341,10 +364,14 @@ impl Error {
             | Error::GtidModeOff { .. }
             | Error::ChecksumOff { .. }
             | Error::RowImage { .. }
+            | Error::GtidStrictOff { .. }
             | Error::TlsUnverified => false,
             Error::Panicked { times, .. } => *times >= 3,
             Error::ServerVersion { .. }
             | Error::ServerSetting { .. }
+            | Error::MariaDbSetting { .. }
+            | Error::SequenceFell { .. }
+            | Error::OtherKind { .. }
             | Error::TableMissing { .. }
             | Error::ColumnMissing { .. }
             | Error::ColumnType { .. }

@@ -12,6 +12,7 @@ use mysql_async::ServerError;
 use super::connection::connect;
 use super::error::Error;
 use super::lineage::lagging;
+use super::mariadb;
 use super::progress::Progress;
 use super::server::Server;
 use super::session::{Abandoned, Context, in_time};
@@ -108,7 +109,7 @@ pub(super) fn refusal(server: &ServerError) -> Option<Error> {
         Some(Error::HistoryLost { missing: message() })
     } else if text.contains("could not find first log file") {
         Some(Error::FileGone { file: message() })
-    } else if text.contains("has more gtids than") {
+    } else if text.contains("has more gtids than") || mariadb::is_other_history(&text) {
         // The server compares the numbers of its own.
         Some(Error::NumbersReused {
             transactions: 0,
@@ -178,7 +179,9 @@ async fn present_end(context: &Context) -> Result<Checkpoint, Error> {
                 return Err(lagging(&mut conn, &settings, &server, &ahead).await?);
             }
         }
-        (Position::MariaDb(now), Position::MariaDb(ours)) => now.extend(ours),
+        (Position::MariaDb(now), Position::MariaDb(ours)) if !now.contains_position(ours) => {
+            return Err(mariadb::lagging(&mut conn, &settings, &server, now, ours).await?);
+        }
         (Position::File(_), Position::File(_)) if server.uuid() != progress.server_uuid => {
             return Err(Error::OtherServer {
                 expected: progress.server_uuid,
@@ -237,6 +240,22 @@ mod tests {
                 Some("LS1024"),
                 "The replication sender thread cannot start in AUTO_POSITION mode: this server \
                  has GTID_MODE = OFF instead of ON.",
+            ),
+            (
+                Some("LS1020"),
+                "Could not find GTID state requested by slave in any binlog files. Probably the \
+                 slave state is too old and required binlog files have been purged.",
+            ),
+            (
+                Some("LS1027"),
+                "Error: connecting slave requested to start from GTID 0-1-5, which is not in the \
+                 master's binlog",
+            ),
+            (
+                Some("LS1027"),
+                "The binlog on the master is missing the GTID 0-1-5 requested by the slave (even \
+                 though both a prior and a subsequent sequence number does exist), and GTID strict \
+                 mode is enabled",
             ),
             (None, "bogus data in log event"),
         ] {

@@ -9,6 +9,7 @@ use mysql_async::{Conn, Row};
 
 use super::connection::query_error;
 use super::error::Error;
+use super::mariadb;
 use super::progress::Progress;
 use super::server::{Server, files};
 use super::settings::SourceSettings;
@@ -112,23 +113,10 @@ async fn check_end(
         return Ok(());
     }
     let end = &progress.end;
-    let reused = |what: &str| Error::NumbersReused {
-        transactions: 0,
-        ahead: format!("{what} {end}, where it was read last"),
-    };
     let files = files(conn, settings).await?;
-    let Some(first) = files.iter().position(|(file, _)| **file == *end.file) else {
-        // Purged, or never written by this incarnation of the server.
-        return match files.last() {
-            Some((file, _)) if (file.len(), file.as_str()) < (end.file.len(), &*end.file) => {
-                Err(reused("its binlog ends before"))
-            }
-            _ => Ok(()),
-        };
+    let Some(first) = place_in(&files, end)? else {
+        return Ok(());
     };
-    if files[first].1 < end.offset {
-        return Err(reused("its binlog ends before"));
-    }
     // A stream by GTID begins in the newest file that has all we lack: files before it that hold
     // none, or nothing but transactions without a GTID, are left out in silence.
     for (index, (file, bytes)) in files[first..].iter().enumerate() {
@@ -148,12 +136,50 @@ async fn check_end(
             }
             Next::Gtid(gtid) if !ours.contains(&gtid) => return Ok(()),
             Next::Gtid(_) | Next::NoEvent if index == 0 => {
-                return Err(reused("its binlog holds something else at"));
+                return Err(reused("its binlog holds something else at", end));
             }
             Next::Gtid(_) | Next::NoEvent => {}
         }
     }
     Ok(())
+}
+
+/// On the server that we read from last its binlog cannot end before our place.
+pub(super) async fn check_length(
+    conn: &mut Conn,
+    settings: &SourceSettings,
+    server: &Server,
+    progress: &Progress,
+) -> Result<(), Error> {
+    if server.uuid() != progress.server_uuid {
+        return Ok(());
+    }
+    let files = files(conn, settings).await?;
+    place_in(&files, &progress.end).map(|_| ())
+}
+
+/// Which of the files our place is in; `None` = none any more.
+fn place_in(files: &[(String, u64)], end: &FilePosition) -> Result<Option<usize>, Error> {
+    let Some(first) = files.iter().position(|(file, _)| **file == *end.file) else {
+        // Purged, or never written by this incarnation of the server.
+        return match files.last() {
+            Some((file, _)) if (file.len(), file.as_str()) < (end.file.len(), &*end.file) => {
+                Err(reused("its binlog ends before", end))
+            }
+            _ => Ok(None),
+        };
+    };
+    if files[first].1 < end.offset {
+        return Err(reused("its binlog ends before", end));
+    }
+    Ok(Some(first))
+}
+
+fn reused(what: &str, end: &FilePosition) -> Error {
+    Error::NumbersReused {
+        transactions: 0,
+        ahead: format!("{what} {end}, where it was read last"),
+    }
 }
 
 /// Whether the file that our place is in is still the one that was read: after a reset another one
@@ -216,18 +242,21 @@ fn transaction_in(info: &str) -> Option<Next> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Replication {
+pub(super) enum Replication {
     /// Not a replica.
     None,
     Stopped,
     Running,
 }
 
-async fn replication(
+pub(super) async fn replication(
     conn: &mut Conn,
     settings: &SourceSettings,
     server: &Server,
 ) -> Result<Replication, Error> {
+    if server.is_mariadb {
+        return mariadb::replication(conn, settings).await;
+    }
     // 8.4 knows the new name alone; the old one serves before.
     let (statement, receiver, applier) = if server.is_at_least((8, 1)) {
         (

@@ -21,6 +21,7 @@ pub mod fuzzing;
 mod history;
 mod json;
 mod lineage;
+mod mariadb;
 mod observer;
 mod pieces;
 mod preflight;

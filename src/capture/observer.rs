@@ -15,11 +15,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::connection::{connect, query_error};
 use super::describe;
 use super::error::Error;
+use super::mariadb;
 use super::server::{Server, files};
 use super::session::{Context, stall_ms};
 use super::settings::SourceSettings;
 use super::watchdog::{Heard, Sight, Watchdog};
-use crate::core::position::{FilePosition, GtidSet, Position};
+use crate::core::position::{FilePosition, Position};
 
 /// How capture stands to its server.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,7 +90,7 @@ struct Observer<'a> {
 struct Answer {
     server: Server,
     end: FilePosition,
-    gtids: GtidSet,
+    executed: Position,
     /// Seconds since 1970 by its clock.
     now: i64,
 }
@@ -126,7 +127,7 @@ impl Observer<'_> {
             now_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             heard: &heard,
             end: &answer.end,
-            lacks: lacks(&self.context.shared.progress().position, &answer.gtids),
+            lacks: lacks(&self.context.shared.progress().position, &answer.executed),
         };
         let is_stuck = self.watchdog.look(&sight);
         let behind = match timeout(limit, self.behind(&heard, &answer.end)).await {
@@ -180,7 +181,16 @@ impl Observer<'_> {
 impl Answer {
     async fn ask(conn: &mut Conn, settings: &SourceSettings) -> Result<Self, Error> {
         let server = Server::ask(conn, settings).await?;
-        let (end, gtids) = server.now(conn, settings).await?;
+        let (end, executed) = if server.is_mariadb {
+            let executed = mariadb::written(conn, settings).await?;
+            (
+                mariadb::end(conn, settings).await?,
+                Position::MariaDb(executed),
+            )
+        } else {
+            let (end, gtids) = server.now(conn, settings).await?;
+            (end, Position::Gtid(gtids))
+        };
         let now: Option<i64> = conn
             .query_first("SELECT UNIX_TIMESTAMP()")
             .await
@@ -188,19 +198,22 @@ impl Answer {
         Ok(Self {
             server,
             end,
-            gtids,
+            executed,
             now: now.unwrap_or_default(),
         })
     }
 }
 
 /// Whether the server has executed what was not read.
-fn lacks(ours: &Position, executed: &GtidSet) -> Option<bool> {
-    match ours {
-        Position::Gtid(ours) => Some(!ours.contains_set(executed)),
+fn lacks(ours: &Position, executed: &Position) -> Option<bool> {
+    match (ours, executed) {
+        (Position::Gtid(ours), Position::Gtid(executed)) => Some(!ours.contains_set(executed)),
+        (Position::MariaDb(ours), Position::MariaDb(executed)) => {
+            Some(!ours.contains_position(executed))
+        }
         // Nothing is skipped: places tell all.
-        Position::File(_) => Some(true),
-        Position::MariaDb(_) => None,
+        (Position::File(_), _) => Some(true),
+        _ => None,
     }
 }
 

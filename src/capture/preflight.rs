@@ -13,6 +13,7 @@ use super::closest;
 use super::connection::{connect, missing_privilege, query_error};
 use super::error::Error;
 use super::lineage::check_replica_logs;
+use super::mariadb;
 use super::schema;
 use super::server::{Server, files};
 use super::settings::{OnHistoryLost, RoutedTable, SourceSettings, Start, TlsMode};
@@ -54,7 +55,7 @@ impl PreflightReport {
             .any(|check| matches!(check.result, CheckResult::Failed(_)))
     }
 
-    fn add(&mut self, name: impl Into<String>, result: CheckResult) {
+    pub(super) fn add(&mut self, name: impl Into<String>, result: CheckResult) {
         self.checks.push(Check {
             name: name.into(),
             result,
@@ -140,6 +141,9 @@ fn check_tls(settings: &SourceSettings, report: &mut PreflightReport) {
 }
 
 fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut PreflightReport) {
+    if server.is_mariadb {
+        return mariadb::check_settings(server, report);
+    }
     let mut expect = |name: &'static str, needed: &'static str| {
         let found = server.get(name).to_owned();
         let result = if found.eq_ignore_ascii_case(needed) {

@@ -50,7 +50,7 @@ impl Error {
             Error::Privilege { grants, .. } => format!("run as an administrator: {grants}"),
             Error::Query { .. } => "look at the cause; it is tried again until it works".to_owned(),
             Error::ServerVersion { .. } => {
-                "use MySQL 8.0 or later; MariaDB is not supported yet".to_owned()
+                "use MySQL 8.0 or later, or MariaDB 10.5 or later".to_owned()
             }
             Error::ServerSetting { name, needed, .. } => match *name {
                 "log_bin" => "start the server with --log-bin (it is on by default since 8.0)".to_owned(),
@@ -182,6 +182,24 @@ impl Error {
             }
             Error::TransactionBroken { .. } => {
                 format!("look at the server's error log: its binlog has half a transaction; {SKIP}")
+            }
+            Error::SequenceFell { .. } => format!(
+                "a session set gtid_seq_no, or two servers wrote one domain: SET GLOBAL gtid_strict_mode \
+                 = ON, a domain of its own for each server that is written to (gtid_domain_id), and \
+                 compare what both hold; then {START_OVER}"
+            ),
+            Error::OtherKind { .. } => format!(
+                "connect to the server that the checkpoint was taken on, or {START_OVER}"
+            ),
+            Error::MariaDbSetting { name, needed, .. } => match *name {
+                "log_bin" => "start the server with --log-bin (MariaDB has it off by default)".to_owned(),
+                _ => format!(
+                    "SET GLOBAL {name} = {needed}, and the same in the server's configuration file; \
+                     sessions that are open keep the old value"
+                ),
+            },
+            Error::GtidStrictOff { .. } => {
+                "SET GLOBAL gtid_strict_mode = ON, and the same in the server's configuration file".to_owned()
             }
             Error::SnapshotKey { table } => format!(
                 "add a key: ALTER TABLE `{}`.`{}` ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT \

@@ -162,7 +162,7 @@ impl Assembler {
             if row >= open.handed_on[index]
                 && let Some(whole) = &layout.whole
             {
-                let read = whole.read(&layout.cells, cells, &present, &mut slots);
+                let read = whole.read(operation, &layout.cells, cells, &present, &mut slots);
                 let read = read.map_err(|(slot, reason)| Error::Value {
                     table: (*table.name).clone(),
                     column: table.columns[slot].clone(),

@@ -10,6 +10,7 @@ use mysql_async::{Conn, Row};
 
 use super::connection::query_error;
 use super::error::Error;
+use super::mariadb::TextType;
 use super::settings::SourceSettings;
 use crate::core::schema::{Column, ColumnKind, TableName, TableSchema};
 
@@ -116,6 +117,8 @@ fn kind(data_type: &str, column_type: &str, numbers: Numbers) -> ColumnKind {
     let unsigned = column_type.to_ascii_lowercase().contains("unsigned");
     let integer = |bytes| ColumnKind::Integer { bytes, unsigned };
     match data_type.as_str() {
+        // The format of before 5.6, which the binlog does not describe.
+        _ if column_type.contains("mariadb-5.3") => ColumnKind::Other(column_type.to_owned()),
         "tinyint" => integer(1),
         "smallint" => integer(2),
         "mediumint" => integer(3),
@@ -147,7 +150,12 @@ fn kind(data_type: &str, column_type: &str, numbers: Numbers) -> ColumnKind {
             bits: numbers.precision.min(64) as u8,
         },
         "json" => ColumnKind::Json,
-        _ => ColumnKind::Other(data_type),
+        _ => match TextType::of_name(&data_type) {
+            Some(kind) => ColumnKind::Text {
+                max_chars: kind.max_chars(),
+            },
+            None => ColumnKind::Other(data_type),
+        },
     }
 }
 

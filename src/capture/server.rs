@@ -11,6 +11,7 @@ use mysql_async::{Conn, Row};
 use super::connection::query_error;
 use super::error::Error;
 use super::lineage;
+use super::mariadb;
 use super::progress::Progress;
 use super::settings::{SourceSettings, Start};
 use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
@@ -19,6 +20,7 @@ use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Server {
     pub(super) version: String,
+    pub(super) is_mariadb: bool,
     variables: HashMap<String, String>,
 }
 
@@ -33,7 +35,7 @@ impl Server {
                  'log_replica_updates', 'log_slave_updates', \
                  'binlog_row_metadata', 'binlog_row_image', 'binlog_row_value_options', \
                  'binlog_checksum', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', \
-                 'lower_case_table_names', 'version_comment')",
+                 'lower_case_table_names', 'version_comment', 'server_id', 'gtid_strict_mode')",
             )
             .await
             .map_err(failed)?;
@@ -41,26 +43,36 @@ impl Server {
             .into_iter()
             .map(|(k, v)| (k.to_ascii_lowercase(), v))
             .collect();
-        let server = Self {
-            version: version.unwrap_or_default(),
-            variables,
-        };
+        let server = Self::new(version.unwrap_or_default(), variables);
         server.check_version()?;
         Ok(server)
     }
 
-    /// MySQL 8.0 or later.
-    fn check_version(&self) -> Result<(), Error> {
-        let unsupported = || Error::ServerVersion {
-            version: self.version.clone(),
-        };
-        let comment = self.get("version_comment").to_ascii_lowercase();
-        if self.version.to_ascii_lowercase().contains("mariadb") || comment.contains("mariadb") {
-            return Err(unsupported());
+    fn new(version: String, mut variables: HashMap<String, String>) -> Self {
+        let comment = variables.get("version_comment").map_or("", String::as_str);
+        let is_mariadb = [version.as_str(), comment]
+            .iter()
+            .any(|text| text.to_ascii_lowercase().contains("mariadb"));
+        if is_mariadb {
+            // It has none; with GTIDs nothing is decided by it.
+            let id = variables.get("server_id").map_or("", String::as_str);
+            variables.insert("server_uuid".to_owned(), format!("mariadb:{id}"));
         }
+        Self {
+            version,
+            is_mariadb,
+            variables,
+        }
+    }
+
+    /// MySQL 8.0 or later, MariaDB 10.5 or later.
+    fn check_version(&self) -> Result<(), Error> {
+        let oldest = if self.is_mariadb { (10, 5) } else { (8, 0) };
         match self.numbers() {
-            Some(numbers) if numbers >= (8, 0) => Ok(()),
-            _ => Err(unsupported()),
+            Some(numbers) if numbers >= oldest => Ok(()),
+            _ => Err(Error::ServerVersion {
+                version: self.version.clone(),
+            }),
         }
     }
 
@@ -112,6 +124,9 @@ impl Server {
         conn: &mut Conn,
         settings: &SourceSettings,
     ) -> Result<Checkpoint, Error> {
+        if self.is_mariadb {
+            return mariadb::resolve_start(self, conn, settings).await;
+        }
         let (end, gtids) = match settings.start {
             Start::Now | Start::Snapshot => self.now(conn, settings).await?,
             Start::Earliest => {
@@ -201,6 +216,10 @@ impl Server {
         settings: &SourceSettings,
         progress: &Progress,
     ) -> Result<(), Error> {
+        if self.is_mariadb {
+            let ours = mariadb::position(&progress.position)?;
+            return mariadb::check_history(conn, settings, self, progress, ours).await;
+        }
         match &progress.position {
             Position::Gtid(set) => {
                 if !self.has_gtids() {
@@ -209,8 +228,9 @@ impl Server {
                 }
                 lineage::check_gtids(conn, settings, self, progress, set).await
             }
-            Position::MariaDb(_) => Err(Error::GtidModeChanged {
-                found: self.get("gtid_mode").to_owned(),
+            Position::MariaDb(_) => Err(Error::OtherKind {
+                expected: "MariaDB",
+                found: "MySQL",
             }),
             Position::File(position) => {
                 if self.uuid() != progress.server_uuid {
@@ -261,19 +281,33 @@ mod tests {
     use super::*;
 
     fn server(version: &str) -> Server {
-        Server {
-            version: version.to_owned(),
-            variables: HashMap::new(),
+        Server::new(version.to_owned(), HashMap::new())
+    }
+
+    #[test]
+    fn mysql_from_8_0_and_mariadb_from_10_5_on_are_accepted_and_everything_else_refused() {
+        for version in [
+            "8.0.11",
+            "8.4.3-log",
+            "9.7.4-2",
+            "10.0.0",
+            "10.5.0-MariaDB",
+            "10.11.18-MariaDB-0+deb12u1-log",
+            "11.4.2-MariaDB-ubu2404",
+        ] {
+            assert!(server(version).check_version().is_ok(), "{version}");
+        }
+        for version in ["5.7.44-log", "10.4.34-MariaDB-log", "5.5.68-MariaDB", ""] {
+            assert!(server(version).check_version().is_err(), "{version}");
         }
     }
 
     #[test]
-    fn mysql_from_8_0_on_is_accepted_and_everything_else_refused() {
-        for version in ["8.0.11", "8.4.3-log", "9.7.4-2", "10.0.0"] {
-            assert!(server(version).check_version().is_ok(), "{version}");
-        }
-        for version in ["5.7.44-log", "10.11.19-MariaDB-0+deb12u1", ""] {
-            assert!(server(version).check_version().is_err(), "{version}");
-        }
+    fn mariadb_is_known_by_its_comment_too_and_named_by_its_server_id() {
+        let variables = [("version_comment", "MariaDB Server"), ("server_id", "7")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let server = Server::new("10.11.18-log".to_owned(), variables.into());
+        assert!(server.is_mariadb);
+        assert_eq!(server.uuid(), "mariadb:7");
     }
 }

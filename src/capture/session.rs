@@ -23,6 +23,7 @@ use super::connection::{connect, query_error, stream_error};
 use super::envelope::kind;
 use super::error::Error;
 use super::history::Condemned;
+use super::mariadb::{self, TextTypes};
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
@@ -137,10 +138,22 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Rea
     .await
     .inspect_err(|error| condemned.note(server.uuid(), error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
+    let text_types = if server.is_mariadb {
+        let ours = mariadb::position(&progress.position)?;
+        in_time(settings, mariadb::prepare(&mut conn, settings, ours)).await?;
+        in_time(
+            settings,
+            TextTypes::ask(&mut conn, settings, &context.tables),
+        )
+        .await?
+    } else {
+        TextTypes::default()
+    };
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
     let mut assembler =
         Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
+    assembler.maps.text_types = text_types;
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     assembler.gate = Some(Arc::clone(&context.gate));
     context.shared.pulse.begin(server.uuid());
@@ -194,6 +207,7 @@ async fn request(
             request.with_gtid().with_gtid_set(sids(set)?),
             progress.end.clone(),
         ),
+        // Where is said in a variable of the session.
         Position::MariaDb(_) => (request, progress.end.clone()),
         Position::File(end) => {
             let at = dump_start(end);

@@ -16,6 +16,7 @@ use super::charset;
 use super::columns::{Column, Labels, width_of};
 use super::decode::Cell;
 use super::error::Error;
+use super::mariadb::{self, TextTypes};
 use super::routing::Routing;
 use super::whole_rows::{NOWHERE, Places, Whole, place};
 use crate::core::position::FilePosition;
@@ -29,6 +30,8 @@ pub(super) struct TableMaps {
     /// What mysql_cdc looks rows up in.
     pub(super) rewritten: HashMap<u64, CdcTableMap>,
     layouts: HashMap<u64, Layout>,
+    /// What the table maps do not say.
+    pub(super) text_types: TextTypes,
     /// Ids of the open transaction that no route reads.
     unrouted: HashSet<u64>,
 }
@@ -135,11 +138,17 @@ impl TableMaps {
         {
             return Ok(());
         }
-        let map: TableMapEvent<'_> = event
+        let plain = mariadb::plain(event).map_err(broken)?;
+        let map: TableMapEvent<'_> = plain
+            .event(event)
             .read_event()
             .map_err(|error| broken(error.to_string()))?;
         let routed = &routing.tables[table];
-        let (rewritten, columns) = rewrite(id, &map, &routed.name, at, &broken)?;
+        let (rewritten, mut columns) = rewrite(id, &map, &routed.name, at, &broken, &plain)?;
+        for (index, column) in columns.iter_mut().enumerate() {
+            let text = self.text_types.find(&routed.name, &column.name);
+            column.form = plain.form(index, text);
+        }
         let Places { cells, whole } = place(routed, &columns);
         let layout = Layout {
             table,
@@ -189,6 +198,7 @@ fn rewrite(
     table: &TableName,
     at: &FilePosition,
     broken: &dyn Fn(String) -> Error,
+    plain: &mariadb::Plain,
 ) -> Result<(CdcTableMap, Vec<Column>), Error> {
     let text = |error: std::io::Error| broken(error.to_string());
     let meta = OptionalMetaExtractor::new(map.iter_optional_meta()).map_err(text)?;
@@ -225,7 +235,10 @@ fn rewrite(
             .ok_or_else(|| broken("a column has no metadata".to_owned()))?;
         let is_unsigned = kind.is_numeric_type() && unsigned.next().unwrap_or(false);
         // The server lists VECTOR among the character columns; mysql_common does not know it.
-        let collation = if kind.is_character_type() || kind == ColumnType::MYSQL_TYPE_VECTOR {
+        let collation = if kind.is_character_type()
+            || kind == ColumnType::MYSQL_TYPE_VECTOR
+            || plain.counts_as_character(kind)
+        {
             collations
                 .next()
                 .transpose()
@@ -241,12 +254,13 @@ fn rewrite(
             charset::BINARY
         };
         let width = width_of(kind, meta_bytes, is_unsigned, collation, &mut labels)
-            .ok_or_else(|| unsupported(format!("{kind:?}")))?;
+            .ok_or_else(|| unsupported(mariadb::describe_type(kind)))?;
         types.push(width.code);
         metadata.push(width.metadata);
         columns.push(Column {
             name,
             kind: width.kind,
+            form: mariadb::Form::default(),
         });
     }
     let rewritten = CdcTableMap {

@@ -85,6 +85,7 @@ impl Whole {
     /// slot whose value cannot be decoded.
     pub(super) fn read(
         &self,
+        operation: Operation,
         wanted: &[(usize, Cell)],
         mut row: Cells,
         present: &[bool],
@@ -95,6 +96,9 @@ impl Whole {
             let raw = row.get_mut(column).and_then(Option::take);
             let is_present = present.get(column).copied().unwrap_or(false);
             values.push(match (raw, cell) {
+                // An update leaves out what did not change; an insert what took its default, which
+                // is not known later.
+                (None, _) if !is_present && operation == Operation::Insert => Kept::Unreadable,
                 (None, _) if !is_present => Kept::Absent,
                 (_, None) => Kept::Unreadable,
                 (None, Some(_)) => Kept::Value(Value::Null),

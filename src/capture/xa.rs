@@ -67,6 +67,12 @@ impl Assembler {
     /// Keeps an event of the open branch; false when the open transaction is none. The caller
     /// makes sure that it is about a routed table.
     pub(super) fn keep(&mut self, event: &Event, table: &TableName) -> Result<bool, Error> {
+        if self.open.as_ref().is_some_and(|open| open.is_mariadb_xa) {
+            return Err(Error::XaRows {
+                table: table.clone(),
+                position: self.at().clone(),
+            });
+        }
         let Some(Open {
             xa: Some(branch), ..
         }) = &mut self.open

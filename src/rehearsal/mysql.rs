@@ -1,6 +1,6 @@
-//! A MySQL server of our own, for the demo, the tests and the benches.
+//! A MySQL or MariaDB server of our own, for the demo, the tests and the benches.
 //!
-//! Owns: finding a `mysqld` of 8.0 or newer, initialising its data directory, starting, freezing, killing, restarting
+//! Owns: finding a MySQL of 8.0 or newer or a MariaDB of 10.5 or newer, initialising its data directory, starting, freezing, killing, restarting
 //! and stopping it. Invariants: every wait has a deadline; the server listens on loopback only; it ends with our
 //! process even when that is killed (`setpriv --pdeathsig`, where present); a temporary folder is removed with its
 //! server. It runs as whoever runs us and needs neither root nor a chroot: a Debian root that `make setup` unpacked is
@@ -14,6 +14,7 @@
 
 mod home;
 mod install;
+mod mariadb;
 
 use std::fs;
 use std::io::{self, Read};
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use super::process::{self, Deadline, Signal};
 use home::Home;
-pub use install::{MysqlInstall, MysqlVersion};
+pub use install::{MysqlInstall, MysqlVersion, ServerKind};
 
 /// Starting on a machine that compiles on all cores took up to 8 s; recovery after a kill adds to that.
 const START_DEADLINE: Duration = Duration::from_secs(90);
@@ -48,7 +49,10 @@ pub struct MysqlOptions {
     /// `None`: a free port.
     pub port: Option<u16>,
     pub server_id: u32,
+    /// MariaDB always has GTIDs.
     pub gtid_mode: bool,
+    /// Of MariaDB's GTIDs.
+    pub gtid_domain: u32,
     /// `ROW`, `STATEMENT` or `MIXED`.
     pub binlog_format: &'static str,
     pub row_metadata_full: bool,
@@ -63,6 +67,7 @@ impl Default for MysqlOptions {
             port: None,
             server_id: 1,
             gtid_mode: true,
+            gtid_domain: 0,
             binlog_format: "ROW",
             row_metadata_full: true,
             extra_args: Vec::new(),
@@ -86,11 +91,15 @@ pub struct MysqlServer {
 pub enum Error {
     #[error("found no usable MySQL server ({looked_at}); {}", REMEDY_SETUP)]
     NotFound { looked_at: String },
+    #[error(
+        "found no usable MariaDB server ({looked_at}); run `make setup`, or name an unpacked root in LEADSTREAM_MARIADB_ROOT"
+    )]
+    NoMariaDb { looked_at: String },
     #[error("cannot run {}", program.display())]
     Run { program: PathBuf, source: io::Error },
     #[error("cannot prepare {}", path.display())]
     Prepare { path: PathBuf, source: io::Error },
-    #[error("{} holds files but no MySQL data directory; name an empty or a new folder", path.display())]
+    #[error("{} holds files but no data directory of this server; name an empty or a new folder", path.display())]
     ForeignFolder { path: PathBuf },
     #[error("no port between {} and {} is free on 127.0.0.1; stop what occupies them or name a port", PORTS.start, PORTS.end)]
     NoFreePort,
@@ -121,6 +130,11 @@ impl MysqlServer {
         install::locate()
     }
 
+    /// Looks for `LEADSTREAM_MARIADB_ROOT`, then for `.tools/mariadb-root` from the current folder upwards.
+    pub fn locate_mariadb() -> Result<MysqlInstall, Error> {
+        install::locate_mariadb()
+    }
+
     /// Starts a server and returns when it answers.
     pub fn start(install: &MysqlInstall, options: MysqlOptions) -> Result<Self, Error> {
         let home = Home::create(&options.data_dir)?;
@@ -136,6 +150,10 @@ impl MysqlServer {
             server.home.keep_logs();
         }
         started.map(|()| server)
+    }
+
+    pub fn kind(&self) -> ServerKind {
+        self.install.kind()
     }
 
     pub fn port(&self) -> u16 {
@@ -246,7 +264,11 @@ impl MysqlServer {
 
     fn fill_data_dir(&self) -> Result<(), Error> {
         let data = self.home.data();
-        if data.join("mysql.ibd").exists() {
+        let system_tables = match self.kind() {
+            ServerKind::MySql => "mysql.ibd",
+            ServerKind::MariaDb => "mysql/global_priv.frm",
+        };
+        if data.join(system_tables).exists() {
             return Ok(());
         }
         if fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -298,21 +320,14 @@ impl MysqlServer {
             .arg(format!("--server-id={}", options.server_id))
             .args([
                 "--bind-address=127.0.0.1",
-                "--loose-mysqlx=OFF",
                 "--secure-file-priv=",
                 "--log-bin=binlog",
-            ])
-            .args(["--binlog-row-image=FULL", "--log-error-verbosity=2"]);
-        if options.gtid_mode {
-            command.args(["--gtid-mode=ON", "--enforce-gtid-consistency=ON"]);
-        } else {
-            // Since 9.x GTIDs may be on by default.
-            command.args(["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"]);
-        }
-        // ROW is the default of every version that we accept, and naming it is deprecated.
-        if options.binlog_format != "ROW" {
-            command.arg(format!("--binlog-format={}", options.binlog_format));
-        }
+                "--binlog-row-image=FULL",
+            ]);
+        command.args(match self.kind() {
+            ServerKind::MySql => mysql_options(options),
+            ServerKind::MariaDb => mariadb::options(options),
+        });
         if options.row_metadata_full {
             command.arg("--binlog-row-metadata=FULL");
         }
@@ -322,13 +337,12 @@ impl MysqlServer {
             "--sync-binlog=0",
             "--innodb-doublewrite=OFF",
             "--innodb-buffer-pool-size=64M",
-            "--loose-innodb-redo-log-capacity=128M",
             "--innodb-log-buffer-size=4M",
             "--innodb-adaptive-hash-index=OFF",
             "--innodb-read-io-threads=1",
             "--innodb-write-io-threads=1",
             "--innodb-purge-threads=1",
-            "--innodb-page-cleaners=1",
+            "--loose-innodb-page-cleaners=1",
             "--table-open-cache=200",
             "--table-definition-cache=400",
             "--performance-schema=OFF",
@@ -378,6 +392,24 @@ impl Drop for MysqlServer {
         self.kill();
         self.home.remove_what_is_temporary();
     }
+}
+
+/// The options of a run that MariaDB has not, or that it calls otherwise.
+fn mysql_options(options: &MysqlOptions) -> Vec<String> {
+    // Since 9.x GTIDs may be on by default.
+    let gtids = if options.gtid_mode { "ON" } else { "OFF" };
+    let mut arguments = vec![
+        "--loose-mysqlx=OFF".to_owned(),
+        "--log-error-verbosity=2".to_owned(),
+        "--loose-innodb-redo-log-capacity=128M".to_owned(),
+        format!("--gtid-mode={gtids}"),
+        format!("--enforce-gtid-consistency={gtids}"),
+    ];
+    // ROW is the default of every version that we accept, and naming it is deprecated.
+    if options.binlog_format != "ROW" {
+        arguments.push(format!("--binlog-format={}", options.binlog_format));
+    }
+    arguments
 }
 
 fn free_port() -> Result<u16, Error> {

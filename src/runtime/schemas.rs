@@ -1,13 +1,15 @@
 //! Plans for a start that goes on: tables may have changed while the service was down, and the
 //! binlog still holds rows from before.
 //!
-//! A first start wants a mapping that fits. A start with a checkpoint does not fail for columns:
-//! what a table lacks today is looked up in what it looked like when it was last read, and a route
+//! A table that was never read wants a mapping that fits. With one that was read before a start does
+//! not fail for columns: what it lacks today is looked up in what it looked like then, and a route
 //! that cannot be helped so waits alone, visibly, until its configuration fits its rows again.
 
 use std::collections::HashMap;
+use std::slice;
 use std::sync::Arc;
 
+use super::wiring;
 use crate::capture;
 use crate::core::describe::ObjectDescribe;
 use crate::core::mapping::{self, MappingSpec, Mistake, Plan};
@@ -31,60 +33,50 @@ pub(super) struct Plans {
 /// Compiles every route's mapping against what its table looks like, or looked like.
 ///
 /// # Errors
-/// Every mistake of every route that is not one of columns alone.
-pub(super) fn compile_going_on(
+/// Every mistake of the routes that must not start: of a table that was never read, or not of its
+/// columns.
+pub(super) fn compile(
     specs: &[MappingSpec],
     tables: &[TableSchema],
     remembered: &[TableSchema],
     objects: &HashMap<String, ObjectDescribe>,
 ) -> Result<Plans, Vec<Mistake>> {
-    let mut going_on = Plans::default();
+    let mut compiled = Plans::default();
     let mut mistakes = Vec::new();
     let mut outdated = Vec::new();
     for spec in specs {
-        let Some(object) = objects.get(&spec.object) else {
-            continue;
+        let found = match wiring::compile_plans(slice::from_ref(spec), tables, objects) {
+            Ok(plans) => {
+                compiled.lacks.extend(plans.iter().map(|_| None));
+                compiled.plans.extend(plans);
+                continue;
+            }
+            Err(found) => found,
         };
         let live = tables.iter().find(|table| table.name == spec.table);
-        let fits = live.map(|live| mapping::compile(spec, live, object));
-        if let Some(Ok(plan)) = fits {
-            going_on.plans.push(Arc::new(plan));
-            going_on.lacks.push(None);
-            continue;
-        }
-        outdated.push(&spec.table);
         let former = remembered.iter().find(|table| table.name == spec.table);
-        let schema = before(spec, live, former);
-        match mapping::compile_assuming(spec, &schema, object) {
-            Ok((plan, overlooked)) => {
-                let reasons = match fits {
-                    Some(Err(reasons)) => reasons,
-                    _ => Vec::new(),
-                };
-                warn(spec, live.is_some(), &reasons);
-                going_on.plans.push(Arc::new(plan));
-                let lack = overlooked.into_iter().next();
-                going_on.lacks.push(lack.map(|lack| lack_of(spec, lack)));
-            }
-            Err(found) => mistakes.extend(found),
-        }
+        let of_before = former
+            .zip(objects.get(&spec.object))
+            .map(|(former, object)| mapping::compile_assuming(spec, &before(live, former), object));
+        let Some(Ok((plan, overlooked))) = of_before else {
+            mistakes.extend(found);
+            continue;
+        };
+        outdated.push(&spec.table);
+        warn(spec, live.is_some(), &found);
+        let lack = overlooked.into_iter().next();
+        compiled.plans.push(Arc::new(plan));
+        compiled.lacks.push(lack.map(|lack| lack_of(spec, lack)));
     }
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    going_on.changed = worth_remembering(tables, remembered)
-        .filter(|table| !outdated.contains(&&table.name))
+    compiled.changed = tables
+        .iter()
+        .filter(|table| !remembered.contains(table) && !outdated.contains(&&table.name))
         .cloned()
         .collect();
-    Ok(going_on)
-}
-
-/// The tables that look otherwise than they did.
-pub(super) fn worth_remembering<'t>(
-    tables: &'t [TableSchema],
-    remembered: &'t [TableSchema],
-) -> impl Iterator<Item = &'t TableSchema> {
-    tables.iter().filter(|table| !remembered.contains(table))
+    Ok(compiled)
 }
 
 /// Leaves those defaults that hold for every row still to come: rows of before may be unread, so a
@@ -104,24 +96,14 @@ pub(super) fn forget_uncertain_defaults(tables: &mut [TableSchema], remembered: 
 }
 
 /// The table with the columns that it had and that matter to rows of before in front.
-fn before(
-    spec: &MappingSpec,
-    live: Option<&TableSchema>,
-    former: Option<&TableSchema>,
-) -> TableSchema {
-    let mut columns = former
-        .map(|former| former.columns.clone())
-        .unwrap_or_default();
+fn before(live: Option<&TableSchema>, former: &TableSchema) -> TableSchema {
+    let mut table = former.clone();
     for column in live.into_iter().flat_map(|live| &live.columns) {
-        let known = former.is_some_and(|former| former.column(&column.name).is_some());
-        if !known {
-            columns.push(column.clone());
+        if former.column(&column.name).is_none() {
+            table.columns.push(column.clone());
         }
     }
-    TableSchema {
-        name: spec.table.clone(),
-        columns,
-    }
+    table
 }
 
 fn warn(spec: &MappingSpec, is_there: bool, reasons: &[Mistake]) {
@@ -133,7 +115,7 @@ fn warn(spec: &MappingSpec, is_there: bool, reasons: &[Mistake]) {
             spec.table
         );
     }
-    for mistake in reasons {
+    for mistake in reasons.iter().filter(|_| is_there) {
         tracing::warn!(
             page = mistake.page,
             route = spec.route,
@@ -163,17 +145,134 @@ fn lack_of(spec: &MappingSpec, mistake: Mistake) -> Lack {
     }
 }
 
-/// Whether a start that goes on can do so with this failure of one table: capture looks at each row
-/// by itself.
-pub(super) fn concerns_one_table(error: &capture::Error) -> bool {
-    matches!(
-        error,
-        capture::Error::TableMissing { .. } | capture::Error::Charset { .. }
-    )
+/// Whether a start can go on with this failure: it concerns one table that was read before, and
+/// capture looks at each row by itself.
+pub(super) fn may_wait(error: &capture::Error, remembered: &[TableSchema]) -> bool {
+    match error {
+        capture::Error::TableMissing { table, .. } | capture::Error::Charset { table, .. } => {
+            remembered.iter().any(|known| known.name == *table)
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::core::describe::{FieldDescribe, FieldKind};
+    use crate::core::mapping::{FieldSource, FieldSpec};
+    use crate::core::schema::{Column, ColumnKind, TableName};
+
+    fn table(columns: &[(&str, ColumnKind)]) -> TableSchema {
+        let column = |(name, kind): &(&str, ColumnKind)| Column {
+            name: (*name).to_owned(),
+            kind: kind.clone(),
+            nullable: true,
+            primary_key: *name == "id",
+            default: Default::default(),
+        };
+        TableSchema {
+            name: TableName {
+                schema: "crm".to_owned(),
+                table: "leads".to_owned(),
+            },
+            columns: columns.iter().map(column).collect(),
+        }
+    }
+
+    fn text() -> ColumnKind {
+        ColumnKind::Text { max_chars: 80 }
+    }
+
+    fn field(name: &str) -> FieldDescribe {
+        FieldDescribe {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            kind: FieldKind::Text { max_chars: 80 },
+            nillable: true,
+            defaulted_on_create: false,
+            createable: true,
+            updateable: true,
+            external_id: name == "Key__c",
+            unique: name == "Key__c",
+            case_sensitive: false,
+            id_lookup: false,
+        }
+    }
+
+    fn spec(column: &str) -> MappingSpec {
+        MappingSpec {
+            route: "leads".to_owned(),
+            table: table(&[]).name,
+            object: "Lead".to_owned(),
+            external_id: "Key__c".to_owned(),
+            key_column: "id".to_owned(),
+            fields: vec![FieldSpec {
+                field: "Email".to_owned(),
+                source: FieldSource::Column {
+                    name: column.to_owned(),
+                    default: Default::default(),
+                },
+                trim: true,
+            }],
+            path: "route[0]".to_owned(),
+        }
+    }
+
+    fn start(
+        column: &str,
+        live: &[TableSchema],
+        remembered: &[TableSchema],
+    ) -> Result<Plans, Vec<Mistake>> {
+        let object = ObjectDescribe {
+            name: "Lead".to_owned(),
+            createable: true,
+            updateable: true,
+            fields: vec![field("Key__c"), field("Email")],
+        };
+        let objects = HashMap::from([("Lead".to_owned(), object)]);
+        compile(&[spec(column)], live, remembered, &objects)
+    }
+
+    #[test]
+    fn a_table_that_was_never_read_must_fit() {
+        let live = [table(&[("id", text()), ("mail", text())])];
+        let found = start("mail", &live, &[]).unwrap();
+        assert_eq!(found.changed, live);
+        assert_eq!(start("email", &live, &[]).err().unwrap()[0].page, "LS5001");
+        assert_eq!(start("mail", &[], &[]).err().unwrap()[0].page, "LS5001");
+    }
+
+    #[test]
+    fn what_a_table_had_when_it_was_last_read_is_enough_to_go_on() {
+        let before = [table(&[("id", text()), ("email", text())])];
+        let renamed = [table(&[("id", text()), ("mail", text())])];
+        let retyped = [table(&[("id", text()), ("email", ColumnKind::Bytes)])];
+        for live in [&renamed[..], &retyped[..], &[]] {
+            let found = start("email", live, &before).unwrap();
+            assert_eq!(found.lacks, [None], "{live:?}");
+            assert_eq!(found.plans[0].columns, ["id", "email"]);
+            assert!(found.changed.is_empty(), "the former is still needed");
+        }
+        let found = start("mail", &renamed, &before).unwrap();
+        assert_eq!((found.lacks, found.changed), (vec![None], renamed.to_vec()));
+    }
+
+    #[test]
+    fn a_column_that_never_was_makes_its_route_wait_and_other_mistakes_end_the_start() {
+        let known = [table(&[("id", text()), ("email", text())])];
+        let found = start("e_mail", &known, &known).unwrap();
+        let lack = found.lacks[0].as_ref().unwrap();
+        assert!(lack.remedy.contains("route[0].fields.Email"), "{lack:?}");
+        assert!(lack.remedy.contains("\"email\""), "{lack:?}");
+        let bytes = [table(&[("id", text()), ("email", ColumnKind::Bytes)])];
+        let mistakes = start("email", &bytes, &bytes).err().unwrap();
+        assert_eq!(mistakes[0].page, "LS5004");
+    }
+}
+
+#[cfg(test)]
+mod uncertain_defaults_tests {
     use super::*;
     use crate::core::schema::{Column, ColumnKind, TableName};
 

@@ -176,10 +176,9 @@ struct Prepared {
 impl Prepare<'_> {
     async fn all(&self, recovered: &Recovered) -> Result<Prepared, Error> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
-        let goes_on = recovered.checkpoint.is_some();
-        let mut tables = self.tables(goes_on).await?;
+        let mut tables = self.tables(&recovered.schemas).await?;
         // Only then does the stream begin with the tables as they are now.
-        if goes_on || self.config.source.start != capture::Start::Now {
+        if recovered.checkpoint.is_some() || self.config.source.start != capture::Start::Now {
             schemas::forget_uncertain_defaults(&mut tables, &recovered.schemas);
         }
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
@@ -189,23 +188,12 @@ impl Prepare<'_> {
         };
         let objects = self.objects(&org).await?;
         let specs = wiring::mapping_specs(self.config);
-        let remembered = &recovered.schemas;
         let Plans {
             plans,
             lacks,
             changed,
-        } = if goes_on {
-            schemas::compile_going_on(&specs, &tables, remembered, &objects)
-        } else {
-            wiring::compile_plans(&specs, &tables, &objects).map(|plans| Plans {
-                lacks: vec![None; plans.len()],
-                plans,
-                changed: schemas::worth_remembering(&tables, remembered)
-                    .cloned()
-                    .collect(),
-            })
-        }
-        .map_err(Error::Mapping)?;
+        } = schemas::compile(&specs, &tables, &recovered.schemas, &objects)
+            .map_err(Error::Mapping)?;
         if !changed.is_empty() {
             let commit = Commit {
                 schemas: changed,
@@ -248,7 +236,7 @@ impl Prepare<'_> {
         }
     }
 
-    async fn tables(&self, goes_on: bool) -> Result<Vec<TableSchema>, Error> {
+    async fn tables(&self, remembered: &[TableSchema]) -> Result<Vec<TableSchema>, Error> {
         let settings = wiring::source_settings(self.config);
         let tables = wiring::tables_by_config(self.config);
         let mut waits = self.waits();
@@ -261,9 +249,7 @@ impl Prepare<'_> {
                     CheckResult::Warning(error) => warnings.push(error),
                     // The mapping says it too, with the key that names the column.
                     CheckResult::Failed(capture::Error::ColumnMissing { .. }) => {}
-                    CheckResult::Failed(error)
-                        if goes_on && schemas::concerns_one_table(&error) =>
-                    {
+                    CheckResult::Failed(error) if schemas::may_wait(&error, remembered) => {
                         warnings.push(error);
                     }
                     CheckResult::Failed(error) => failures.push(error),

@@ -151,7 +151,11 @@ fn routed(tables: &[Table]) -> Vec<RoutedTable> {
         .collect()
 }
 
-fn ours(binlog: &[u8], tables: &[Table], schemas: &[TableSchema]) -> Result<Ours, capture::Error> {
+fn ours(
+    binlog: &[u8],
+    tables: &[Table],
+    schemas: &[TableSchema],
+) -> Result<Ours, Box<capture::Error>> {
     let end = FilePosition {
         file: Arc::from("binlog.000001"),
         offset: 4,

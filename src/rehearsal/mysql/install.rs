@@ -1,4 +1,4 @@
-//! Which MySQL programs to run, and the pristine data directory they begin with.
+//! Which server programs to run, and the pristine data directory they begin with.
 //!
 //! Owns finding a server, judging its version, composing the command that runs it, and the template. A template is
 //! complete or absent: it is initialised under another name and renamed at the end.
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::super::process::{self, Deadline};
-use super::{Error, log_errors};
+use super::{Error, log_errors, mariadb};
 
 /// The product asks for what 8.0 brought: `binlog_row_metadata`, commit timestamps, atomic DDL.
 const OLDEST: MysqlVersion = MysqlVersion {
@@ -26,9 +26,17 @@ const INITIALISE_DEADLINE: Duration = Duration::from_secs(180);
 /// Measured: 0.1 s. A first run from a cold disk reads 80 MB.
 const VERSION_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A MySQL server program that was found and asked for its version.
+/// Whose server it is: they differ in how they are initialised and in many of their options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerKind {
+    MySql,
+    MariaDb,
+}
+
+/// A server program that was found and asked for its version.
 #[derive(Debug, Clone)]
 pub struct MysqlInstall {
+    kind: ServerKind,
     programs: Programs,
     version: MysqlVersion,
     /// Where the template is kept; `None` (no clone around us): each data directory is initialised anew.
@@ -59,15 +67,18 @@ pub(super) fn locate() -> Result<MysqlInstall, Error> {
     let mut looked_at = Vec::new();
     let named = variable("LEADSTREAM_MYSQL_ROOT").map(PathBuf::from);
     if let Some(root) = &named {
-        return from_root(root, tools.as_deref()).map_err(|reason| Error::NotFound {
-            looked_at: format!("LEADSTREAM_MYSQL_ROOT={}: {reason}", root.display()),
+        return from_root(root, ServerKind::MySql, tools.as_deref()).map_err(|reason| {
+            Error::NotFound {
+                looked_at: format!("LEADSTREAM_MYSQL_ROOT={}: {reason}", root.display()),
+            }
         });
     }
     match on_path(&variable("PATH").unwrap_or_default()) {
         None => looked_at.push("PATH: no mysqld".to_owned()),
         Some(mysqld) => {
             let shown = mysqld.display().to_string();
-            match MysqlInstall::ask(Programs::System { mysqld }, tools.as_deref()) {
+            let programs = Programs::System { mysqld };
+            match MysqlInstall::ask(programs, ServerKind::MySql, tools.as_deref()) {
                 Ok(install) => return Ok(install),
                 Err(reason) => looked_at.push(format!("{shown}: {reason}")),
             }
@@ -76,7 +87,7 @@ pub(super) fn locate() -> Result<MysqlInstall, Error> {
     let root = tools.as_ref().map(|tools| tools.join("mysql-root"));
     match root {
         None => looked_at.push("no .tools folder here or above".to_owned()),
-        Some(root) => match from_root(&root, tools.as_deref()) {
+        Some(root) => match from_root(&root, ServerKind::MySql, tools.as_deref()) {
             Ok(install) => return Ok(install),
             Err(reason) => looked_at.push(format!("{}: {reason}", root.display())),
         },
@@ -86,7 +97,22 @@ pub(super) fn locate() -> Result<MysqlInstall, Error> {
     })
 }
 
+/// A system's own MariaDB is not looked for: one place less that differs from machine to machine.
+pub(super) fn locate_mariadb() -> Result<MysqlInstall, Error> {
+    let tools = tools_folder();
+    let named = variable("LEADSTREAM_MARIADB_ROOT").map(PathBuf::from);
+    let root = named.or_else(|| tools.as_ref().map(|tools| tools.join("mariadb-root")));
+    let not_found = |looked_at| Error::NoMariaDb { looked_at };
+    let root = root.ok_or_else(|| not_found("no .tools folder here or above".to_owned()))?;
+    from_root(&root, ServerKind::MariaDb, tools.as_deref())
+        .map_err(|reason| not_found(format!("{}: {reason}", root.display())))
+}
+
 impl MysqlInstall {
+    pub fn kind(&self) -> ServerKind {
+        self.kind
+    }
+
     pub fn version(&self) -> MysqlVersion {
         self.version
     }
@@ -102,7 +128,7 @@ impl MysqlInstall {
         let mut command = self.programs.command();
         command.arg("--no-defaults");
         if let Programs::Root { root, .. } = &self.programs {
-            let share = root.join("usr/share/mysql");
+            let share = self.share();
             command
                 .arg(format!("--basedir={}", root.join("usr").display()))
                 .arg(format!("--lc-messages-dir={}", share.display()))
@@ -141,7 +167,11 @@ impl MysqlInstall {
     /// The template's folder, made now if it is missing; `None` if it cannot be kept (no clone, a read-only one).
     fn template(&self) -> Option<PathBuf> {
         let tools = self.tools.as_ref()?;
-        let name = format!("mysql-template-{}", self.version);
+        let kind = match self.kind {
+            ServerKind::MySql => "mysql",
+            ServerKind::MariaDb => "mariadb",
+        };
+        let name = format!("{kind}-template-{}", self.version);
         let template = tools.join(&name);
         if template.is_dir() {
             return Some(template);
@@ -157,10 +187,17 @@ impl MysqlInstall {
         let unfinished = tools.join(format!("{name}.unfinished"));
         let made = remove_folder(&unfinished).is_ok()
             && self.initialise_anew(&unfinished).is_ok()
-            // Each copy must make up its own server_uuid.
-            && fs::remove_file(unfinished.join("auto.cnf")).is_ok()
+            && self.forget_identity(&unfinished).is_ok()
             && fs::rename(&unfinished, &template).is_ok();
         made.then_some(template)
+    }
+
+    /// Each copy of a template must make up its own server_uuid; MariaDB has none.
+    fn forget_identity(&self, data: &Path) -> io::Result<()> {
+        match self.kind {
+            ServerKind::MySql => fs::remove_file(data.join("auto.cnf")),
+            ServerKind::MariaDb => Ok(()),
+        }
     }
 
     fn initialise_anew(&self, data: &Path) -> Result<(), Error> {
@@ -176,16 +213,26 @@ impl MysqlInstall {
         }
         let mut command = self.mysqld();
         command
-            .arg("--initialize-insecure")
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--log-error={}", log.display()))
-            .args(["--skip-log-bin", "--loose-innodb-redo-log-capacity=16M"])
+            .arg("--skip-log-bin")
             .args([
                 "--innodb-flush-log-at-trx-commit=0",
                 "--innodb-doublewrite=OFF",
             ])
             .args(["--innodb-buffer-pool-size=64M", "--performance-schema=OFF"]);
         process::log_output_to(&mut command, &log).map_err(prepare)?;
+        match self.kind {
+            ServerKind::MySql => {
+                command.args([
+                    "--initialize-insecure",
+                    "--loose-innodb-redo-log-capacity=16M",
+                ]);
+            }
+            ServerKind::MariaDb => {
+                mariadb::prepare(&mut command, &self.share(), data).map_err(prepare)?;
+            }
+        }
         let mut child = process::spawn(command).map_err(|source| Error::Run {
             program: self.program().to_owned(),
             source,
@@ -194,6 +241,7 @@ impl MysqlInstall {
         match process::wait_for_status(&mut child, Deadline::after(INITIALISE_DEADLINE)) {
             Some(status) if status.success() => {
                 let _ = fs::remove_file(&log);
+                let _ = fs::remove_file(mariadb::script(data));
                 Ok(())
             }
             Some(_) => Err(Error::Ended {
@@ -212,7 +260,15 @@ impl MysqlInstall {
         }
     }
 
-    fn ask(programs: Programs, tools: Option<&Path>) -> Result<Self, String> {
+    /// Where the server's messages, character sets and system tables are kept.
+    fn share(&self) -> PathBuf {
+        match &self.programs {
+            Programs::System { .. } => PathBuf::from("/usr/share/mysql"),
+            Programs::Root { root, .. } => root.join("usr/share/mysql"),
+        }
+    }
+
+    fn ask(programs: Programs, kind: ServerKind, tools: Option<&Path>) -> Result<Self, String> {
         let mut command = programs.command();
         command
             .arg("--version")
@@ -229,8 +285,13 @@ impl MysqlInstall {
         let output = child
             .wait_with_output()
             .map_err(|error| format!("cannot be read: {error}"))?;
-        let version = check_version(&String::from_utf8_lossy(&output.stdout))?;
+        let answer = String::from_utf8_lossy(&output.stdout);
+        let version = match kind {
+            ServerKind::MySql => check_version(&answer)?,
+            ServerKind::MariaDb => mariadb::check_version(&answer)?,
+        };
         Ok(Self {
+            kind,
             programs,
             version,
             tools: tools.map(Path::to_owned),
@@ -276,7 +337,7 @@ pub(super) fn check_version(answer: &str) -> Result<MysqlVersion, String> {
     Ok(version)
 }
 
-fn parse_version(text: &str) -> Option<MysqlVersion> {
+pub(super) fn parse_version(text: &str) -> Option<MysqlVersion> {
     let numbers = text
         .trim_start()
         .split(|c: char| !(c.is_ascii_digit() || c == '.'))
@@ -304,7 +365,11 @@ pub(super) fn on_path(search_path: &OsStr) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-pub(super) fn from_root(root: &Path, tools: Option<&Path>) -> Result<MysqlInstall, String> {
+pub(super) fn from_root(
+    root: &Path,
+    kind: ServerKind,
+    tools: Option<&Path>,
+) -> Result<MysqlInstall, String> {
     let root = root.canonicalize().map_err(|error| error.to_string())?;
     let mysqld = root.join("usr/sbin/mysqld");
     if !mysqld.is_file() {
@@ -317,6 +382,7 @@ pub(super) fn from_root(root: &Path, tools: Option<&Path>) -> Result<MysqlInstal
             loader,
             mysqld,
         },
+        kind,
         tools,
     )
 }

@@ -69,9 +69,29 @@ fn older_servers_and_mariadb_are_refused_with_the_reason() {
 }
 
 #[test]
+fn mariadb_from_10_5_on_is_accepted_where_it_is_wanted_and_mysql_is_not() {
+    let debian =
+        "/x/mysqld  Ver 10.11.18-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)\n";
+    let version = mariadb::check_version(debian).map(|version| version.to_string());
+    assert_eq!(version.as_deref(), Ok("10.11.18"));
+    for (answer, because) in [
+        ("mysqld  Ver 10.4.34-MariaDB for Linux", "10.5 or newer"),
+        (
+            "mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))",
+            "not MariaDB",
+        ),
+        ("mariadbd  Ver ten-MariaDB", "does not name its version"),
+    ] {
+        let reason = mariadb::check_version(answer).expect_err("this server must not be used");
+        assert!(reason.contains(because), "{reason}");
+    }
+}
+
+#[test]
 fn a_root_without_a_server_or_a_loader_says_what_is_missing() {
     let root = tempfile::tempdir().expect("a temporary folder");
-    let reason = |root: &Path| from_root(root, None).expect_err("no server there");
+    let reason =
+        |root: &Path| from_root(root, ServerKind::MySql, None).expect_err("no server there");
     assert!(reason(&root.path().join("absent")).contains("No such file"));
     assert!(reason(root.path()).contains("usr/sbin/mysqld"));
     fs::create_dir_all(root.path().join("usr/sbin")).expect("a folder");

@@ -2,7 +2,7 @@
 
 use super::{CallReport, Commit, Driver, Entry};
 use crate::capture;
-use crate::core::entry::Totals;
+use crate::core::entry::{ServiceEvent, Totals};
 use crate::core::outcome::CallOutcome;
 use crate::core::pipeline::{PipelineView, RoutePause, RouteView, Trouble};
 use crate::core::time::{Micros, Tick};
@@ -45,6 +45,16 @@ impl Driver {
                         .errors
                         .with_label_values(&["record", class.as_str()])
                         .inc();
+                }
+                Entry::Service {
+                    event: ServiceEvent::RoutePaused,
+                    detail,
+                } => {
+                    tracing::error!(
+                        page = "LS1015",
+                        remedy = "see `leadstream status`",
+                        "rows wait for another mapping: {detail}"
+                    );
                 }
                 Entry::Service { event, detail } => {
                     tracing::info!(event = ?event, detail, "journalled");

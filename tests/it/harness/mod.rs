@@ -6,6 +6,7 @@ mod cluster;
 mod journal;
 mod oracle;
 mod proxy;
+pub mod source;
 mod switchboard;
 pub mod tap;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use leadstream::core::position::Position;
 use leadstream::rehearsal::leads::{Form, Lead, People};
+use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
 use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
 use leadstream::runtime::status::Status;
@@ -64,8 +66,12 @@ impl World {
     }
 
     pub fn with(build: Build, mysql: MysqlOptions, org: OrgConfig) -> Self {
-        let install = MysqlServer::locate().expect("a MySQL server: run `make setup`");
-        let mysql = MysqlServer::start(&install, mysql).expect("MySQL starts");
+        Self::of(source::kind(), build, mysql, org)
+    }
+
+    /// A world whose rows come from a server of this kind, whatever the others' come from.
+    pub fn of(kind: ServerKind, build: Build, mysql: MysqlOptions, org: OrgConfig) -> Self {
+        let mysql = source::start(kind, mysql);
         let org = Sandbox::start("127.0.0.1:0".parse().unwrap(), org).expect("the org starts");
         let mut world = Self {
             mysql,

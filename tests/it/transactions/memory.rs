@@ -12,8 +12,9 @@ use crate::harness::{Build, World};
 
 /// The target of docs/performance.md.
 const BOUND_MIB: u64 = 128;
-/// What a service that has seen a quarter of the rows may still grow by.
-const GROWTH_MIB: u64 = 24;
+/// What a service that has seen a quarter of the rows may still grow by: the index keeps some 40
+/// bytes of each record in memory.
+const GROWTH_MIB: u64 = 32;
 
 fn rows(soak: u64) -> u64 {
     let rows = std::env::var("LEADSTREAM_MEMORY_ROWS").ok();
