@@ -59,5 +59,5 @@ bench: build
 
 lint: tools
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked --features leadstream/failpoints,salesforce-sandbox/fuzzing -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --features leadstream/failpoints,leadstream/fuzzing,salesforce-sandbox/fuzzing -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items

@@ -28,6 +28,8 @@ run_target() {
     local log=fuzz/target/corpus/$target.log
     mkdir -p "$corpus" "$artifacts"
     local folders=("$corpus")
+    # libFuzzer sees only memory that was written to; what is merely reserved by a wrong length fails here.
+    ulimit -v 2097152
     [[ ! -d $seeds ]] || folders+=("$seeds")
     if ! "fuzz/target/$host/release/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
         -max_len=16384 -print_final_stats=1 -artifact_prefix="$artifacts/" "${folders[@]}" >"$log" 2>&1; then

@@ -6,6 +6,7 @@
 
 use mysql_async::binlog::events::{OptionalMetadataField, TableMapEvent};
 use mysql_async::consts::ColumnType;
+use mysql_common::proto::MySerialize;
 
 use super::charset::{self, Charset};
 use super::decode::Cell;
@@ -215,40 +216,92 @@ pub(super) struct Labels {
 }
 
 impl Labels {
+    /// The driver's own reader allocates by the number of labels that is claimed, so it is not used.
     pub(super) fn read(map: &TableMapEvent<'_>) -> Result<Self, String> {
         let (mut enums, mut sets) = (Vec::new(), Vec::new());
         for field in map.iter_optional_meta() {
-            match field.map_err(|error| error.to_string())? {
+            let mut raw = Vec::new();
+            let into = match field.map_err(|error| error.to_string())? {
                 OptionalMetadataField::EnumStrValue(values) => {
-                    for values in values.iter_values() {
-                        let values = values.map_err(|error| error.to_string())?;
-                        enums.push(
-                            values
-                                .values()
-                                .iter()
-                                .map(|v| v.value_raw().to_vec())
-                                .collect(),
-                        );
-                    }
+                    values.serialize(&mut raw);
+                    &mut enums
                 }
                 OptionalMetadataField::SetStrValue(values) => {
-                    for values in values.iter_values() {
-                        let values = values.map_err(|error| error.to_string())?;
-                        sets.push(
-                            values
-                                .values()
-                                .iter()
-                                .map(|v| v.value_raw().to_vec())
-                                .collect(),
-                        );
-                    }
+                    values.serialize(&mut raw);
+                    &mut sets
                 }
-                _ => {}
+                _ => continue,
+            };
+            let mut rest = raw.as_slice();
+            while !rest.is_empty() {
+                let labels = read_labels(&mut rest);
+                into.push(labels.ok_or("its labels reach beyond it")?);
             }
         }
         Ok(Self {
             enums: enums.into_iter(),
             sets: sets.into_iter(),
         })
+    }
+}
+
+/// One column's: how many there are, then each with its length.
+fn read_labels(rest: &mut &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut labels = Vec::new();
+    for _ in 0..read_number(rest)? {
+        let length = usize::try_from(read_number(rest)?).ok()?;
+        let (label, behind) = rest.split_at_checked(length)?;
+        labels.push(label.to_vec());
+        *rest = behind;
+    }
+    Some(labels)
+}
+
+/// A length-encoded integer.
+fn read_number(rest: &mut &[u8]) -> Option<u64> {
+    let (first, behind) = rest.split_first()?;
+    let width = match first {
+        0..=250 => {
+            *rest = behind;
+            return Some(u64::from(*first));
+        }
+        252 => 2,
+        253 => 3,
+        254 => 8,
+        251 | 255 => return None,
+    };
+    let (bytes, behind) = behind.split_at_checked(width)?;
+    *rest = behind;
+    let number = bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    Some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_read_by_their_lengths() {
+        let mut rest = &b"\x02\x03new\x00\xFC\x01\x00\x01x"[..];
+        let first = read_labels(&mut rest);
+        assert_eq!(first, Some(vec![b"new".to_vec(), Vec::new()]));
+        assert_eq!(read_labels(&mut rest), Some(vec![b"x".to_vec()]));
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn a_number_of_labels_that_is_only_claimed_allocates_nothing() {
+        for claimed in [
+            &b"\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01x"[..],
+            &b"\xFE\x00\x00\x00\x00\x00\x01\x00\x00\x01x"[..],
+            &b"\xFD\xFF\xFF\xFF"[..],
+            &b"\x01\xFE\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFx"[..],
+            &b"\xFF"[..],
+        ] {
+            assert_eq!(read_labels(&mut &*claimed), None);
+        }
     }
 }

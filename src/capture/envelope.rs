@@ -137,7 +137,7 @@ impl Envelope {
         if log_pos == 0 {
             // An event may end where the lower bits begin anew. Left out, the transaction that it
             // begins would seem to lie before its place, and be passed over.
-            let end = self.at.offset + u64::from(bytes);
+            let end = self.at.offset.saturating_add(u64::from(bytes));
             if end & lower == 0 {
                 self.at.offset = end;
             }
@@ -145,7 +145,7 @@ impl Envelope {
         }
         let mut offset = (self.at.offset & !lower) | u64::from(log_pos);
         if offset < self.at.offset {
-            offset += 1 << 32;
+            offset = offset.saturating_add(1 << 32);
         }
         self.at.offset = offset;
     }
@@ -191,5 +191,13 @@ mod tests {
             envelope.move_on(kind::QUERY, 100, 100);
             assert_eq!(envelope.at.offset, boundary + 100);
         }
+    }
+    #[test]
+    fn a_place_that_no_file_reaches_does_not_overflow() {
+        // A rotation may name any.
+        let mut envelope = at(u64::MAX - 10);
+        envelope.move_on(kind::QUERY, 100, 0);
+        envelope.move_on(kind::QUERY, 100, 100);
+        assert!(envelope.at.offset >= u64::MAX - 10);
     }
 }
