@@ -5,7 +5,8 @@
 //! Nothing is unpacked whole, nothing is allocated by a length that was not compared with what is
 //! there, and what cannot be read is an error, never nothing.
 
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::mem::take;
 
 use mysql_common::binlog::events::{Event, FormatDescriptionEvent};
 use mysql_common::binlog::consts::{BinlogChecksumAlg, BinlogVersion, EventType};
@@ -16,6 +17,9 @@ const CHECKSUM: usize = 4;
 pub const EVENT_BYTES_MAX: u64 = 1 << 30;
 /// A buffer that one large event has blown up is not kept.
 const SCRATCH_KEPT: usize = 1 << 20;
+/// Packed bytes are freed in pieces of this size, or in so many pieces if that makes larger ones.
+const PIECE: usize = 1 << 20;
+const PIECES: usize = 64;
 const ZSTD: u64 = 0;
 const PLAIN: u64 = 255;
 
@@ -154,17 +158,18 @@ pub struct Payload {
 
 impl Payload {
     /// Reads from `source`, which holds the bytes that [`EventReader::read`] was given from
-    /// `offset` on, and frees it with itself.
-    pub fn new<B>(source: B, offset: usize, packed: Packed) -> io::Result<Self>
+    /// `offset` on. They are taken out of it, and freed as they are read.
+    pub fn new<B>(mut source: B, offset: usize, packed: Packed) -> io::Result<Self>
     where
-        B: AsRef<[u8]> + Send + Sync + 'static,
+        B: AsMut<Vec<u8>>,
     {
-        let mut cursor = Cursor::new(source);
-        cursor.set_position((offset + packed.start) as u64);
-        let cursor = cursor.take((packed.end - packed.start) as u64);
+        let mut bytes = take(source.as_mut());
+        bytes.truncate(offset + packed.end);
+        bytes.drain(..(offset + packed.start).min(bytes.len()));
+        let pieces = Pieces::cut(bytes);
         let reader: Box<dyn BufRead + Send + Sync> = match packed.algorithm {
-            ZSTD => Box::new(BufReader::new(zstd::Decoder::with_buffer(cursor)?)),
-            PLAIN => Box::new(cursor),
+            ZSTD => Box::new(BufReader::new(zstd::Decoder::with_buffer(pieces)?)),
+            PLAIN => Box::new(pieces),
             other => {
                 let event_type = EventType::TRANSACTION_PAYLOAD_EVENT as u8;
                 return Err(broken(event_type, format!("compression {other} is not known")));
@@ -206,6 +211,52 @@ impl Payload {
         }
         self.left -= size;
         Event::read(&events.unpacked, &self.scratch[..]).map(Some)
+    }
+}
+
+/// Bytes that are freed piece by piece, as they are read: packed, a transaction of a million rows is
+/// larger than all else that is in memory.
+struct Pieces {
+    /// The last one first.
+    pieces: Vec<Vec<u8>>,
+    /// How much of the first one was read.
+    at: usize,
+}
+
+impl Pieces {
+    /// Cut from the end, so that the whole shrinks where it is and hardly anything is there twice.
+    fn cut(mut bytes: Vec<u8>) -> Self {
+        let size = PIECE.max(bytes.len() / PIECES);
+        let mut pieces = Vec::new();
+        while bytes.len() > size {
+            pieces.push(bytes.split_off(bytes.len() - size));
+            bytes.shrink_to_fit();
+        }
+        pieces.push(bytes);
+        Self { pieces, at: 0 }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(out)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Pieces {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.pieces.last().is_some_and(|piece| piece.len() <= self.at) {
+            self.pieces.pop();
+            self.at = 0;
+        }
+        let first = self.pieces.last();
+        Ok(first.and_then(|piece| piece.get(self.at..)).unwrap_or_default())
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.at += bytes;
     }
 }
 
