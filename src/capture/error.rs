@@ -174,13 +174,17 @@ pub enum Error {
         position: FilePosition,
         altered: FilePosition,
     },
-    #[error("rows of {table} at {position} have no column names, and are not of the table as it is: {reason}")]
+    #[error(
+        "rows of {table} at {position} have no column names, and are not of the table as it is: {reason}"
+    )]
     NamesUnlike {
         table: TableName,
         position: FilePosition,
         reason: String,
     },
-    #[error("binlog_row_metadata is {found:?}: rows say neither the names of their columns nor all of their types")]
+    #[error(
+        "binlog_row_metadata is {found:?}: rows say neither the names of their columns nor all of their types"
+    )]
     MetadataNotFull { found: String },
     #[error(
         "a row of {table} at {position} leaves out column {column:?}, and what it took instead is not known"

@@ -61,9 +61,15 @@ impl Names {
     pub(super) fn pass(&mut self, statement: &[u8], at: &FilePosition) -> bool {
         let mut is_met = false;
         for (index, table) in self.watched.iter().enumerate() {
+            let book = &mut self.books[index];
+            if matches!(book, Book::Missing { .. }) {
+                // It may have made the table.
+                *book = Book::Unread;
+                is_met = true;
+            }
             if may_alter(statement, table) {
                 is_met = true;
-                self.books[index] = Book::Unread;
+                *book = Book::Unread;
                 self.met[index].get_or_insert_with(|| at.clone());
             }
         }
@@ -136,9 +142,21 @@ impl Wanted {
 
 /// Statements that never change a table's columns.
 const HARMLESS: [&[u8]; 15] = [
-    b"TRUNCATE", b"ANALYZE", b"OPTIMIZE", b"CHECK", b"GRANT", b"REVOKE", b"FLUSH", b"INSERT",
-    b"REPLACE", b"UPDATE", b"DELETE", b"LOAD", b"SAVEPOINT", b"ROLLBACK", b"COMMIT",
-
+    b"TRUNCATE",
+    b"ANALYZE",
+    b"OPTIMIZE",
+    b"CHECK",
+    b"GRANT",
+    b"REVOKE",
+    b"FLUSH",
+    b"INSERT",
+    b"REPLACE",
+    b"UPDATE",
+    b"DELETE",
+    b"LOAD",
+    b"SAVEPOINT",
+    b"ROLLBACK",
+    b"COMMIT",
 ];
 
 /// Whether a statement may have changed the columns of that table: it names the table, or all of
@@ -149,9 +167,19 @@ fn may_alter(statement: &[u8], table: &TableName) -> bool {
         .split(|byte| !is_word(*byte))
         .filter(|word| !word.is_empty());
     let first = words.next().unwrap_or_default();
+    let second = words.next().unwrap_or_default();
     // A comment in front hides the verb: then it counts.
     let begins = statement.trim_ascii_start().starts_with(first);
-    if begins && HARMLESS.iter().any(|verb| first.eq_ignore_ascii_case(verb)) {
+    let is_harmless = match first.to_ascii_uppercase().as_slice() {
+        // Without OR REPLACE: the table was not there, or nothing happens. What took a table of
+        // that name away counts by itself.
+        b"CREATE" => [&b"TABLE"[..], b"TEMPORARY"]
+            .iter()
+            .any(|word| second.eq_ignore_ascii_case(word)),
+        b"DROP" => second.eq_ignore_ascii_case(b"TEMPORARY"),
+        verb => HARMLESS.contains(&verb),
+    };
+    if begins && is_harmless {
         return false;
     }
     let is_plain = |name: &str| {
@@ -161,7 +189,9 @@ fn may_alter(statement: &[u8], table: &TableName) -> bool {
     if !is_plain(&table.table) || names(statement, table.table.as_bytes()) {
         return true;
     }
-    let is_of_schema = words
+    let is_of_schema = [second]
+        .into_iter()
+        .chain(words)
         .any(|word| word.eq_ignore_ascii_case(b"DATABASE") || word.eq_ignore_ascii_case(b"SCHEMA"));
     is_of_schema && (!is_plain(&table.schema) || names(statement, table.schema.as_bytes()))
 }
@@ -209,6 +239,8 @@ mod tests {
             "SOMETHING NEW WITH leads",
             "SET STATEMENT max_statement_time = 9 FOR ALTER TABLE leads ADD a INT",
             "DROP DATABASE shop",
+            "CREATE OR REPLACE TABLE leads (a INT)",
+            "DROP TABLE leads",
             "DROP SCHEMA IF EXISTS `shop`",
             // The last byte of a character in some charset may look like anything.
             "ALTER TABLE \u{e9}leads ADD a INT",
@@ -223,6 +255,8 @@ mod tests {
             "ALTER TABLE leads_archive ADD a INT",
             "CREATE TABLE `_leads_gho` (a INT)",
             "TRUNCATE leads",
+            "CREATE TABLE IF NOT EXISTS shop.leads (a INT)",
+            "DROP TEMPORARY TABLE IF EXISTS leads",
             "ANALYZE TABLE leads",
             "GRANT SELECT ON leads TO x",
             "CREATE DATABASE other",

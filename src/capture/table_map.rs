@@ -247,7 +247,10 @@ fn rewrite(
         let name = match names.next() {
             Some(name) => name.map_err(text)?.name().into_owned(),
             None if is_named => return Err(broken("a column has no name".to_owned())),
-            None => told.map_or_else(|| format!("#{}", index + 1), |told| told[index].name.clone()),
+            None => told.map_or_else(
+                || format!("#{}", index + 1),
+                |told| told[index].name.clone(),
+            ),
         };
         let told = told.map(|told| &told[index]);
         let unsupported = |kind: String| Error::ColumnType {

@@ -143,7 +143,10 @@ impl Told {
         let texts = texts.into_iter().map(String::into_bytes).collect();
         Self {
             name,
-            unsigned: declared.column_type.to_ascii_lowercase().contains("unsigned"),
+            unsigned: declared
+                .column_type
+                .to_ascii_lowercase()
+                .contains("unsigned"),
             shape,
             collation,
             labels: is_exact.then_some(texts),
@@ -237,10 +240,16 @@ fn shape(declared: &Declared, labels: u64) -> Option<Shape> {
         "longtext" | "longblob" => is(T::MYSQL_TYPE_BLOB, S::First(4)),
         "json" => is(T::MYSQL_TYPE_JSON, S::Fixed),
         "vector" => is(T::MYSQL_TYPE_VECTOR, S::Fixed),
-        "enum" => is(T::MYSQL_TYPE_ENUM, S::Second(if labels < 256 { 1 } else { 2 })),
+        "enum" => is(
+            T::MYSQL_TYPE_ENUM,
+            S::Second(if labels < 256 { 1 } else { 2 }),
+        ),
         "set" => {
             let bytes = labels.div_ceil(8);
-            is(T::MYSQL_TYPE_SET, S::Second(if bytes > 4 { 8 } else { bytes }))
+            is(
+                T::MYSQL_TYPE_SET,
+                S::Second(if bytes > 4 { 8 } else { bytes }),
+            )
         }
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
         | "multipolygon" | "geomcollection" | "geometrycollection" => {
@@ -257,8 +266,8 @@ impl Shape {
     fn fits(self, kind: ColumnType, meta: &[u8], is_compressed: bool) -> bool {
         let first = meta.first().copied().unwrap_or(0);
         let second = meta.get(1).copied().unwrap_or(0);
-        let is_date = kind == ColumnType::MYSQL_TYPE_NEWDATE
-            && self.kind == ColumnType::MYSQL_TYPE_DATE;
+        let is_date =
+            kind == ColumnType::MYSQL_TYPE_NEWDATE && self.kind == ColumnType::MYSQL_TYPE_DATE;
         if kind != self.kind && !is_date {
             return false;
         }
