@@ -212,7 +212,17 @@ fn is_word(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use mysql_common::binlog::EventStreamReader;
+    use mysql_common::binlog::consts::BinlogVersion;
+
     use super::*;
+    use crate::capture::assembler::Assembler;
+    use crate::capture::progress::Progress;
+    use crate::capture::routing::Routing;
+    use crate::capture::settings::{RoutedTable, TableRoute};
+    use crate::core::change::RouteId;
+    use crate::core::position::{Checkpoint, GtidSet, Position};
+    use crate::core::time::Micros;
 
     #[track_caller]
     fn check(statement: &str, expected: bool) {
@@ -294,5 +304,61 @@ mod tests {
         assert!(wanted.ask(&at(4)) && wanted.is_set());
         assert!(!wanted.ask(&at(4)));
         assert!(wanted.ask(&at(9)));
+    }
+
+    /// Reads the recorded binlog of a server with MINIMAL, whose one table has this book.
+    fn page_with(book: Book) -> &'static str {
+        const UNNAMED: &[u8] = include_bytes!("../../tests/fixtures/unnamed.binlog");
+        let name = TableName {
+            schema: "shop".to_owned(),
+            table: "ops".to_owned(),
+        };
+        let route = TableRoute {
+            route: RouteId(0),
+            name: "ops".to_owned(),
+            insert: true,
+            update: false,
+            delete: false,
+            columns: vec!["id".to_owned()],
+        };
+        let table = RoutedTable {
+            name: name.clone(),
+            routes: vec![route],
+        };
+        let start = FilePosition {
+            file: "binlog.000001".into(),
+            offset: 4,
+        };
+        let progress = Progress::from(Checkpoint {
+            server_uuid: "server".to_owned(),
+            position: Position::Gtid(GtidSet::default()),
+            end: start.clone(),
+            inside: None,
+        });
+        let routing = Arc::new(Routing::new(&[table], false));
+        let mut assembler = Assembler::new(routing, progress, start, || Micros(0));
+        assembler.maps.names = Names::watching([name].into_iter());
+        assembler.maps.names.books[0] = book;
+        let mut reader = EventStreamReader::new(BinlogVersion::Version4);
+        let mut input = &UNNAMED[4..];
+        while let Some(event) = reader.read(&mut input).unwrap() {
+            if let Err(error) = assembler.accept(&event) {
+                return error.page();
+            }
+        }
+        "none"
+    }
+
+    #[test]
+    fn rows_without_names_stop_the_stream_unless_they_are_told() {
+        let altered = FilePosition {
+            file: "binlog.000009".into(),
+            offset: 4,
+        };
+        let user = "reader".to_owned();
+        assert_eq!(page_with(Book::Unread), "LS1050");
+        assert_eq!(page_with(Book::Altered(altered)), "LS1017");
+        assert_eq!(page_with(Book::Told(Arc::new([]))), "LS1016");
+        assert_eq!(page_with(Book::Missing { user }), "LS1011");
     }
 }

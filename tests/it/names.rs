@@ -55,13 +55,10 @@ impl Leads {
     fn insert(&mut self, count: u32) {
         let numbers = self.next..self.next + count;
         self.next += count;
-        // More employees than a signed number holds.
         let row = |number| {
             format!(
-                "INSERT INTO crm.leads (last_name, company, email, phone, employees) VALUES \
-                 ('Name {number}', 'Acme', 'p{number}@mail.example', '555 {number}', \
-                 {})",
-                4_000_000_000_u32 + number
+                "INSERT INTO crm.leads (last_name, company, email, phone) VALUES \
+                 ('Name {number}', 'Acme', 'p{number}@mail.example', '555 {number}')"
             )
         };
         self.sql(&numbers.map(row).collect::<Vec<_>>());
