@@ -133,8 +133,9 @@ pub(super) async fn collations(
 
 impl Told {
     fn of(name: String, declared: Declared, collations: &HashMap<String, u16>) -> Self {
-        let is_exact = !declared.column_type.contains('\\')
-            && !(declared.column_type.contains('?') && may_exceed(declared.charset.as_deref()));
+        let printed = &declared.column_type;
+        let is_lossy = printed.contains('?') && may_exceed(declared.charset.as_deref());
+        let is_exact = !is_lossy && !printed.contains('\\');
         let texts = labels(&declared.column_type);
         let shape = shape(&declared, texts.len() as u64);
         let collation = declared.charset.as_ref().map_or(charset::BINARY, |name| {
