@@ -402,6 +402,9 @@ impl Assembler {
             // By the bare name: a statement that is not understood counts, too.
             if self.open.as_ref().is_none_or(|open| !open.covered) {
                 Defaults::doubt(&mut self.defaults, &self.routing, text);
+                if self.maps.names.pass(text, &self.envelope.at) {
+                    self.maps.clear();
+                }
             }
             self.note_alterations(text, query.schema_raw());
         }

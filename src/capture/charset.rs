@@ -14,6 +14,8 @@ use single_byte::SingleByte;
 
 /// MySQL's collation `binary`: the bytes are not text.
 pub(super) const BINARY: u16 = 63;
+/// utf8mb4_general_ci.
+pub(super) const UTF8: u16 = 45;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charset {

@@ -42,6 +42,8 @@ pub(super) enum Kind {
         labels: Vec<Vec<u8>>,
         set: bool,
     },
+    /// Of an ENUM or SET; nobody says what they are.
+    LabelsUntold,
     /// BINARY(n) and VARBINARY; CHAR-like ones lose trailing zero bytes on the way.
     Binary {
         pad_to: usize,
@@ -60,6 +62,14 @@ impl Column {
         };
         let cell = match &self.kind {
             Kind::Ready(cell) => cell.clone(),
+            Kind::LabelsUntold => {
+                return Err(Error::ColumnType {
+                    table: table.clone(),
+                    column: self.name.clone(),
+                    kind: "enum or set with labels that the server does not print letter by letter"
+                        .to_owned(),
+                });
+            }
             Kind::Binary { pad_to } => Cell::Bytes { pad_to: *pad_to },
             Kind::Text { collation } => Cell::Text(charset(*collation)?),
             Kind::Labels {
@@ -216,6 +226,20 @@ pub(super) struct Labels {
 }
 
 impl Labels {
+    /// Of columns whose table map has none, as they were told otherwise; empty lists for the rest.
+    pub(super) fn told(columns: usize, kinds: impl Iterator<Item = (bool, Vec<Vec<u8>>)>) -> Self {
+        let (mut enums, mut sets) = (Vec::new(), Vec::new());
+        for (is_set, labels) in kinds {
+            if is_set { &mut sets } else { &mut enums }.push(labels);
+        }
+        enums.resize(columns, Vec::new());
+        sets.resize(columns, Vec::new());
+        Self {
+            enums: enums.into_iter(),
+            sets: sets.into_iter(),
+        }
+    }
+
     /// The driver's own reader allocates by the number of labels that is claimed, so it is not used.
     pub(super) fn read(map: &TableMapEvent<'_>) -> Result<Self, String> {
         let (mut enums, mut sets) = (Vec::new(), Vec::new());

@@ -167,6 +167,26 @@ pub enum Error {
         position: FilePosition,
     },
     #[error(
+        "rows of {table} at {position} have no column names, and the table was altered just before {altered}: what it looked like is not known"
+    )]
+    NamesAltered {
+        table: TableName,
+        position: FilePosition,
+        altered: FilePosition,
+    },
+    #[error(
+        "rows of {table} at {position} have no column names, and are not of the table as it is: {reason}"
+    )]
+    NamesUnlike {
+        table: TableName,
+        position: FilePosition,
+        reason: String,
+    },
+    #[error(
+        "binlog_row_metadata is {found:?}: rows say neither the names of their columns nor all of their types"
+    )]
+    MetadataNotFull { found: String },
+    #[error(
         "a row of {table} at {position} leaves out column {column:?}, and what it took instead is not known"
     )]
     ImageIncomplete {
@@ -279,6 +299,9 @@ impl Error {
             Error::ColumnMissing { .. } => "LS1012",
             Error::ColumnType { .. } => "LS1013",
             Error::Charset { .. } => "LS1014",
+            Error::NamesUnlike { .. } => "LS1016",
+            Error::NamesAltered { .. } => "LS1017",
+            Error::MetadataNotFull { .. } => "LS1018",
             Error::HistoryLost { .. } => "LS1020",
             Error::GtidsAhead { .. } => "LS1021",
             Error::OtherServer { .. } => "LS1022",
@@ -364,6 +387,7 @@ impl Error {
             | Error::GtidModeOff { .. }
             | Error::ChecksumOff { .. }
             | Error::RowImage { .. }
+            | Error::MetadataNotFull { .. }
             | Error::GtidStrictOff { .. }
             | Error::TlsUnverified => false,
             Error::Panicked { times, .. } => *times >= 3,
@@ -391,6 +415,8 @@ impl Error {
             | Error::Event { .. }
             | Error::Value { .. }
             | Error::NamesMissing { .. }
+            | Error::NamesAltered { .. }
+            | Error::NamesUnlike { .. }
             | Error::ImageIncomplete { .. }
             | Error::RowsUncounted { .. }
             | Error::TransactionBroken { .. }

@@ -22,6 +22,7 @@ mod history;
 mod json;
 mod lineage;
 mod mariadb;
+mod names;
 mod observer;
 mod pieces;
 mod preflight;

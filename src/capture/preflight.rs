@@ -159,7 +159,6 @@ fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut Prefligh
     };
     expect("log_bin", "ON");
     expect("binlog_format", "ROW");
-    expect("binlog_row_metadata", "FULL");
     let updates = tables
         .iter()
         .flat_map(|table| &table.routes)
@@ -167,6 +166,7 @@ fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut Prefligh
     if updates {
         expect("binlog_row_value_options", "");
     }
+    check_metadata(server, report);
     let found = server.get("binlog_row_image").to_owned();
     let result = if found.eq_ignore_ascii_case("FULL") {
         CheckResult::Passed(found)
@@ -188,6 +188,16 @@ fn check_settings(server: &Server, tables: &[RoutedTable], report: &mut Prefligh
         CheckResult::Warning(Error::ChecksumOff { found })
     };
     report.add("binlog_checksum", result);
+}
+
+pub(super) fn check_metadata(server: &Server, report: &mut PreflightReport) {
+    let found = server.get("binlog_row_metadata").to_owned();
+    let result = if found.eq_ignore_ascii_case("FULL") {
+        CheckResult::Passed(found)
+    } else {
+        CheckResult::Warning(Error::MetadataNotFull { found })
+    };
+    report.add("binlog_row_metadata", result);
 }
 
 fn check_retention(server: &Server, report: &mut PreflightReport) {

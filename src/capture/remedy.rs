@@ -173,6 +173,24 @@ impl Error {
             Error::NamesMissing { .. } => {
                 format!("SET PERSIST binlog_row_metadata = FULL; what was written before has no names: {SKIP}")
             }
+            Error::NamesAltered { table, altered, .. } => format!(
+                "SET PERSIST binlog_row_metadata = FULL (MariaDB: SET GLOBAL, and in the configuration \
+                 file) and FLUSH BINARY LOGS; then move the state folder away (keep it: it is the audit \
+                 trail) and start with source.start = \"snapshot\", which reads {table} as it is: \
+                 records that are sent again update the same leads; rows that were deleted before \
+                 {altered} are only in the binlog"
+            ),
+            Error::NamesUnlike { table, .. } => format!(
+                "GRANT SELECT ON `{}`.`{}`, all columns of it, and look for an ALTER TABLE that was not \
+                 logged (sql_log_bin = 0) or a server whose schema differs; then SET PERSIST \
+                 binlog_row_metadata = FULL, and {START_OVER}",
+                table.schema, table.table
+            ),
+            Error::MetadataNotFull { .. } => {
+                "SET PERSIST binlog_row_metadata = FULL (MariaDB: SET GLOBAL, and in the configuration \
+                 file); sessions that are open keep the old value"
+                    .to_owned()
+            }
             Error::RowImage { .. } => {
                 "SET PERSIST binlog_row_image = FULL; sessions that are open keep the old value"
                     .to_owned()

@@ -133,6 +133,9 @@ impl Assembler {
             skip(pieces, open, table, index, operation, rows.len() as u64);
             return Ok(());
         }
+        if let Some(unnamed) = &layout.unnamed {
+            return Err(unnamed.error(&table.name, at));
+        }
         let mut left_out = Vec::new();
         if operation == Operation::Insert {
             for slot in layout.absent(&present) {

@@ -1,7 +1,7 @@
 //! Table schemas from `information_schema`: what a table looks like now, for checks and mapping.
 //!
 //! Never used to decode rows: those carry their own names and types, of the moment they were
-//! written.
+//! written; where they do not, `names` says what can be done.
 
 mod defaults;
 
@@ -160,7 +160,7 @@ fn kind(data_type: &str, column_type: &str, numbers: Numbers) -> ColumnKind {
 }
 
 /// Labels of `enum('a','it''s')`.
-fn labels(column_type: &str) -> Vec<String> {
+pub(super) fn labels(column_type: &str) -> Vec<String> {
     let mut labels = Vec::new();
     let mut label: Option<String> = None;
     let mut chars = column_type.chars().peekable();

@@ -24,6 +24,7 @@ use super::envelope::kind;
 use super::error::Error;
 use super::history::Condemned;
 use super::mariadb::{self, TextTypes};
+use super::names;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
@@ -69,6 +70,7 @@ pub(super) struct Shared {
     /// The last stream ended because the server and our place do not fit together.
     pub(super) on_probation: AtomicBool,
     pub(super) condemned: Condemned,
+    pub(super) names: names::Wanted,
 }
 
 impl Shared {
@@ -80,6 +82,7 @@ impl Shared {
             stalls: watch::Sender::new(0),
             on_probation: AtomicBool::new(false),
             condemned: Condemned::default(),
+            names: names::Wanted::default(),
         }
     }
 
@@ -122,7 +125,7 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
 }
 
 /// Grows whenever bytes come, a whole packet or not.
-type Reads = Arc<AtomicU64>;
+pub(super) type Reads = Arc<AtomicU64>;
 
 async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Reads), Error> {
     let settings = &context.settings;
@@ -149,11 +152,17 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Rea
     } else {
         TextTypes::default()
     };
+    let names = if context.shared.names.is_set() {
+        names::learn(context, &server, &mut conn, &progress).await?
+    } else {
+        names::Names::default()
+    };
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
     let mut assembler =
         Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
     assembler.maps.text_types = text_types;
+    assembler.maps.names = names;
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     assembler.gate = Some(Arc::clone(&context.gate));
     context.shared.pulse.begin(server.uuid());
@@ -183,7 +192,7 @@ pub async fn resolve_start(settings: &SourceSettings) -> Result<Checkpoint, Erro
     in_time(settings, server.resolve_start(&mut conn, settings)).await
 }
 
-async fn prepare(conn: &mut Conn, settings: &SourceSettings) -> Result<(), Error> {
+pub(super) async fn prepare(conn: &mut Conn, settings: &SourceSettings) -> Result<(), Error> {
     let period = settings.heartbeat_ms.saturating_mul(1_000_000);
     // The first name is the one that servers before 8.4 read.
     let statement = format!(
@@ -196,7 +205,7 @@ async fn prepare(conn: &mut Conn, settings: &SourceSettings) -> Result<(), Error
 }
 
 /// Asks for everything behind `progress`; also gives the place where the stream will begin.
-async fn request(
+pub(super) async fn request(
     conn: Conn,
     context: &Context,
     progress: &Progress,
@@ -261,7 +270,7 @@ fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
 }
 
 /// So long may a stream be silent, heartbeats included.
-fn patience_ms(settings: &SourceSettings) -> u64 {
+pub(super) fn patience_ms(settings: &SourceSettings) -> u64 {
     settings
         .heartbeat_ms
         .saturating_mul(HEARTBEATS_MISSED)
@@ -291,7 +300,7 @@ struct Session {
 
 /// The place that a heartbeat names: the server has sent everything before it, or left it out
 /// because we have it already.
-fn heartbeat(event: &Event) -> Option<FilePosition> {
+pub(super) fn heartbeat(event: &Event) -> Option<FilePosition> {
     let header = event.header();
     if header.event_type_raw() != kind::HEARTBEAT || header.log_pos() == 0 {
         return None;

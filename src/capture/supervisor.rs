@@ -125,6 +125,10 @@ impl Supervisor {
                     .panics
                     .note(error, Some(self.context.shared.progress())),
             };
+            // The next session brings what the table maps lack.
+            if self.context.shared.names.ask(&error) {
+                continue;
+            }
             // Two replicas of one id each connect well, and throw the other one out.
             if self.has_streamed() && !matches!(error, Error::ServerIdTaken { .. }) {
                 self.attempt = 0;

@@ -13,10 +13,11 @@ use mysql_async::consts::ColumnType;
 use mysql_cdc::events::table_map_event::TableMapEvent as CdcTableMap;
 
 use super::charset;
-use super::columns::{Column, Labels, width_of};
+use super::columns::{Column, Kind, Labels, width_of};
 use super::decode::Cell;
 use super::error::Error;
 use super::mariadb::{self, TextTypes};
+use super::names::{Book, Names, Told, Unnamed};
 use super::routing::Routing;
 use super::whole_rows::{NOWHERE, Places, Whole, place};
 use crate::core::position::FilePosition;
@@ -32,6 +33,8 @@ pub(super) struct TableMaps {
     layouts: HashMap<u64, Layout>,
     /// What the table maps do not say.
     pub(super) text_types: TextTypes,
+    /// Columns of table maps without names.
+    pub(super) names: Names,
     /// Ids of the open transaction that no route reads.
     unrouted: HashSet<u64>,
 }
@@ -47,6 +50,8 @@ pub(super) struct Layout {
     named: Vec<Column>,
     /// Set when some of them are missing.
     pub(super) whole: Option<Box<Whole>>,
+    /// Set when the columns have no names, and why: rows can be counted, not read.
+    pub(super) unnamed: Option<Unnamed>,
     /// The event itself, to see whether it changed.
     event: Event,
 }
@@ -144,18 +149,27 @@ impl TableMaps {
             .read_event()
             .map_err(|error| broken(error.to_string()))?;
         let routed = &routing.tables[table];
-        let (rewritten, mut columns) = rewrite(id, &map, &routed.name, at, &broken, &plain)?;
+        let book = self.names.book(table);
+        let Rewritten {
+            map: rewritten,
+            mut columns,
+            unnamed,
+        } = rewrite(id, &map, &routed.name, &broken, &plain, book)?;
         for (index, column) in columns.iter_mut().enumerate() {
             let text = self.text_types.find(&routed.name, &column.name);
             column.form = plain.form(index, text);
         }
-        let Places { cells, whole } = place(routed, &columns);
+        let Places { cells, whole } = match unnamed {
+            None => place(routed, &columns),
+            Some(_) => Places::default(),
+        };
         let layout = Layout {
             table,
             columns: columns.len(),
             cells,
             named: columns,
             whole,
+            unnamed,
             event: event.clone(),
         };
         self.unrouted.remove(&id);
@@ -191,36 +205,54 @@ fn read_name(data: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((rest.get(..length)?, rest.get(length + 1..)?))
 }
 
-/// The map for mysql_cdc, and the columns by their real types.
+struct Rewritten {
+    /// The map for mysql_cdc.
+    map: CdcTableMap,
+    /// The columns by their real types.
+    columns: Vec<Column>,
+    unnamed: Option<Unnamed>,
+}
+
 fn rewrite(
     id: u64,
     map: &TableMapEvent<'_>,
     table: &TableName,
-    at: &FilePosition,
     broken: &dyn Fn(String) -> Error,
     plain: &mariadb::Plain,
-) -> Result<(CdcTableMap, Vec<Column>), Error> {
+    book: &Book,
+) -> Result<Rewritten, Error> {
     let text = |error: std::io::Error| broken(error.to_string());
     let meta = OptionalMetaExtractor::new(map.iter_optional_meta()).map_err(text)?;
-    let mut labels = Labels::read(map).map_err(broken)?;
     let mut unsigned = meta.iter_signedness();
     let mut collations = meta.iter_charset();
     let mut label_collations = meta.iter_enum_and_set_charset();
-    let mut names = meta.iter_column_name();
+    let mut names = meta.iter_column_name().peekable();
 
     let count = usize::try_from(map.columns_count()).map_err(|error| broken(error.to_string()))?;
+    let is_named = names.peek().is_some();
+    let (told, mut unnamed) = if is_named {
+        (None, None)
+    } else {
+        consult(book, count)
+    };
+    let mut labels = if is_named {
+        Labels::read(map).map_err(broken)?
+    } else {
+        let kinds = told.unwrap_or_default().iter();
+        Labels::told(count, kinds.filter_map(Told::labels_of_kind))
+    };
     let (mut types, mut metadata) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut columns = Vec::with_capacity(count);
     for index in 0..count {
         let name = match names.next() {
             Some(name) => name.map_err(text)?.name().into_owned(),
-            None => {
-                return Err(Error::NamesMissing {
-                    table: table.clone(),
-                    position: at.clone(),
-                });
-            }
+            None if is_named => return Err(broken("a column has no name".to_owned())),
+            None => told.map_or_else(
+                || format!("#{}", index + 1),
+                |told| told[index].name.clone(),
+            ),
         };
+        let told = told.map(|told| &told[index]);
         let unsupported = |kind: String| Error::ColumnType {
             table: table.clone(),
             column: name.clone(),
@@ -233,7 +265,19 @@ fn rewrite(
         let meta_bytes = map
             .get_column_metadata(index)
             .ok_or_else(|| broken("a column has no metadata".to_owned()))?;
-        let is_unsigned = kind.is_numeric_type() && unsigned.next().unwrap_or(false);
+        let sign = kind.is_numeric_type().then(|| unsigned.next()).flatten();
+        let is_unsigned = sign.unwrap_or_else(|| told.is_some_and(|told| told.unsigned));
+        if let Some(told) = told
+            && unnamed.is_none()
+        {
+            let fits = told.check(kind, meta_bytes, plain.is_compressed(index));
+            unnamed = fits.err().map(Unnamed::Unlike);
+            if !told.has_sign(kind, is_unsigned) {
+                let reason = format!("the sign of column {name:?} is another one");
+                unnamed = Some(Unnamed::Unlike(reason));
+            }
+        }
+        let otherwise = told.map_or(charset::BINARY, |told| told.collation);
         // The server lists VECTOR among the character columns; mysql_common does not know it.
         let collation = if kind.is_character_type()
             || kind == ColumnType::MYSQL_TYPE_VECTOR
@@ -243,7 +287,9 @@ fn rewrite(
                 .next()
                 .transpose()
                 .map_err(text)?
-                .unwrap_or(charset::BINARY)
+                .unwrap_or(otherwise)
+        } else if kind.is_enum_or_set_type() && !is_named {
+            charset::UTF8
         } else if kind.is_enum_or_set_type() {
             label_collations
                 .next()
@@ -257,9 +303,13 @@ fn rewrite(
             .ok_or_else(|| unsupported(mariadb::describe_type(kind)))?;
         types.push(width.code);
         metadata.push(width.metadata);
+        let labels_are_told = told.is_none_or(|told| told.labels.is_some());
         columns.push(Column {
             name,
-            kind: width.kind,
+            kind: match width.kind {
+                Kind::Labels { .. } if !labels_are_told => Kind::LabelsUntold,
+                kind => kind,
+            },
             form: mariadb::Form::default(),
         });
     }
@@ -272,5 +322,24 @@ fn rewrite(
         null_bitmap: Vec::new(),
         table_metadata: None,
     };
-    Ok((rewritten, columns))
+    Ok(Rewritten {
+        map: rewritten,
+        columns,
+        unnamed,
+    })
+}
+
+/// What is told of a table map's columns, or why nothing is.
+fn consult(book: &Book, count: usize) -> (Option<&[Told]>, Option<Unnamed>) {
+    let why = match book {
+        Book::Told(told) if told.len() == count => return (Some(told), None),
+        Book::Told(told) => {
+            let columns = told.len();
+            Unnamed::Unlike(format!("it has {columns} columns now and {count} there"))
+        }
+        Book::Unread => Unnamed::Unread,
+        Book::Missing { user } => Unnamed::Missing { user: user.clone() },
+        Book::Altered(at) => Unnamed::Altered(at.clone()),
+    };
+    (None, Some(why))
 }

@@ -28,6 +28,7 @@ pub(super) struct Whole {
 }
 
 /// Where the wanted columns of a table map are.
+#[derive(Default)]
 pub(super) struct Places {
     /// By slot: the column and its decoder, or [`NOWHERE`].
     pub(super) cells: Vec<(usize, Cell)>,

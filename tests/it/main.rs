@@ -16,6 +16,7 @@ mod failpoints;
 mod harness;
 mod mariadb;
 mod mysql_alone;
+mod names;
 mod outage;
 mod positions;
 mod rehearsal;

@@ -65,10 +65,14 @@ impl Plain {
         self.is_mariadb && kind == ColumnType::MYSQL_TYPE_GEOMETRY
     }
 
+    pub(in crate::capture) fn is_compressed(&self, index: usize) -> bool {
+        self.compressed.contains(&index)
+    }
+
     /// What is to be known of the column at `index` beyond its plain type.
     pub(in crate::capture) fn form(&self, index: usize, text: Option<TextType>) -> Form {
         Form {
-            is_compressed: self.compressed.contains(&index),
+            is_compressed: self.is_compressed(index),
             text,
         }
     }
