@@ -141,6 +141,13 @@ pub enum Error {
         position: FilePosition,
         bytes: u32,
     },
+    #[error(
+        "{count} xa transactions are prepared: their rows lie before the place to begin at, and would \
+         be missed"
+    )]
+    XaPrepared { count: usize },
+    #[error("user {user:?} may not see whether xa transactions are prepared")]
+    XaUnseen { user: String },
     #[error("the compressed transaction at {position} cannot be unpacked: {reason}")]
     Payload {
         position: FilePosition,
@@ -311,6 +318,8 @@ impl Error {
             Error::RowImage { .. } => "LS1053",
             Error::RowsUncounted { .. } => "LS1054",
             Error::XaTooLarge { .. } => "LS1056",
+            Error::XaPrepared { .. } => "LS1057",
+            Error::XaUnseen { .. } => "LS1058",
             Error::SequenceFell { .. } => "LS1070",
             Error::OtherKind { .. } => "LS1071",
             Error::MariaDbSetting { .. } => "LS1072",
@@ -365,6 +374,8 @@ impl Error {
             | Error::ChecksumOff { .. }
             | Error::RowImage { .. }
             | Error::GtidStrictOff { .. }
+            | Error::XaPrepared { .. }
+            | Error::XaUnseen { .. }
             | Error::TlsUnverified => false,
             Error::Panicked { times, .. } => *times >= 3,
             Error::ServerVersion { .. }

@@ -25,6 +25,7 @@ mod mariadb;
 mod observer;
 mod pieces;
 mod preflight;
+mod prepared;
 mod progress;
 mod remedy;
 mod replay;

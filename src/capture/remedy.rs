@@ -160,6 +160,13 @@ impl Error {
                  what XA RECOVER lists as prepared and was forgotten",
                 u64::from(*bytes) * 2
             ),
+            Error::XaPrepared { .. } => {
+                "XA COMMIT or XA ROLLBACK what XA RECOVER lists; it goes on by itself".to_owned()
+            }
+            Error::XaUnseen { user } => format!(
+                "GRANT XA_RECOVER_ADMIN ON *.* TO '{user}'@'%', or see to it that XA RECOVER lists \
+                 nothing when leadstream starts for the first time"
+            ),
             Error::Payload { .. } => {
                 format!("read from another replica if this one's file is damaged; else {SKIP}")
             }

@@ -3,16 +3,20 @@
 
 use leadstream::rehearsal::{MysqlOptions, replication};
 
-use crate::harness::{Build, Cluster, World};
+use crate::harness::{Build, Cluster, World, source};
 
 const LEAD: &str = "INSERT INTO crm.leads (last_name, email) VALUES ('Tagged', 't@example.com')";
 
 fn execute(world: &World, statements: &[&str]) {
-    world.wait_for(replication::execute(&world.mysql, statements));
+    let spoken = |statement: &&str| source::spoken(world.mysql.kind(), statement);
+    let statements: Vec<String> = statements.iter().map(spoken).collect();
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    world.wait_for(replication::execute(&world.mysql, &statements));
 }
 
 fn text(world: &World, query: &str) -> String {
-    world.wait_for(replication::text(&world.mysql, query))
+    let query = source::spoken(world.mysql.kind(), query);
+    world.wait_for(replication::text(&world.mysql, &query))
 }
 
 /// Removes everything from the binlog that was written up to now.

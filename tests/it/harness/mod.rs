@@ -282,8 +282,9 @@ impl World {
     #[track_caller]
     pub fn wait_caught_up(&mut self) -> Status {
         let sql = "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')";
-        let texts = self.with_form(async |form| form.texts(sql).await);
-        let executed: Position = texts[0].parse().expect("a GTID set");
+        let sql = source::spoken(self.mysql.kind(), sql);
+        let texts = self.with_form(async |form| form.texts(&sql).await);
+        let executed: Position = texts[0].parse().expect("a position");
         self.wait_for_status("everything to be read", move |status| {
             let read = status.checkpoint.as_ref().map(|at| &at.position);
             read == Some(&executed) && status.routes.iter().all(|route| route.in_flight == 0)
@@ -304,7 +305,11 @@ impl World {
 
     /// Runs statements as root.
     pub fn execute(&mut self, statements: &[&str]) {
-        let statements: Vec<String> = statements.iter().map(|&text| text.to_owned()).collect();
+        let kind = self.mysql.kind();
+        let statements: Vec<String> = statements
+            .iter()
+            .map(|text| source::spoken(kind, text))
+            .collect();
         self.with_form(async move |form| {
             for statement in statements {
                 form.execute(&statement).await?;

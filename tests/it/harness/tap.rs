@@ -27,8 +27,7 @@ use super::PATIENCE;
 const WINDOW: u32 = 1 << 20;
 
 pub fn start_mysql(options: MysqlOptions) -> MysqlServer {
-    let install = MysqlServer::locate().expect("a MySQL server: run `make setup`");
-    MysqlServer::start(&install, options).expect("MySQL starts")
+    super::source::start_here(options)
 }
 
 pub async fn connect(mysql: &MysqlServer) -> Conn {

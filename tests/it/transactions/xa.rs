@@ -5,7 +5,7 @@ use leadstream::rehearsal::MysqlOptions;
 use salesforce_sandbox::OrgConfig;
 
 use super::stream::{Source, Stream, check_tables};
-use crate::harness::{Build, World};
+use crate::harness::{Build, World, source};
 
 fn options(gtid_mode: bool) -> MysqlOptions {
     MysqlOptions {
@@ -48,7 +48,7 @@ fn once(lives: Vec<Vec<Change>>) -> Vec<Change> {
 
 #[test]
 fn prepared_rows_come_at_their_commit_across_cuts_and_restarts() {
-    for gtid_mode in [true, false] {
+    for &gtid_mode in source::gtid_modes() {
         let source = Source::start(options(gtid_mode));
         let mut stream = Stream::start(&source);
         insert(&source, 1);
@@ -137,10 +137,10 @@ fn other_forms_of_xa_are_told_apart() {
     assert_eq!(rows, 4);
     // What holds no routed rows holds nothing back.
     let executed = source.texts("SELECT @@GLOBAL.gtid_executed").remove(0);
-    let executed: leadstream::core::position::GtidSet = executed.parse().unwrap();
+    let position = checkpoint.position.to_string();
     assert_eq!(
-        checkpoint.position,
-        leadstream::core::position::Position::Gtid(executed)
+        position.trim_start_matches("mariadb:"),
+        executed.replace('\n', "")
     );
 }
 
@@ -162,7 +162,7 @@ fn more_than_may_be_held_stops_the_stream_and_nothing_is_lost() {
 
 #[test]
 fn kill_nine_between_prepare_and_commit_counts_every_row_once() {
-    for gtid_mode in [true, false] {
+    for &gtid_mode in source::gtid_modes() {
         let mysql = MysqlOptions {
             gtid_mode,
             ..MysqlOptions::default()
