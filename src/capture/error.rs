@@ -128,11 +128,6 @@ pub enum Error {
         table: String,
         position: FilePosition,
     },
-    #[error("rows of {table} at {position} belong to an xa transaction")]
-    XaRows {
-        table: TableName,
-        position: FilePosition,
-    },
     #[error(
         "undecided xa transactions hold more than {bytes} bytes; the last was of {table} at {position}"
     )]
@@ -307,7 +302,6 @@ impl Error {
             Error::Incident { .. } => "LS1042",
             Error::PartialUpdate { .. } => "LS1043",
             Error::StatementLogged { .. } => "LS1044",
-            Error::XaRows { .. } => "LS1045",
             Error::Payload { .. } => "LS1046",
             Error::PayloadSize { .. } => "LS1047",
             Error::Event { .. } => "LS1048",
@@ -395,7 +389,6 @@ impl Error {
             | Error::Incident { .. }
             | Error::PartialUpdate { .. }
             | Error::StatementLogged { .. }
-            | Error::XaRows { .. }
             | Error::XaTooLarge { .. }
             | Error::Payload { .. }
             | Error::PayloadSize { .. }

@@ -152,9 +152,6 @@ impl Error {
             Error::StatementLogged { .. } => format!(
                 "SET PERSIST binlog_format = ROW, and find the session that changed it; then {SKIP}"
             ),
-            Error::XaRows { .. } => {
-                format!("XA transactions on routed tables are not supported on this server; {SKIP}")
-            }
             Error::XaTooLarge { bytes, .. } => format!(
                 "raise source.prepared_bytes (to {} or more) and start again; XA COMMIT or XA ROLLBACK \
                  what XA RECOVER lists as prepared and was forgotten",

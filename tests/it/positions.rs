@@ -27,7 +27,7 @@ fn purge(world: &World) {
 }
 
 fn newest_file(world: &World) -> String {
-    text(world, "SHOW BINARY LOG STATUS")
+    world.newest_file()
 }
 
 #[test]

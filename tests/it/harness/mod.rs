@@ -18,7 +18,7 @@ use leadstream::core::position::Position;
 use leadstream::rehearsal::leads::{Form, Lead, People};
 use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
-use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
+use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess, replication};
 use leadstream::runtime::status::Status;
 use salesforce_sandbox::{OrgConfig, Sandbox};
 
@@ -316,6 +316,12 @@ impl World {
             }
             Ok(())
         });
+    }
+
+    /// The binlog file that is written to.
+    pub fn newest_file(&self) -> String {
+        let query = source::spoken(self.mysql.kind(), "SHOW BINARY LOG STATUS");
+        self.wait_for(replication::text(&self.mysql, &query))
     }
 
     /// Rows that a test inserted by itself.
