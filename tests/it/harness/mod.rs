@@ -386,11 +386,14 @@ impl World {
             self.org.leads().iter().any(arrived).then_some(())
         });
         assert!(came.is_some(), "the last lead never came:\n{}", self.log());
-        let status = self.wait_for_status("every row to have its outcome", |status| {
+        // What was published before may not know of it yet.
+        let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        let arrived_at = i64::try_from(since_1970.as_micros()).unwrap();
+        let status = self.wait_for_status("every row to have its outcome", move |status| {
             let settled = |r: &leadstream::runtime::status::RouteStatus| {
                 r.in_flight == 0 && r.totals.parked == 0
             };
-            status.routes.iter().all(settled)
+            status.as_of.0 > arrived_at && status.routes.iter().all(settled)
         });
         assert!(self.stop().success(), "a clean end:\n{}", self.log());
         oracle::judge_snapshot(self, &status)

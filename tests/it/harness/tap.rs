@@ -168,14 +168,14 @@ impl Tap {
 
     /// Takes what comes for so long.
     pub async fn listen(&mut self, time: Duration) {
-        let deadline = tokio::time::sleep(time);
-        tokio::pin!(deadline);
-        loop {
-            tokio::select! {
-                () = &mut deadline => return,
-                event = self.events.recv() => self.take(event.expect("capture goes on")).await,
+        let listening = async {
+            loop {
+                let event = self.events.recv().await;
+                self.take(event.expect("capture goes on")).await;
             }
-        }
+        };
+        // Nothing that was received is dropped: taking it waits for room among few orders only.
+        let _: Result<(), _> = timeout(time, listening).await;
     }
 
     /// Takes one event, if there is one.

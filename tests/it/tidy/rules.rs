@@ -324,6 +324,10 @@ pub const SLEEPS_ALLOWED: &[(&str, &str)] = &[
         "the backoff between connections",
     ),
     (
+        "src/capture/snapshot/mod.rs",
+        "a snapshot's rate, its backoff, and the look at a busy server's load",
+    ),
+    (
         "src/operator/control.rs",
         "too many open files give no event when some are closed",
     ),
