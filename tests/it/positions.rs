@@ -14,11 +14,6 @@ fn execute(world: &World, statements: &[&str]) {
     world.wait_for(replication::execute(&world.mysql, &statements));
 }
 
-fn text(world: &World, query: &str) -> String {
-    let query = source::spoken(world.mysql.kind(), query);
-    world.wait_for(replication::text(&world.mysql, &query))
-}
-
 /// Removes everything from the binlog that was written up to now.
 fn purge(world: &World) {
     execute(world, &["FLUSH BINARY LOGS"]);
