@@ -14,13 +14,6 @@ fn execute(world: &World, statements: &[&str]) {
     world.wait_for(replication::execute(&world.mysql, &statements));
 }
 
-/// Removes everything from the binlog that was written up to now.
-fn purge(world: &World) {
-    execute(world, &["FLUSH BINARY LOGS"]);
-    let file = newest_file(world);
-    execute(world, &[&format!("PURGE BINARY LOGS TO '{file}'")]);
-}
-
 fn newest_file(world: &World) -> String {
     world.newest_file()
 }
@@ -82,7 +75,7 @@ fn a_quiet_server_rotates(options: MysqlOptions) {
     }
     // So the older files are not needed any more.
     assert!(world.stop().success());
-    purge(&world);
+    world.purge();
     world.start();
     world.insert(10, 10);
     assert_eq!(world.judge().rows, 20);
@@ -127,7 +120,7 @@ fn purged_history_is_waited_for_until_a_server_has_it() {
     assert!(cluster.world.stop().success());
     cluster.world.insert(100, 10);
     cluster.catch_up(0);
-    purge(&cluster.world);
+    cluster.world.purge();
     cluster.world.spawn();
     let status = cluster.keeps_waiting("LS1020", 2);
     assert!(status.source.stopped, "a person is needed: {status:?}");
@@ -187,7 +180,7 @@ fn purged_history_is_left_behind_when_the_config_says_so() {
     world.wait_settled();
     assert!(world.stop().success());
     world.insert(100, 10);
-    purge(&world);
+    world.purge();
     goes_on_at_the_present_end(&mut world);
 }
 
@@ -203,7 +196,7 @@ fn a_purged_file_is_left_behind_when_the_config_says_so() {
     world.wait_settled();
     assert!(world.stop().success());
     world.insert(100, 10);
-    purge(&world);
+    world.purge();
     world.spawn();
     world.wait_for_status("LS1023", |status| {
         let trouble = status.source.trouble.as_ref();

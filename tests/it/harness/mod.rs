@@ -324,6 +324,21 @@ impl World {
         self.wait_for(replication::text(&self.mysql, &query))
     }
 
+    /// Removes everything from the binlog that was written up to now.
+    #[track_caller]
+    pub fn purge(&self) {
+        self.wait_for(replication::execute(&self.mysql, &["FLUSH BINARY LOGS"]));
+        let file = self.newest_file();
+        let purge = format!("PURGE BINARY LOGS TO '{file}'");
+        // MariaDB keeps a file while it has a reader of it that has gone, and says nothing.
+        let purged = wait_until(PATIENCE, || {
+            self.wait_for(replication::execute(&self.mysql, &[&purge]));
+            let oldest = self.wait_for(replication::text(&self.mysql, "SHOW BINARY LOGS"));
+            (oldest == file).then_some(())
+        });
+        assert!(purged.is_some(), "the files are kept");
+    }
+
     /// Rows that a test inserted by itself.
     pub fn expect_also(&mut self, rows: u64) {
         self.inserted += rows;

@@ -71,9 +71,7 @@ fn what_is_prepared_when_history_is_lost_is_waited_for() {
     assert!(world.stop().success());
     let lead = prepare(&mut world, "early");
     world.insert(10, 5);
-    world.execute(&["FLUSH BINARY LOGS"]);
-    let file = world.newest_file();
-    world.execute(&[&format!("PURGE BINARY LOGS TO '{file}'")]);
+    world.purge();
     world.set("source.on_history_lost", "snapshot");
     world.spawn();
     let status = waits_for(&mut world, 1);
