@@ -6,7 +6,7 @@ use super::error::{CertificateFault, Error};
 /// sent again update the same leads.
 const SKIP: &str = "once it is clear what the transaction changed, FLUSH BINARY LOGS, move the state \
                     folder away (keep it: it is the audit trail), start with source.start = \"now\" \
-                    and insert again what was left out";
+                    and bring what was left out with leadstream snapshot start";
 
 const START_OVER: &str = "move the state folder away (keep it: it is the audit trail) and start with \
                           source.start = \"earliest\": records that are sent again update the same leads";
