@@ -10,7 +10,13 @@ ONE_SOURCE := tidy:: rehearsal:: mysql_alone:: mariadb:: alerts::
 # Places by file, tags, gtid_mode: MariaDB always has GTIDs, and other ones.
 ONE_SOURCE += without_gtids positions::tagged_gtids positions::a_purged_file positions::gtids_switched
 # MySQL's self-made certificates, its logins.
-ONE_SOURCE += connection::each_tls_mode connection::a_certificate connection::caching_sha2
+ONE_SOURCE += connection::each_tls_mode connection::a_certificate connection::caching_sha2 connection::nothing_is_given
+# What MariaDB says in another way: LS1029 while only the SQL thread stands, LS1027 to another history (`mariadb.rs`).
+ONE_SOURCE += failover::a_lagging_replica failover::a_replica_with_another_history
+# MariaDB's sequence numbers alone do not tell a reset server that has passed them.
+ONE_SOURCE += positions::a_reset_while_leadstream_is_away
+# performance_schema.data_locks is MySQL's.
+ONE_SOURCE += snapshot_reader::changes::no_lock_is_held
 # Tables of every type that MySQL has.
 ONE_SOURCE += second_opinion::
 # MariaDB's storage engine makes these changes, and no binlog has them.

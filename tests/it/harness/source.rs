@@ -62,10 +62,11 @@ fn mariadb_arguments(arguments: &[String]) -> Vec<String> {
 }
 
 /// MySQL's words, MariaDB's words.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 9] = [
     ("SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"),
     ("RESET BINARY LOGS AND GTIDS", "RESET MASTER"),
     ("cte_max_recursion_depth", "max_recursive_iterations"),
+    (" transaction_isolation =", " tx_isolation ="),
     (
         "SET SESSION binlog_transaction_compression",
         "SET GLOBAL log_bin_compress",

@@ -36,7 +36,8 @@ pub async fn connect(mysql: &MysqlServer) -> Conn {
 }
 
 pub async fn execute(conn: &mut Conn, statement: &str) {
-    conn.query_drop(statement)
+    let statement = super::source::spoken(super::source::kind(), statement);
+    conn.query_drop(&statement)
         .await
         .unwrap_or_else(|error| panic!("{error}: {statement}"));
 }
