@@ -29,7 +29,8 @@ use super::table_map::{Found, TableMaps, table_id};
 use super::xa::{Branch, Undecided};
 use crate::core::change::{Alteration, StreamItem, Transaction};
 use crate::core::position::{
-    Advance, FilePosition, Gtid, GtidSource, Gtids, Inside, Position, TransactionId,
+    Advance, FilePosition, Gtid, GtidSource, Gtids, Inside, MariaDbPosition, Position,
+    TransactionId,
 };
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
@@ -47,6 +48,8 @@ pub(super) struct Assembler {
     /// Of a snapshot that runs beside the stream.
     pub(super) gate: Option<Arc<Gate>>,
     pub(super) undecided: Undecided,
+    /// MariaDB's last GTIDs that this stream has brought, what is behind us included.
+    pub(super) seen: MariaDbPosition,
     /// Of each routed table.
     pub(super) defaults: Vec<Defaults>,
     envelope: Envelope,
@@ -67,8 +70,6 @@ pub(super) struct Open {
     /// Where it begins.
     pub(super) start: FilePosition,
     pub(super) xa: Option<Branch>,
-    /// MariaDB's, which passes only without routed rows.
-    pub(super) is_mariadb_xa: bool,
     /// It is behind us already and only passes by.
     pub(super) covered: bool,
     pub(super) has_routed_rows: bool,
@@ -85,7 +86,12 @@ impl Assembler {
         at: FilePosition,
         clock: fn() -> Micros,
     ) -> Self {
+        let seen = match progress.held.as_ref().unwrap_or(&progress.position) {
+            Position::MariaDb(asked_for) => asked_for.clone(),
+            Position::Gtid(_) | Position::File(_) => MariaDbPosition::default(),
+        };
         Self {
+            seen,
             defaults: Defaults::of_tables(&routing, &[]),
             routing,
             maps: TableMaps::default(),
@@ -276,6 +282,10 @@ impl Assembler {
         if std::mem::take(&mut self.taken_over) {
             self.progress.end = at.clone();
             self.pieces.push(history::taken_over(&self.progress));
+            // It does not know of what is undecided.
+            if let Some(held) = self.progress.held.clone() {
+                self.pieces.push(StreamItem::Hold(Some(held)));
+            }
             return;
         }
         // At its start a stream may lie in an older file, and then it passes what is behind us.
@@ -366,7 +376,6 @@ impl Assembler {
             begun: false,
             start,
             xa: None,
-            is_mariadb_xa: false,
             covered,
             has_routed_rows: false,
             rows: vec![0; count],
@@ -413,7 +422,9 @@ impl Assembler {
             Statement::Begin | Statement::XaStart => {
                 if let Some(open) = &mut self.open {
                     open.begun = true;
-                    open.xa = (statement == Statement::XaStart).then(|| Branch::new(text));
+                    if statement == Statement::XaStart && open.xa.is_none() {
+                        open.xa = Some(Branch::new(text));
+                    }
                 }
                 Ok(())
             }

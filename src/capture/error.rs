@@ -128,11 +128,6 @@ pub enum Error {
         table: String,
         position: FilePosition,
     },
-    #[error("rows of {table} at {position} belong to an xa transaction")]
-    XaRows {
-        table: TableName,
-        position: FilePosition,
-    },
     #[error(
         "undecided xa transactions hold more than {bytes} bytes; the last was of {table} at {position}"
     )]
@@ -141,6 +136,13 @@ pub enum Error {
         position: FilePosition,
         bytes: u32,
     },
+    #[error(
+        "{count} xa transactions are prepared: their rows lie before the place to begin at, and would \
+         be missed"
+    )]
+    XaPrepared { count: usize },
+    #[error("user {user:?} may not see whether xa transactions are prepared")]
+    XaUnseen { user: String },
     #[error("the compressed transaction at {position} cannot be unpacked: {reason}")]
     Payload {
         position: FilePosition,
@@ -323,7 +325,6 @@ impl Error {
             Error::Incident { .. } => "LS1042",
             Error::PartialUpdate { .. } => "LS1043",
             Error::StatementLogged { .. } => "LS1044",
-            Error::XaRows { .. } => "LS1045",
             Error::Payload { .. } => "LS1046",
             Error::PayloadSize { .. } => "LS1047",
             Error::Event { .. } => "LS1048",
@@ -334,6 +335,8 @@ impl Error {
             Error::RowImage { .. } => "LS1053",
             Error::RowsUncounted { .. } => "LS1054",
             Error::XaTooLarge { .. } => "LS1056",
+            Error::XaPrepared { .. } => "LS1057",
+            Error::XaUnseen { .. } => "LS1058",
             Error::SequenceFell { .. } => "LS1070",
             Error::OtherKind { .. } => "LS1071",
             Error::MariaDbSetting { .. } => "LS1072",
@@ -389,6 +392,8 @@ impl Error {
             | Error::RowImage { .. }
             | Error::MetadataNotFull { .. }
             | Error::GtidStrictOff { .. }
+            | Error::XaPrepared { .. }
+            | Error::XaUnseen { .. }
             | Error::TlsUnverified => false,
             Error::Panicked { times, .. } => *times >= 3,
             Error::ServerVersion { .. }
@@ -408,7 +413,6 @@ impl Error {
             | Error::Incident { .. }
             | Error::PartialUpdate { .. }
             | Error::StatementLogged { .. }
-            | Error::XaRows { .. }
             | Error::XaTooLarge { .. }
             | Error::Payload { .. }
             | Error::PayloadSize { .. }

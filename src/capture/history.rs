@@ -13,6 +13,7 @@ use super::connection::connect;
 use super::error::Error;
 use super::lineage::lagging;
 use super::mariadb;
+use super::prepared;
 use super::progress::Progress;
 use super::server::Server;
 use super::session::{Abandoned, Context, in_time};
@@ -45,9 +46,10 @@ impl Error {
     pub(super) fn wait(&self) -> Option<Wait> {
         match self {
             Error::GtidsAhead { .. } => Some(Wait::ForReplica),
-            Error::NumbersReused { .. } | Error::ReplicaCutOff { .. } | Error::ReplicaUnlogged => {
-                Some(Wait::ForPerson)
-            }
+            Error::NumbersReused { .. }
+            | Error::ReplicaCutOff { .. }
+            | Error::ReplicaUnlogged
+            | Error::XaPrepared { .. } => Some(Wait::ForPerson),
             error if error.loses_history() => Some(Wait::ForPerson),
             _ => None,
         }
@@ -170,6 +172,7 @@ async fn present_end(context: &Context) -> Result<Checkpoint, Error> {
     let server = in_time(&settings, Server::ask(&mut conn, &settings)).await?;
     context.shared.condemned.refuse(server.uuid())?;
     let mut checkpoint = in_time(&settings, server.resolve_start(&mut conn, &settings)).await?;
+    in_time(&settings, prepared::check_decided(&mut conn, &settings)).await?;
     let progress = context.shared.progress();
     match (&mut checkpoint.position, &progress.position) {
         (Position::Gtid(now), Position::Gtid(ours)) => {

@@ -26,6 +26,7 @@ mod names;
 mod observer;
 mod pieces;
 mod preflight;
+mod prepared;
 mod progress;
 mod remedy;
 mod replay;

@@ -14,6 +14,7 @@ use super::connection::{connect, missing_privilege, query_error};
 use super::error::Error;
 use super::lineage::check_replica_logs;
 use super::mariadb;
+use super::prepared;
 use super::schema;
 use super::server::{Server, files};
 use super::settings::{OnHistoryLost, RoutedTable, SourceSettings, Start, TlsMode};
@@ -108,6 +109,8 @@ async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightRep
                 logs.map(|()| "what it executes is logged".to_owned()),
             );
             check_privileges(&mut conn, settings, &mut report).await;
+            let prepared = prepared::look(&mut conn, settings).await;
+            report.add("xa transactions", prepared);
             for table in tables {
                 check_table(&mut conn, settings, table, &mut report).await;
             }

@@ -152,13 +152,17 @@ impl Error {
             Error::StatementLogged { .. } => format!(
                 "SET PERSIST binlog_format = ROW, and find the session that changed it; then {SKIP}"
             ),
-            Error::XaRows { .. } => {
-                format!("XA transactions on routed tables are not supported on this server; {SKIP}")
-            }
             Error::XaTooLarge { bytes, .. } => format!(
                 "raise source.prepared_bytes (to {} or more) and start again; XA COMMIT or XA ROLLBACK \
                  what XA RECOVER lists as prepared and was forgotten",
                 u64::from(*bytes) * 2
+            ),
+            Error::XaPrepared { .. } => {
+                "XA COMMIT or XA ROLLBACK what XA RECOVER lists; it goes on by itself".to_owned()
+            }
+            Error::XaUnseen { user } => format!(
+                "GRANT XA_RECOVER_ADMIN ON *.* TO '{user}'@'%', or see to it that XA RECOVER lists \
+                 nothing when leadstream starts for the first time"
             ),
             Error::Payload { .. } => {
                 format!("read from another replica if this one's file is damaged; else {SKIP}")

@@ -25,6 +25,7 @@ use super::error::Error;
 use super::history::Condemned;
 use super::mariadb::{self, TextTypes};
 use super::names;
+use super::prepared;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
@@ -142,7 +143,7 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Rea
     .inspect_err(|error| condemned.note(server.uuid(), error))?;
     in_time(settings, prepare(&mut conn, settings)).await?;
     let text_types = if server.is_mariadb {
-        let ours = mariadb::position(&progress.position)?;
+        let ours = mariadb::position(progress.held.as_ref().unwrap_or(&progress.position))?;
         in_time(settings, mariadb::prepare(&mut conn, settings, ours)).await?;
         in_time(
             settings,
@@ -189,7 +190,11 @@ pub(super) async fn in_time<T>(
 pub async fn resolve_start(settings: &SourceSettings) -> Result<Checkpoint, Error> {
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
-    in_time(settings, server.resolve_start(&mut conn, settings)).await
+    // Before and behind: one that was prepared before the place may be decided right behind it.
+    in_time(settings, prepared::check_decided(&mut conn, settings)).await?;
+    let checkpoint = in_time(settings, server.resolve_start(&mut conn, settings)).await?;
+    in_time(settings, prepared::check_decided(&mut conn, settings)).await?;
+    Ok(checkpoint)
 }
 
 pub(super) async fn prepare(conn: &mut Conn, settings: &SourceSettings) -> Result<(), Error> {

@@ -2,8 +2,9 @@
 //!
 //! Rows of routed tables are kept as the events that brought them and decoded at the XA COMMIT,
 //! under its name. Until then the prepare stays out of the checkpoint: its GTID is left out of the
-//! set, and a file position is held before it ([`StreamItem::Hold`]). So a restart, and a
-//! connection that is taken up again, reads it once more. One without routed rows holds nothing.
+//! set; a file position, and MariaDB's last GTIDs, are held before it ([`StreamItem::Hold`]). So a
+//! restart, and a connection that is taken up again, reads it once more, and with a held place all
+//! that came behind it, too. One without routed rows holds nothing.
 
 use mysql_async::binlog::events::Event;
 
@@ -11,13 +12,15 @@ use super::assembler::{Assembler, Open};
 use super::envelope::kind;
 use super::error::Error;
 use crate::core::change::StreamItem;
-use crate::core::position::{Advance, Gtids, Position, TransactionId};
+use crate::core::position::{Advance, Gtids, MariaDbPosition, Position, TransactionId};
 use crate::core::schema::TableName;
 
 /// The transaction that is being read is an XA branch.
 pub(super) struct Branch {
-    /// As the server writes it: `X'6f6e65',X'',1`.
+    /// As the server writes it: `X'6f6e65',X'',1`. MariaDB tells it when the branch is prepared.
     xid: Box<[u8]>,
+    /// What MariaDB had sent before it.
+    before: Option<MariaDbPosition>,
     held: Vec<Event>,
     bytes: usize,
 }
@@ -26,8 +29,8 @@ pub(super) struct Branch {
 struct Prepared {
     branch: Branch,
     id: TransactionId,
-    /// Where the stream must be taken up to see it again, on a server without GTIDs.
-    before: Position,
+    /// Where the stream must be taken up to see it again; a GTID set says so by itself.
+    before: Option<Position>,
 }
 
 pub(super) struct Undecided {
@@ -53,8 +56,17 @@ impl Branch {
     pub(super) fn new(statement: &[u8]) -> Self {
         Self {
             xid: xid_of(statement),
+            before: None,
             held: Vec::new(),
             bytes: 0,
+        }
+    }
+
+    /// One of MariaDB, which has no statement that begins it.
+    pub(super) fn unnamed(before: MariaDbPosition) -> Self {
+        Self {
+            before: Some(before),
+            ..Self::new(b"")
         }
     }
 
@@ -67,12 +79,6 @@ impl Assembler {
     /// Keeps an event of the open branch; false when the open transaction is none. The caller
     /// makes sure that it is about a routed table.
     pub(super) fn keep(&mut self, event: &Event, table: &TableName) -> Result<bool, Error> {
-        if self.open.as_ref().is_some_and(|open| open.is_mariadb_xa) {
-            return Err(Error::XaRows {
-                table: table.clone(),
-                position: self.at().clone(),
-            });
-        }
         let Some(Open {
             xa: Some(branch), ..
         }) = &mut self.open
@@ -99,9 +105,13 @@ impl Assembler {
             return Err(self.undecodable(event, "it is too short"));
         };
         let branch = self.open.as_mut().and_then(|open| open.xa.take());
-        let Some(branch) = branch.filter(Branch::holds_rows) else {
+        let Some(mut branch) = branch.filter(Branch::holds_rows) else {
             return self.finish();
         };
+        if branch.before.is_some() {
+            branch.xid = prepared_xid(event.data())
+                .ok_or_else(|| self.undecodable(event, "its name is cut off"))?;
+        }
         if one_phase {
             self.undecided.bytes -= branch.bytes;
             self.decode_held(branch)?;
@@ -112,10 +122,18 @@ impl Assembler {
         };
         // Prepared twice under one name: it is the same one, read again.
         self.take_prepared(&branch.xid);
+        let before = match (&self.progress.position, branch.before.take()) {
+            (Position::File(_), _) => Some(Position::File(open.start)),
+            (Position::MariaDb(_), Some(before)) => Some(Position::MariaDb(before)),
+            (Position::MariaDb(_), None) => {
+                return Err(self.undecodable(event, "its GTID does not say so"));
+            }
+            (Position::Gtid(_), _) => None,
+        };
         self.undecided.prepared.push(Prepared {
             branch,
             id: open.transaction.id.clone(),
-            before: Position::File(open.start),
+            before,
         });
         if !open.covered {
             self.push_merged();
@@ -167,13 +185,10 @@ impl Assembler {
         Some(prepared)
     }
 
-    /// Says how far the checkpoint may go now, if that changed. With GTIDs the set says it.
+    /// Says how far the checkpoint may go now, if that changed.
     fn push_hold(&mut self) {
-        if !matches!(self.progress.position, Position::File(_)) {
-            return;
-        }
         let first = self.undecided.prepared.first();
-        let before = first.map(|prepared| prepared.before.clone());
+        let before = first.and_then(|prepared| prepared.before.clone());
         if self.progress.held != before {
             self.progress.held.clone_from(&before);
             self.pieces.push(StreamItem::Hold(before));
@@ -191,6 +206,22 @@ fn xid_of(statement: &[u8]) -> Box<[u8]> {
         .flatten()
         .map(u8::to_ascii_uppercase)
         .collect()
+}
+
+/// The same, of the event that prepares it: two lengths between a number and the bytes.
+fn prepared_xid(data: &[u8]) -> Option<Box<[u8]>> {
+    let number = |at: usize| {
+        let bytes = data.get(at..at.checked_add(4)?)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let (format, global, branch) = (number(1)?, number(5)?, number(9)?);
+    let (global, branch) = (usize::try_from(global).ok()?, usize::try_from(branch).ok()?);
+    let names = data.get(13..)?;
+    let (global, names) = names.split_at_checked(global)?;
+    let branch = names.get(..branch)?;
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02X}")).collect() };
+    let text = format!("X'{}',X'{}',{format}", hex(global), hex(branch));
+    Some(text.into_bytes().into())
 }
 
 #[cfg(test)]

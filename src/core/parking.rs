@@ -58,6 +58,12 @@ impl Parking {
         self.unread.push_back(span);
     }
 
+    /// Records on their way to the journal: parked once they are durable.
+    #[must_use]
+    pub fn committing(&self) -> u64 {
+        self.committing
+    }
+
     /// Whether newer records of the route must stay behind what is on disk.
     #[must_use]
     pub fn blocks(&self) -> bool {

@@ -7,6 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Row};
 
 use super::MysqlServer;
+use super::mysql::ServerKind;
 
 /// What a replica waits for before the caller is told that it does not come.
 const CATCH_UP_SECONDS: u32 = 60;
@@ -16,12 +17,20 @@ const CATCH_UP_SECONDS: u32 = 60;
 /// # Errors
 /// When one of them does not do as it is told.
 pub async fn follow(replica: &MysqlServer, source: &MysqlServer) -> Result<(), mysql_async::Error> {
-    let change = format!(
-        "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {}, \
-         SOURCE_USER = 'root', SOURCE_PASSWORD = '', SOURCE_AUTO_POSITION = 1, \
-         GET_SOURCE_PUBLIC_KEY = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 1000",
-        source.port()
-    );
+    let port = source.port();
+    let change = match replica.kind() {
+        ServerKind::MySql => format!(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port}, \
+             SOURCE_USER = 'root', SOURCE_PASSWORD = '', SOURCE_AUTO_POSITION = 1, \
+             GET_SOURCE_PUBLIC_KEY = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 1000"
+        ),
+        // Behind what it has, replicated or written by itself when it was the primary.
+        ServerKind::MariaDb => format!(
+            "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port}, \
+             MASTER_USER = 'root', MASTER_PASSWORD = '', MASTER_USE_GTID = current_pos, \
+             MASTER_CONNECT_RETRY = 1"
+        ),
+    };
     execute(replica, &["STOP REPLICA", &change, "START REPLICA"]).await
 }
 
@@ -33,8 +42,12 @@ pub async fn catch_up(
     replica: &MysqlServer,
     source: &MysqlServer,
 ) -> Result<(), mysql_async::Error> {
-    let set = text(source, "SELECT @@GLOBAL.gtid_executed").await?;
-    let wait = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{set}', {CATCH_UP_SECONDS})");
+    let (executed, wait) = match source.kind() {
+        ServerKind::MySql => ("gtid_executed", "WAIT_FOR_EXECUTED_GTID_SET"),
+        ServerKind::MariaDb => ("gtid_binlog_pos", "MASTER_GTID_WAIT"),
+    };
+    let set = text(source, &format!("SELECT @@GLOBAL.{executed}")).await?;
+    let wait = format!("SELECT {wait}('{set}', {CATCH_UP_SECONDS})");
     match text(replica, &wait).await?.as_str() {
         "0" => Ok(()),
         _ => Err(mysql_async::Error::Other(

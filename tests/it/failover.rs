@@ -4,7 +4,7 @@
 use leadstream::rehearsal::{MysqlOptions, replication};
 use salesforce_sandbox::{Action, Endpoint, Fault};
 
-use crate::harness::Cluster;
+use crate::harness::{Cluster, source};
 
 /// So slow that what is inserted is still under way when something happens to MySQL.
 fn slow() -> Fault {
@@ -17,9 +17,10 @@ fn slow() -> Fault {
 
 fn uuid(cluster: &Cluster) -> String {
     let server = &cluster.world.mysql;
-    cluster
-        .world
-        .wait_for(replication::text(server, "SELECT @@server_uuid"))
+    cluster.world.wait_for(replication::text(
+        server,
+        &source::spoken(server.kind(), "SELECT @@server_uuid"),
+    ))
 }
 
 /// The number that stands before some words of a text.

@@ -3,27 +3,19 @@
 
 use leadstream::rehearsal::{MysqlOptions, replication};
 
-use crate::harness::{Build, Cluster, World};
+use crate::harness::{Build, Cluster, World, source};
 
 const LEAD: &str = "INSERT INTO crm.leads (last_name, email) VALUES ('Tagged', 't@example.com')";
 
 fn execute(world: &World, statements: &[&str]) {
-    world.wait_for(replication::execute(&world.mysql, statements));
-}
-
-fn text(world: &World, query: &str) -> String {
-    world.wait_for(replication::text(&world.mysql, query))
-}
-
-/// Removes everything from the binlog that was written up to now.
-fn purge(world: &World) {
-    execute(world, &["FLUSH BINARY LOGS"]);
-    let file = newest_file(world);
-    execute(world, &[&format!("PURGE BINARY LOGS TO '{file}'")]);
+    let spoken = |statement: &&str| source::spoken(world.mysql.kind(), statement);
+    let statements: Vec<String> = statements.iter().map(spoken).collect();
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    world.wait_for(replication::execute(&world.mysql, &statements));
 }
 
 fn newest_file(world: &World) -> String {
-    text(world, "SHOW BINARY LOG STATUS")
+    world.newest_file()
 }
 
 #[test]
@@ -83,7 +75,7 @@ fn a_quiet_server_rotates(options: MysqlOptions) {
     }
     // So the older files are not needed any more.
     assert!(world.stop().success());
-    purge(&world);
+    world.purge();
     world.start();
     world.insert(10, 10);
     assert_eq!(world.judge().rows, 20);
@@ -128,7 +120,7 @@ fn purged_history_is_waited_for_until_a_server_has_it() {
     assert!(cluster.world.stop().success());
     cluster.world.insert(100, 10);
     cluster.catch_up(0);
-    purge(&cluster.world);
+    cluster.world.purge();
     cluster.world.spawn();
     let status = cluster.keeps_waiting("LS1020", 2);
     assert!(status.source.stopped, "a person is needed: {status:?}");
@@ -188,7 +180,7 @@ fn purged_history_is_left_behind_when_the_config_says_so() {
     world.wait_settled();
     assert!(world.stop().success());
     world.insert(100, 10);
-    purge(&world);
+    world.purge();
     goes_on_at_the_present_end(&mut world);
 }
 
@@ -204,7 +196,7 @@ fn a_purged_file_is_left_behind_when_the_config_says_so() {
     world.wait_settled();
     assert!(world.stop().success());
     world.insert(100, 10);
-    purge(&world);
+    world.purge();
     world.spawn();
     world.wait_for_status("LS1023", |status| {
         let trouble = status.source.trouble.as_ref();

@@ -13,7 +13,8 @@ use super::compressed::unpack_event;
 use crate::capture::assembler::Assembler;
 use crate::capture::error::Error;
 use crate::capture::table_map::{Found, table_id};
-use crate::core::position::{FilePosition, Gtids, MariaDbGtid, Position, TransactionId};
+use crate::capture::xa::Branch;
+use crate::core::position::{FilePosition, MariaDbGtid, Position, TransactionId};
 use crate::core::time::Micros;
 
 /// `log_event.h` of MariaDB 10.11.
@@ -95,11 +96,7 @@ impl Assembler {
                 found: "MariaDB",
             });
         };
-        let merged = match &self.merged {
-            Gtids::MariaDb(merged) => merged.last(gtid.domain),
-            Gtids::None | Gtids::MySql(_) => None,
-        };
-        let last = merged.or_else(|| read.last(gtid.domain));
+        let last = self.seen.last(gtid.domain);
         if let Some(last) = last.filter(|last| gtid.sequence <= last.sequence) {
             return Err(Error::SequenceFell {
                 found: gtid.to_string(),
@@ -107,6 +104,20 @@ impl Assembler {
                 position: self.at().clone(),
             });
         }
+        // What is read again must lead to where we were: the server compared only the place that
+        // it was asked for, and what lies behind that is known by its number alone.
+        let reads_again =
+            |ours: &&MariaDbGtid| last.is_none_or(|last| last.sequence < ours.sequence);
+        let ours = read.last(gtid.domain).filter(reads_again);
+        if let Some(ours) = ours.filter(|ours| gtid.sequence >= ours.sequence && gtid != **ours) {
+            return Err(Error::NumbersReused {
+                transactions: 1,
+                ahead: ours.to_string(),
+            });
+        }
+        let is_prepared = flags & FL_PREPARED_XA != 0;
+        let before = is_prepared.then(|| self.seen.clone());
+        self.seen.insert(gtid);
         let committed_at = Micros(i64::from(header.timestamp()) * 1_000_000);
         let start = FilePosition {
             file: Arc::clone(&self.at().file),
@@ -119,7 +130,7 @@ impl Assembler {
         if let Some(open) = &mut self.open {
             // There is no BEGIN: the flag says whether an end will come.
             open.begun = flags & FL_STANDALONE == 0;
-            open.is_mariadb_xa = flags & FL_PREPARED_XA != 0;
+            open.xa = before.map(Branch::unnamed);
         }
         Ok(())
     }

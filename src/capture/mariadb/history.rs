@@ -127,12 +127,13 @@ pub(in crate::capture) async fn check_history(
     progress: &Progress,
     ours: &MariaDbPosition,
 ) -> Result<(), Error> {
+    // Without them it lacks for ever what it executes.
+    lineage::check_replica_logs(conn, settings, server).await?;
     let theirs = written(conn, settings).await?;
     if !theirs.contains_position(ours) {
         return Err(lagging(conn, settings, server, &theirs, ours).await?);
     }
-    lineage::check_length(conn, settings, server, progress).await?;
-    lineage::check_replica_logs(conn, settings, server).await
+    lineage::check_length(conn, settings, server, progress).await
 }
 
 /// What it means that the server lacks some of ours.

@@ -1,12 +1,22 @@
 //! Binlogs recorded from MariaDB 10.11 (`tests/fixtures/mariadb.sql`), read through [`replay`];
 //! damage is done to their bytes.
 
+use std::sync::Arc;
+
+use mysql_common::binlog::EventStreamReader;
+use mysql_common::binlog::consts::BinlogVersion;
+
 use super::*;
+use crate::capture::assembler::Assembler;
 use crate::capture::error::Error;
+use crate::capture::progress::Progress;
 use crate::capture::replay::replay;
+use crate::capture::routing::Routing;
 use crate::capture::settings::{RoutedTable, TableRoute};
 use crate::core::change::{RouteId, StreamItem};
-use crate::core::position::{Checkpoint, FilePosition, Gtids, Inside, Position, TransactionId};
+use crate::core::position::{
+    Checkpoint, FilePosition, Gtids, Inside, MariaDbPosition, Position, TransactionId,
+};
 use crate::core::schema::TableName;
 use crate::core::time::Micros;
 use crate::core::value::Value;
@@ -149,10 +159,85 @@ fn a_table_without_transactions_ends_with_its_commit() {
 }
 
 #[test]
-fn rows_of_an_xa_transaction_stop_the_stream() {
+fn rows_of_an_xa_transaction_come_with_its_commit_and_a_place_is_held_before_it() {
     let (items, result) = read(PLAIN, table("orders", &["id"]), at("mariadb:"));
-    assert_eq!(result.unwrap_err().page(), "LS1045");
-    assert_eq!(lines(&items).last().unwrap(), "to 0-1-7,7-1-1");
+    result.unwrap();
+    let lines = lines(&items);
+    let first = lines
+        .iter()
+        .position(|line| line.starts_with("Hold"))
+        .unwrap();
+    for (line, expected) in lines[first - 1..].iter().zip(XA) {
+        assert!(
+            line.starts_with(expected),
+            "{line} is not {expected}: {lines:#?}"
+        );
+    }
+}
+
+/// Committed; rolled back; committed without a prepare.
+const XA: [&str; 11] = [
+    "to 0-1-7,7-1-1",
+    "Hold(Some(MariaDb(",
+    "None",
+    "0-1-9/0 Insert 3",
+    "to 0-1-9",
+    "Hold(None)",
+    "Hold(Some(MariaDb(",
+    "None",
+    "to 0-1-11",
+    "Hold(None)",
+    "0-1-12/0 Insert 5",
+];
+
+/// What is read again from a held place must be what was read.
+#[test]
+fn what_is_read_again_from_a_held_place_must_lead_to_where_we_were() {
+    let routing = || Arc::new(Routing::new(&[table("leads", &["id"])], false));
+    for (position, page) in [
+        ("mariadb:0-1-3,7-1-1", None),
+        ("mariadb:0-2-3", Some("LS1027")),
+        ("mariadb:7-1-9", None),
+        ("mariadb:7-2-1", Some("LS1027")),
+    ] {
+        let mut progress = Progress::from(at(position));
+        progress.held = Some(Position::MariaDb(MariaDbPosition::default()));
+        let start = progress.end.clone();
+        let mut assembler = Assembler::new(routing(), progress, start, || Micros(0));
+        let mut reader = EventStreamReader::new(BinlogVersion::Version4);
+        let mut input = &PLAIN[4..];
+        let mut found = None;
+        while let Some(event) = reader.read(&mut input).unwrap() {
+            if let Err(error) = assembler.accept(&event) {
+                found = Some(error.page());
+                break;
+            }
+        }
+        assert_eq!(found, page, "{position}");
+    }
+}
+
+#[test]
+fn another_server_is_told_with_what_is_held() {
+    let mut progress = Progress::from(at("mariadb:0-1-3"));
+    progress.held = Some(Position::MariaDb(MariaDbPosition::default()));
+    let start = progress.end.clone();
+    let routing = Arc::new(Routing::new(&[table("leads", &["id"])], false));
+    let mut assembler = Assembler::new(routing, progress, start, || Micros(0));
+    assembler.read_from("mariadb:2");
+    let mut reader = EventStreamReader::new(BinlogVersion::Version4);
+    let mut input = &PLAIN[4..];
+    while let Some(event) = reader.read(&mut input).unwrap() {
+        assembler.accept(&event).unwrap();
+    }
+    assembler.flush();
+    let piece = assembler.pop().unwrap();
+    let told = piece
+        .items
+        .iter()
+        .position(|item| matches!(item, StreamItem::Restart(_)));
+    let next = &piece.items[told.unwrap() + 1];
+    assert!(matches!(next, StreamItem::Hold(Some(_))), "{next:?}");
 }
 
 #[test]

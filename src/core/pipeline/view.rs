@@ -69,13 +69,19 @@ impl Pipeline {
             routes: self
                 .routes
                 .iter()
-                .map(|route| RouteView {
-                    name: route.name.clone(),
-                    captured: route.captured,
-                    in_flight: route.in_flight,
-                    totals: route.totals.clone(),
-                    trouble: trouble(&route.circuit),
-                    pause: route.pause.as_ref().map(Pause::view),
+                .map(|route| {
+                    let mut totals = route.totals.clone();
+                    // Parked is what is on disk: a crash before that has the rows read again.
+                    let committing = route.parking.committing();
+                    totals.parked = totals.parked.saturating_sub(committing);
+                    RouteView {
+                        name: route.name.clone(),
+                        captured: route.captured,
+                        in_flight: route.in_flight + committing,
+                        totals,
+                        trouble: trouble(&route.circuit),
+                        pause: route.pause.as_ref().map(Pause::view),
+                    }
                 })
                 .collect(),
             checkpoint: self.ledger.checkpoint().clone(),

@@ -4,6 +4,7 @@ use leadstream::rehearsal::{MysqlOptions, MysqlServer, replication};
 use leadstream::runtime::status::Status;
 use salesforce_sandbox::OrgConfig;
 
+use super::source;
 use super::switchboard::Switchboard;
 use super::{Build, World};
 
@@ -30,7 +31,6 @@ impl Cluster {
 
     /// Servers that know nothing of each other.
     pub fn without_replication(options: MysqlOptions, others: u32) -> Self {
-        let install = MysqlServer::locate().expect("a MySQL server: run `make setup`");
         let mut world = World::with(Build::Release, options.clone(), OrgConfig::default());
         let others = (0..others)
             .map(|number| {
@@ -38,7 +38,7 @@ impl Cluster {
                     server_id: number + 2,
                     ..options.clone()
                 };
-                MysqlServer::start(&install, options).expect("MySQL starts")
+                source::start_here(options)
             })
             .collect();
         let switchboard = Switchboard::new(world.mysql.port());
@@ -82,13 +82,19 @@ impl Cluster {
     }
 
     pub fn execute(&self, index: usize, statements: &[&str]) {
+        let server = &self.others[index];
+        let statements = in_words_of(server, statements);
+        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
         self.world
-            .wait_for(replication::execute(&self.others[index], statements));
+            .wait_for(replication::execute(server, &statements));
     }
 
     pub fn execute_on_primary(&self, statements: &[&str]) {
+        let server = &self.world.mysql;
+        let statements = in_words_of(server, statements);
+        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
         self.world
-            .wait_for(replication::execute(&self.world.mysql, statements));
+            .wait_for(replication::execute(server, &statements));
     }
 
     /// Waits until capture waits, for the reason that the page explains.
@@ -111,4 +117,9 @@ impl Cluster {
             trouble.is_some_and(|trouble| trouble.attempt >= before + tries)
         })
     }
+}
+
+fn in_words_of(server: &MysqlServer, statements: &[&str]) -> Vec<String> {
+    let spoken = |statement: &&str| source::spoken(server.kind(), statement);
+    statements.iter().map(spoken).collect()
 }

@@ -18,7 +18,7 @@ use leadstream::core::position::Position;
 use leadstream::rehearsal::leads::{Form, Lead, People};
 use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
-use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
+use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess, replication};
 use leadstream::runtime::status::Status;
 use salesforce_sandbox::{OrgConfig, Sandbox};
 
@@ -282,8 +282,9 @@ impl World {
     #[track_caller]
     pub fn wait_caught_up(&mut self) -> Status {
         let sql = "SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')";
-        let texts = self.with_form(async |form| form.texts(sql).await);
-        let executed: Position = texts[0].parse().expect("a GTID set");
+        let sql = source::spoken(self.mysql.kind(), sql);
+        let texts = self.with_form(async |form| form.texts(&sql).await);
+        let executed: Position = texts[0].parse().expect("a position");
         self.wait_for_status("everything to be read", move |status| {
             let read = status.checkpoint.as_ref().map(|at| &at.position);
             read == Some(&executed) && status.routes.iter().all(|route| route.in_flight == 0)
@@ -304,13 +305,38 @@ impl World {
 
     /// Runs statements as root.
     pub fn execute(&mut self, statements: &[&str]) {
-        let statements: Vec<String> = statements.iter().map(|&text| text.to_owned()).collect();
+        let kind = self.mysql.kind();
+        let statements: Vec<String> = statements
+            .iter()
+            .map(|text| source::spoken(kind, text))
+            .collect();
         self.with_form(async move |form| {
             for statement in statements {
                 form.execute(&statement).await?;
             }
             Ok(())
         });
+    }
+
+    /// The binlog file that is written to.
+    pub fn newest_file(&self) -> String {
+        let query = source::spoken(self.mysql.kind(), "SHOW BINARY LOG STATUS");
+        self.wait_for(replication::text(&self.mysql, &query))
+    }
+
+    /// Removes everything from the binlog that was written up to now.
+    #[track_caller]
+    pub fn purge(&self) {
+        self.wait_for(replication::execute(&self.mysql, &["FLUSH BINARY LOGS"]));
+        let file = self.newest_file();
+        let purge = format!("PURGE BINARY LOGS TO '{file}'");
+        // MariaDB keeps a file while it has a reader of it that has gone, and says nothing.
+        let purged = wait_until(PATIENCE, || {
+            self.wait_for(replication::execute(&self.mysql, &[&purge]));
+            let oldest = self.wait_for(replication::text(&self.mysql, "SHOW BINARY LOGS"));
+            (oldest == file).then_some(())
+        });
+        assert!(purged.is_some(), "the files are kept");
     }
 
     /// Rows that a test inserted by itself.

@@ -27,8 +27,7 @@ use super::PATIENCE;
 const WINDOW: u32 = 1 << 20;
 
 pub fn start_mysql(options: MysqlOptions) -> MysqlServer {
-    let install = MysqlServer::locate().expect("a MySQL server: run `make setup`");
-    MysqlServer::start(&install, options).expect("MySQL starts")
+    super::source::start_here(options)
 }
 
 pub async fn connect(mysql: &MysqlServer) -> Conn {
@@ -37,7 +36,8 @@ pub async fn connect(mysql: &MysqlServer) -> Conn {
 }
 
 pub async fn execute(conn: &mut Conn, statement: &str) {
-    conn.query_drop(statement)
+    let statement = super::source::spoken(super::source::kind(), statement);
+    conn.query_drop(&statement)
         .await
         .unwrap_or_else(|error| panic!("{error}: {statement}"));
 }

@@ -9,7 +9,7 @@ mod script;
 
 use script::{Script, Step};
 
-use crate::harness::{Build, World};
+use crate::harness::{Build, World, source};
 
 const NOTE: &str = "CREATE TABLE crm.noted (id BIGINT UNSIGNED PRIMARY KEY, \
     last_name VARCHAR(80), email VARCHAR(120)) CHARACTER SET utf8mb4";
@@ -46,6 +46,7 @@ fn what_was_captured_is_what_was_committed_after_random_statements() {
 
 fn run(seed: u64) {
     let mut world = World::new(Build::Release);
+    let kind = world.mysql.kind();
     world.count_by(COMMITTED);
     world.with_form(async |form| {
         form.execute(NOTE).await?;
@@ -63,7 +64,7 @@ fn run(seed: u64) {
                 // settings, a prepared XA transaction) is the server's to deal with.
                 world.with_form(async |form| {
                     for statement in &statements {
-                        form.execute(statement).await?;
+                        form.execute(&source::spoken(kind, statement)).await?;
                     }
                     Ok(())
                 });
@@ -81,7 +82,7 @@ fn run(seed: u64) {
                 done += statements.len();
                 world.with_form(async |form| {
                     for statement in &statements {
-                        form.execute(statement).await?;
+                        form.execute(&source::spoken(kind, statement)).await?;
                     }
                     Ok(())
                 });

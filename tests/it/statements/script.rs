@@ -92,8 +92,7 @@ impl Script {
         match self.random.below(3) {
             0 => "SET SESSION binlog_row_image = 'FULL'",
             1 => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-            // The names differ by server; each takes the one it knows.
-            _ => "/*!80020 SET SESSION binlog_transaction_compression = ON */",
+            _ => "SET SESSION binlog_transaction_compression = ON",
         }
     }
 

@@ -8,7 +8,7 @@ use leadstream::rehearsal::MysqlOptions;
 use salesforce_sandbox::OrgConfig;
 
 use super::dialect;
-use crate::harness::{Build, World};
+use crate::harness::{Build, World, source};
 
 /// The target of docs/performance.md.
 const BOUND_MIB: u64 = 128;
@@ -54,8 +54,9 @@ fn world() -> World {
 fn fill(world: &mut World, session: &str, rows: u64, in_one: bool) {
     let columns = "first_name, last_name, company, email, phone, country, employees, plan";
     let at_once = 1_000;
+    let session = source::spoken(world.mysql.kind(), session);
     world.with_form(async |form| {
-        form.execute(session).await?;
+        form.execute(&session).await?;
         if in_one {
             form.execute("BEGIN").await?;
         }

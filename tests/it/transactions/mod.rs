@@ -1,6 +1,7 @@
 //! Every form a transaction can take, on a real server: what is captured is what was committed, or
 //! the stream stops and says where and why.
 
+mod first_start;
 mod memory;
 mod stream;
 mod xa;

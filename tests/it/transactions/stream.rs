@@ -14,6 +14,7 @@ use leadstream::core::schema::TableName;
 use leadstream::core::settlement::Ledger;
 use leadstream::core::time::Micros;
 use leadstream::core::value::Value;
+use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::{MysqlOptions, MysqlServer};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
@@ -21,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, source};
 
 const WINDOW: u32 = 4 << 20;
 /// The last of them only ends a wait.
@@ -36,8 +37,7 @@ pub struct Source {
 
 impl Source {
     pub fn start(options: MysqlOptions) -> Self {
-        let install = MysqlServer::locate().expect("a MySQL server: run `make setup`");
-        let server = MysqlServer::start(&install, options).expect("MySQL starts");
+        let server = source::start_here(options);
         let runtime = Runtime::new().unwrap();
         let source = Self {
             server,
@@ -70,6 +70,7 @@ impl Source {
         Session {
             conn,
             runtime: &self.runtime,
+            kind: self.server.kind(),
         }
     }
 
@@ -128,6 +129,7 @@ impl Source {
 pub struct Session<'r> {
     conn: Conn,
     runtime: &'r Runtime,
+    kind: ServerKind,
 }
 
 impl Session<'_> {
@@ -139,10 +141,12 @@ impl Session<'_> {
     }
 
     pub fn try_run(&mut self, sql: &str) -> Result<(), mysql_async::Error> {
+        let sql = source::spoken(self.kind, sql);
         self.runtime.block_on(self.conn.query_drop(sql))
     }
 
     pub fn texts(&mut self, sql: &str) -> Vec<String> {
+        let sql = source::spoken(self.kind, sql);
         self.runtime
             .block_on(self.conn.query(sql))
             .expect("an answer")
