@@ -213,6 +213,36 @@ fn an_org_that_is_down_sets_nobody_aside() {
 }
 
 #[test]
+fn a_record_is_shown_as_parked_once_that_is_durable() {
+    let mut stage = Stage::new();
+    stage.pipeline.settings.park_after_ms = 3;
+    stage.pipeline.settings.backoff.base_ms = 1_000;
+    stage.pipeline.settings.backoff.cap_ms = 1_000;
+    stage.capture(0..1);
+    while stage.pipeline.org.open().is_none() {
+        stage.answer(|_| broken(ErrorClass::Unavailable));
+    }
+    stage.tick += 5;
+    stage.step(Input::Timer);
+    let shown = |stage: &Stage| {
+        let route = stage.pipeline.view().routes.remove(0);
+        assert!(route.balances(), "{route:?}");
+        (route.totals.parked, route.in_flight)
+    };
+    assert_eq!(shown(&stage), (0, 1), "a crash would have it read again");
+    let span = ParkedSpan {
+        route: ROUTES[0].into(),
+        first: 0,
+        count: 1,
+        bytes: 1,
+        place: (0, 0),
+        oldest: Micros(0),
+    };
+    stage.step(Input::Durable { parked: vec![span] });
+    assert_eq!(shown(&stage), (1, 0));
+}
+
+#[test]
 fn a_maintenance_window_pauses_and_sets_nobody_aside() {
     let mut stage = Stage::new();
     stage.pipeline.settings.park_after_ms = u64::MAX / 2;

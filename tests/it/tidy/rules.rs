@@ -324,6 +324,10 @@ pub const SLEEPS_ALLOWED: &[(&str, &str)] = &[
         "the backoff between connections",
     ),
     (
+        "src/capture/prepared.rs",
+        "a server gives no event when a prepared transaction is decided",
+    ),
+    (
         "src/capture/snapshot/mod.rs",
         "a snapshot's rate, its backoff, and the look at a busy server's load",
     ),
