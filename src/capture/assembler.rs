@@ -531,7 +531,12 @@ impl Assembler {
         self.push_advance(Advance { gtids, end });
     }
 
-    pub(super) fn push_advance(&mut self, advance: Advance) {
+    /// On one server the end never goes back: what is read once more, because it was undecided,
+    /// lies before it.
+    pub(super) fn push_advance(&mut self, mut advance: Advance) {
+        if advance.end.is_before(&self.progress.end) {
+            advance.end.clone_from(&self.progress.end);
+        }
         self.progress.advance(&advance);
         self.pieces.push(StreamItem::Advance(advance));
     }

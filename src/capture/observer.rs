@@ -20,7 +20,7 @@ use super::server::{Server, files};
 use super::session::{Context, stall_ms};
 use super::settings::SourceSettings;
 use super::watchdog::{Heard, Sight, Watchdog};
-use crate::core::position::{FilePosition, Position};
+use crate::core::position::{Advance, FilePosition, Position};
 
 /// How capture stands to its server.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -123,11 +123,17 @@ impl Observer<'_> {
         if heard.server_uuid != answer.server.uuid() {
             return (Retention::Unknown, None, false);
         }
+        let mut read = self.context.shared.progress().position;
+        // What is undecided came, though a restart must read it again.
+        read.advance(&Advance {
+            gtids: heard.undecided.clone(),
+            end: answer.end.clone(),
+        });
         let sight = Sight {
             now_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             heard: &heard,
             end: &answer.end,
-            lacks: lacks(&self.context.shared.progress().position, &answer.executed),
+            lacks: lacks(&read, &answer.executed),
         };
         let is_stuck = self.watchdog.look(&sight);
         let behind = match timeout(limit, self.behind(&heard, &answer.end)).await {

@@ -343,7 +343,11 @@ impl Session {
             };
             let kind = header.kind;
             drop(event);
-            self.context.shared.pulse.beat(header, self.assembler.at());
+            let pulse = &self.context.shared.pulse;
+            pulse.beat(header, self.assembler.at());
+            if kind == kind::XA_PREPARE {
+                pulse.note_undecided(self.assembler.undecided.gtids());
+            }
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
                 self.assembler.flush();
