@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinError;
+use tokio::time::timeout;
 
 use super::error::Error;
 use super::history::{self, Wait};
@@ -19,6 +20,8 @@ use crate::core::position::Checkpoint;
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
+/// So long an aborted session may take to end.
+const ABORTED_WITHIN: Duration = Duration::from_secs(5);
 /// A wait that goes on says so this often.
 const WAITS_LOGGED_EVERY_MS: u64 = 60_000;
 
@@ -104,17 +107,21 @@ impl Supervisor {
     async fn run(mut self) {
         loop {
             let mut stalls = self.context.shared.stalls.subscribe();
-            let session = tokio::spawn(session::run(Arc::clone(&self.context)));
+            let mut session = tokio::spawn(session::run(Arc::clone(&self.context)));
             // Dropping the guard (shutdown) ends the session with it.
             let guard = AbortOnDrop(session.abort_handle());
             let ended = tokio::select! {
                 biased;
-                ended = session => ended,
-                // The sender lives in the context, so that this is an alarm. A session that hangs is
-                // not waited for.
-                _ = stalls.changed() => Ok(Ok(Error::Stalled {
-                    waited_ms: session::stall_ms(&self.context.settings),
-                })),
+                ended = &mut session => ended,
+                // The sender lives in the context, so that this is an alarm.
+                _ = stalls.changed() => {
+                    // It must not go on beside the next one; one that hangs is not waited for.
+                    session.abort();
+                    let _ = timeout(ABORTED_WITHIN, session).await;
+                    Ok(Ok(Error::Stalled {
+                        waited_ms: session::stall_ms(&self.context.settings),
+                    }))
+                }
             };
             drop(guard);
             self.context.shared.pulse.end();
