@@ -262,6 +262,15 @@ impl Assembler {
     }
 
     fn table_map(&mut self, event: &Event) -> Result<(), Error> {
+        // What is behind us may have a form that is not read: nothing of it is needed. Of an XA
+        // branch it may be.
+        let passes = |open: &Open| open.covered && open.xa.is_none() && !open.is_mariadb_xa;
+        if self.open.as_ref().is_some_and(passes)
+            && let Some(id) = table_id(event.data())
+        {
+            self.maps.pass(id);
+            return Ok(());
+        }
         self.maps.accept(event, &self.routing, &self.envelope.at)?;
         if let Some(Found::Routed(layout)) = table_id(event.data()).map(|id| self.maps.find(id)) {
             let name = Arc::clone(&self.routing.tables[layout.table].name);
