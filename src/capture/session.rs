@@ -313,6 +313,8 @@ enum Next {
 
 impl Session {
     async fn run(mut self) -> Result<Error, Abandoned> {
+        // What a broken session left of a chunk lies before everything that this one reads.
+        self.let_chunk_in().await?;
         loop {
             let event = match self.next().await {
                 Next::Event(event) => event,
@@ -472,6 +474,11 @@ impl Session {
         // What came before the chunk goes before it.
         self.assembler.flush();
         self.hand_on().await?;
+        self.let_chunk_in().await
+    }
+
+    /// Hands on what is left of a chunk that is being let in.
+    async fn let_chunk_in(&mut self) -> Result<(), Abandoned> {
         let context = &self.context;
         while let Some(bytes) = context.gate.next_piece() {
             let bytes = u32::try_from(bytes)
