@@ -1,6 +1,7 @@
 //! Keeps the stream alive: one session after the other, with backoff in between, until shutdown
 //! or until only a person can help.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -253,17 +254,12 @@ impl Panics {
     fn note(&mut self, error: JoinError, at: Option<Progress>) -> Error {
         self.times = if self.at == at { self.times + 1 } else { 1 };
         self.at = at;
-        let message = match error.try_into_panic() {
-            Ok(panic) => panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_default(),
-            Err(error) => error.to_string(),
-        };
-        let error = Error::Panicked {
-            message,
-            times: self.times,
+        let error = match error.try_into_panic() {
+            Ok(panic) => panicked(&*panic, self.times),
+            Err(error) => Error::Panicked {
+                message: error.to_string(),
+                times: self.times,
+            },
         };
         tracing::error!(
             page = error.page(),
@@ -272,6 +268,16 @@ impl Panics {
         );
         error
     }
+}
+
+/// What a caught panic says.
+pub(super) fn panicked(panic: &(dyn Any + Send), times: u32) -> Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    Error::Panicked { message, times }
 }
 
 struct AbortOnDrop(tokio::task::AbortHandle);
