@@ -467,6 +467,7 @@ impl Session {
         context.gate.attend(&Place {
             server: &self.server,
             at: heard.unwrap_or(at),
+            read: &self.assembler.progress.position,
         });
         if context.gate.next_piece().is_none() {
             return Ok(());
