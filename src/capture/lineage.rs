@@ -17,6 +17,8 @@ use crate::core::position::{FilePosition, Gtid, GtidSet};
 
 /// Longer lists of GTIDs are cut in texts for people.
 const GTIDS_SHOWN_MAX: usize = 1_000;
+/// The place of a file's first event.
+const FILE_START: u64 = 4;
 
 /// Whether the server has executed all of `ours`, still has everything behind it, and logs all that
 /// it executes.
@@ -101,7 +103,8 @@ pub(super) async fn lagging(
 }
 
 /// On the server that we read from last its binlog cannot end before our place, or hold something
-/// else there, unless it was reset, restored, or lost its end in a crash.
+/// else there, unless it was reset, restored, or lost its end in a crash. What is ours may stand
+/// there where our place lags; see [`is_reused`].
 async fn check_end(
     conn: &mut Conn,
     settings: &SourceSettings,
@@ -125,7 +128,7 @@ async fn check_end(
         }
         let (file, offset) = (
             file.as_str().into(),
-            if index == 0 { end.offset } else { 4 },
+            if index == 0 { end.offset } else { FILE_START },
         );
         match next_transaction(conn, settings, &FilePosition { file, offset }).await? {
             Next::Nothing => {}
@@ -135,7 +138,10 @@ async fn check_end(
                 });
             }
             Next::Gtid(gtid) if !ours.contains(&gtid) => return Ok(()),
-            Next::Gtid(_) | Next::NoEvent if index == 0 => {
+            Next::NoEvent if index == 0 => {
+                return Err(reused("its binlog holds something else at", end));
+            }
+            Next::Gtid(gtid) if index == 0 && is_reused(&gtid, end, server.uuid()) => {
                 return Err(reused("its binlog holds something else at", end));
             }
             Next::Gtid(_) | Next::NoEvent => {}
@@ -173,6 +179,17 @@ fn place_in(files: &[(String, u64)], end: &FilePosition) -> Result<Option<usize>
         return Err(reused("its binlog ends before", end));
     }
     Ok(Some(first))
+}
+
+/// Whether a transaction of ours right at our place shows that numbers were given out again.
+///
+/// A place lags where a stream was taken over from another server, at its file's start, and where
+/// what was read there before comes in another order: both are other servers' transactions, or
+/// stand at a file's start. What a server numbers itself comes in order.
+fn is_reused(gtid: &Gtid, end: &FilePosition, server_uuid: &str) -> bool {
+    let mut set = GtidSet::default();
+    set.insert(gtid);
+    end.offset > FILE_START && set.names_server(server_uuid)
 }
 
 fn reused(what: &str, end: &FilePosition) -> Error {
@@ -310,6 +327,25 @@ mod tests {
         }
         assert_eq!(next("ANONYMOUS"), Some(Next::Anonymous));
         assert_eq!(transaction_in("BEGIN"), None);
+    }
+
+    #[test]
+    fn what_is_ours_may_stand_at_our_place_but_not_as_the_servers_own() {
+        let (own, other) = (
+            "3e11fa47-71ca-11e1-9e33-c80aa9429562",
+            "3e11fa47-71ca-11e1-9e33-c80aa9429563",
+        );
+        let reused = |source: &str, offset| {
+            let end = FilePosition {
+                file: "binlog.000003".into(),
+                offset,
+            };
+            is_reused(&format!("{source}:7").parse().unwrap(), &end, own)
+        };
+        assert!(reused(own, 900), "a reset server counts anew");
+        assert!(!reused(own, FILE_START), "just taken over");
+        assert!(!reused(other, FILE_START), "just taken over");
+        assert!(!reused(other, 900), "replicated in another order");
     }
 
     #[test]

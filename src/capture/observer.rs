@@ -4,9 +4,11 @@
 //! Reads only, once per `observe_interval`; a few small queries. All ages are by the server's own
 //! clock, so that ours may be wrong. When the server cannot be asked nothing is concluded.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::sync::watch;
@@ -19,8 +21,9 @@ use super::mariadb;
 use super::server::{Server, files};
 use super::session::{Context, stall_ms};
 use super::settings::SourceSettings;
+use super::supervisor::panicked;
 use super::watchdog::{Heard, Sight, Watchdog};
-use crate::core::position::{FilePosition, Position};
+use crate::core::position::{Advance, FilePosition, Position};
 
 /// How capture stands to its server.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,7 +62,14 @@ pub(super) async fn run(context: Arc<Context>, observed: watch::Sender<Observati
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let (retention, behind_bytes, is_stuck) = observer.observe().await;
+        // The driver may panic; its connection is lost with that, and nothing else.
+        let observed_now = AssertUnwindSafe(observer.observe()).catch_unwind().await;
+        let (retention, behind_bytes, is_stuck) = observed_now.unwrap_or_else(|panic| {
+            let error = panicked(&*panic, 1);
+            let text = describe(&error);
+            tracing::error!(page = error.page(), "observing the server panicked: {text}");
+            (Retention::Unknown, None, false)
+        });
         let is_stalled = observer.watchdog.is_stalled();
         observed.send_if_modified(|known| {
             let next = Observation {
@@ -123,11 +133,17 @@ impl Observer<'_> {
         if heard.server_uuid != answer.server.uuid() {
             return (Retention::Unknown, None, false);
         }
+        let mut read = self.context.shared.progress().position;
+        // What is undecided came, though a restart must read it again.
+        read.advance(&Advance {
+            gtids: heard.undecided.clone(),
+            end: answer.end.clone(),
+        });
         let sight = Sight {
             now_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             heard: &heard,
             end: &answer.end,
-            lacks: lacks(&self.context.shared.progress().position, &answer.executed),
+            lacks: lacks(&read, &answer.executed),
         };
         let is_stuck = self.watchdog.look(&sight);
         let behind = match timeout(limit, self.behind(&heard, &answer.end)).await {

@@ -327,6 +327,8 @@ enum Next {
 
 impl Session {
     async fn run(mut self) -> Result<Error, Abandoned> {
+        // What a broken session left of a chunk lies before everything that this one reads.
+        self.let_chunk_in().await?;
         loop {
             let event = match self.next().await {
                 Next::Event(event) => event,
@@ -357,7 +359,11 @@ impl Session {
             };
             let kind = header.kind;
             drop(event);
-            self.context.shared.pulse.beat(header, self.assembler.at());
+            let pulse = &self.context.shared.pulse;
+            pulse.beat(header, self.assembler.at());
+            if kind == kind::XA_PREPARE {
+                pulse.note_undecided(self.assembler.undecided.gtids());
+            }
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
                 self.assembler.flush();
@@ -475,6 +481,7 @@ impl Session {
         context.gate.attend(&Place {
             server: &self.server,
             at: heard.unwrap_or(at),
+            read: &self.assembler.progress.position,
         });
         if context.gate.next_piece().is_none() {
             return Ok(());
@@ -482,6 +489,11 @@ impl Session {
         // What came before the chunk goes before it.
         self.assembler.flush();
         self.hand_on().await?;
+        self.let_chunk_in().await
+    }
+
+    /// Hands on what is left of a chunk that is being let in.
+    async fn let_chunk_in(&mut self) -> Result<(), Abandoned> {
         let context = &self.context;
         while let Some(bytes) = context.gate.next_piece() {
             let bytes = u32::try_from(bytes)

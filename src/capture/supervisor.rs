@@ -1,12 +1,14 @@
 //! Keeps the stream alive: one session after the other, with backoff in between, until shutdown
 //! or until only a person can help.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinError;
+use tokio::time::timeout;
 
 use super::error::Error;
 use super::history::{self, Wait};
@@ -19,6 +21,8 @@ use crate::core::position::Checkpoint;
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
+/// So long an aborted session may take to end.
+const ABORTED_WITHIN: Duration = Duration::from_secs(5);
 /// A wait that goes on says so this often.
 const WAITS_LOGGED_EVERY_MS: u64 = 60_000;
 
@@ -104,17 +108,21 @@ impl Supervisor {
     async fn run(mut self) {
         loop {
             let mut stalls = self.context.shared.stalls.subscribe();
-            let session = tokio::spawn(session::run(Arc::clone(&self.context)));
+            let mut session = tokio::spawn(session::run(Arc::clone(&self.context)));
             // Dropping the guard (shutdown) ends the session with it.
             let guard = AbortOnDrop(session.abort_handle());
             let ended = tokio::select! {
                 biased;
-                ended = session => ended,
-                // The sender lives in the context, so that this is an alarm. A session that hangs is
-                // not waited for.
-                _ = stalls.changed() => Ok(Ok(Error::Stalled {
-                    waited_ms: session::stall_ms(&self.context.settings),
-                })),
+                ended = &mut session => ended,
+                // The sender lives in the context, so that this is an alarm.
+                _ = stalls.changed() => {
+                    // It must not go on beside the next one; one that hangs is not waited for.
+                    session.abort();
+                    let _ = timeout(ABORTED_WITHIN, session).await;
+                    Ok(Ok(Error::Stalled {
+                        waited_ms: session::stall_ms(&self.context.settings),
+                    }))
+                }
             };
             drop(guard);
             self.context.shared.pulse.end();
@@ -250,17 +258,12 @@ impl Panics {
     fn note(&mut self, error: JoinError, at: Option<Progress>) -> Error {
         self.times = if self.at == at { self.times + 1 } else { 1 };
         self.at = at;
-        let message = match error.try_into_panic() {
-            Ok(panic) => panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_default(),
-            Err(error) => error.to_string(),
-        };
-        let error = Error::Panicked {
-            message,
-            times: self.times,
+        let error = match error.try_into_panic() {
+            Ok(panic) => panicked(&*panic, self.times),
+            Err(error) => Error::Panicked {
+                message: error.to_string(),
+                times: self.times,
+            },
         };
         tracing::error!(
             page = error.page(),
@@ -269,6 +272,16 @@ impl Panics {
         );
         error
     }
+}
+
+/// What a caught panic says.
+pub(super) fn panicked(panic: &(dyn Any + Send), times: u32) -> Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    Error::Panicked { message, times }
 }
 
 struct AbortOnDrop(tokio::task::AbortHandle);

@@ -116,6 +116,12 @@ impl TableMaps {
         }
     }
 
+    /// Rows of this table id are not read in the open transaction.
+    pub(super) fn pass(&mut self, table_id: u64) {
+        self.layouts.remove(&table_id);
+        self.unrouted.insert(table_id);
+    }
+
     /// Takes note of a table map event.
     pub(super) fn accept(
         &mut self,
@@ -132,8 +138,7 @@ impl TableMaps {
         let (id, schema, table) =
             read_names(data).ok_or_else(|| broken("it is too short".to_owned()))?;
         let Some(table) = routing.find(schema, table) else {
-            self.layouts.remove(&id);
-            self.unrouted.insert(id);
+            self.pass(id);
             return Ok(());
         };
         if self

@@ -7,7 +7,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::core::position::FilePosition;
+use crate::core::position::{FilePosition, Gtids};
 
 /// What the reader has heard; written by the session, read by the observer.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub(super) struct Heard {
     pub(super) written_at: Option<u32>,
     /// Of the server that is read, or was last.
     pub(super) server_uuid: String,
+    /// Transactions that came on this stream, and are no part of our position: undecided.
+    pub(super) undecided: Gtids,
     /// The dump was asked for.
     pub(super) streams: bool,
     /// The reader waits for room: what it does not read now is not held back by the server.
@@ -63,6 +65,11 @@ impl Pulse {
         }
         heard.streams = true;
         heard.waits_for_room = false;
+        heard.undecided = Gtids::None;
+    }
+
+    pub(super) fn note_undecided(&self, gtids: Gtids) {
+        self.lock().undecided = gtids;
     }
 
     /// It stands no more.

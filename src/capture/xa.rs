@@ -49,6 +49,15 @@ impl Undecided {
             bytes_max,
         }
     }
+
+    /// What came, and stays out of the checkpoint until it is decided.
+    pub(super) fn gtids(&self) -> Gtids {
+        let mut gtids = Gtids::None;
+        for prepared in &self.prepared {
+            gtids.insert(&prepared.id);
+        }
+        gtids
+    }
 }
 
 impl Branch {
@@ -138,10 +147,13 @@ impl Assembler {
         if !open.covered {
             self.push_merged();
             self.push_hold();
-            self.push_advance(Advance {
-                gtids: Gtids::None,
-                end: self.at().clone(),
-            });
+            // Read once more, it lies behind us.
+            if self.progress.end.is_before(self.at()) {
+                self.push_advance(Advance {
+                    gtids: Gtids::None,
+                    end: self.at().clone(),
+                });
+            }
         }
         Ok(())
     }

@@ -73,6 +73,34 @@ fn a_failover_and_the_way_back_lose_and_repeat_nothing() {
 }
 
 #[test]
+fn after_a_failover_to_a_quiet_server_it_is_connected_to_again() {
+    let mut cluster = Cluster::new();
+    cluster.world.start();
+    cluster.world.insert(100, 10);
+    cluster.catch_up(0);
+    cluster.world.wait_settled();
+    cluster.promote(0);
+    cluster.lead_to_primary();
+    let server = uuid(&cluster);
+    cluster
+        .world
+        .wait_for_status("the checkpoint on the new server", |status| {
+            let checkpoint = status.checkpoint.as_ref();
+            checkpoint.is_some_and(|checkpoint| checkpoint.server_uuid == server)
+        });
+    // Nothing was written there but what was read elsewhere, and it stands behind our place.
+    assert!(cluster.world.stop().success());
+    cluster.world.start();
+    cluster.world.insert(100, 10);
+    assert_eq!(cluster.world.judge().rows, 200);
+    assert!(
+        !cluster.world.log().contains("LS1027"),
+        "{}",
+        cluster.world.log()
+    );
+}
+
+#[test]
 fn a_lagging_replica_is_waited_for_and_shown() {
     let mut cluster = Cluster::new();
     cluster.world.start();

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::chunk::{ReadChunk, Released};
 use crate::core::change::{Operation, StreamItem};
-use crate::core::position::FilePosition;
+use crate::core::position::{FilePosition, Position};
 
 /// Keys noted for one chunk, in bytes; beyond, it is read again later: memory stays bounded while a
 /// statement changes the whole table. About 200,000 short keys.
@@ -71,6 +71,8 @@ pub(super) enum Outcome {
 pub(in crate::capture) struct Place<'p> {
     pub(in crate::capture) server: &'p str,
     pub(in crate::capture) at: &'p FilePosition,
+    /// What it has read.
+    pub(in crate::capture) read: &'p Position,
 }
 
 #[derive(Default)]
@@ -97,6 +99,8 @@ enum State {
 struct Open {
     watch: Watch,
     server: String,
+    /// What had been read when it was opened.
+    read: Position,
     changed: Changed,
     changed_bytes: usize,
     /// Why what was noted cannot be relied on.
@@ -128,6 +132,7 @@ impl Gate {
             State::Asked(watch) => State::Open(Open {
                 watch,
                 server: place.server.to_owned(),
+                read: place.read.clone(),
                 changed: Changed::new(),
                 changed_bytes: 0,
                 spoiled: None,
@@ -135,11 +140,16 @@ impl Gate {
             State::Submitted(open, _) if open.server != place.server => {
                 State::Done(Outcome::Discarded("the stream moved to another server"))
             }
+            // At once: the end may belong to a binlog that is gone.
+            State::Submitted(
+                Open {
+                    spoiled: Some(reason),
+                    ..
+                },
+                _,
+            ) => State::Done(Outcome::Discarded(reason)),
             State::Submitted(open, submitted) if !place.at.is_before(&submitted.end) => {
-                match open.spoiled {
-                    Some(reason) => State::Done(Outcome::Discarded(reason)),
-                    None => State::Releasing(submitted.chunk.release(&open.changed)),
-                }
+                State::Releasing(submitted.chunk.release(&open.changed))
             }
             other => other,
         };
@@ -212,13 +222,13 @@ impl Gate {
 
 /// For the reader.
 impl Gate {
-    /// Opens the gate; gives the server that the stream comes from.
-    pub(super) async fn open(&self, watch: &Watch) -> String {
+    /// Opens the gate; gives what the stream had brought by then, whose rows are not noted.
+    pub(super) async fn open(&self, watch: &Watch) -> Position {
         loop {
             {
                 let mut state = self.state();
                 match &*state {
-                    State::Open(open) if open.watch == *watch => return open.server.clone(),
+                    State::Open(open) if open.watch == *watch => return open.read.clone(),
                     // What is left of a cancelled chunk goes first.
                     State::Releasing(_) => {}
                     State::Asked(asked) if asked == watch => {}
@@ -319,4 +329,98 @@ pub(super) fn pieces(released: Released) -> VecDeque<(Vec<StreamItem>, usize)> {
         pieces.push_back((items, bytes));
     }
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::chunk::Takers;
+    use super::*;
+    use crate::capture::settings::{RoutedTable, TableRoute};
+    use crate::core::change::RouteId;
+    use crate::core::schema::TableName;
+    use crate::core::snapshot::ChunkEnd;
+    use crate::core::time::Micros;
+
+    fn at(offset: u64) -> FilePosition {
+        FilePosition {
+            file: "binlog.000001".into(),
+            offset,
+        }
+    }
+
+    fn chunk() -> ReadChunk {
+        let route = TableRoute {
+            name: "leads".to_owned(),
+            route: RouteId(0),
+            insert: true,
+            update: true,
+            delete: false,
+            columns: vec!["id".to_owned()],
+        };
+        let table = RoutedTable {
+            name: TableName {
+                schema: "shop".to_owned(),
+                table: "leads".to_owned(),
+            },
+            routes: vec![route],
+        };
+        let takers = Takers::new(&table, &["leads".to_owned()]).unwrap();
+        ReadChunk {
+            takers: Arc::new(takers),
+            rows: Vec::new(),
+            read_at: Micros(0),
+            end: ChunkEnd {
+                snapshot: 1,
+                table: 0,
+                after: None,
+                rows: 0,
+                overtaken: 0,
+                last: true,
+            },
+        }
+    }
+
+    fn attend(gate: &Gate, offset: u64) {
+        gate.attend(&Place {
+            server: "first",
+            at: &at(offset),
+            read: &Position::File(at(offset)),
+        });
+    }
+
+    /// What becomes of a chunk that was read when the server was at 500, by what `meanwhile` does.
+    async fn outcome(meanwhile: impl FnOnce(&Gate)) -> Option<Outcome> {
+        let gate = Gate::default();
+        let watch = Watch {
+            table: 0,
+            key: vec!["id".to_owned()],
+        };
+        let (read, ()) = tokio::join!(gate.open(&watch), async { attend(&gate, 100) });
+        assert_eq!(read, Position::File(at(100)), "as it was opened");
+        let submitted = tokio::time::timeout(Duration::from_millis(50), async {
+            tokio::join!(gate.submit(chunk(), "first", at(500)), async {
+                meanwhile(&gate);
+            })
+            .0
+        });
+        submitted.await.ok()
+    }
+
+    #[tokio::test]
+    async fn a_chunk_enters_where_it_was_read_and_a_spoiled_one_is_thrown_away_at_once() {
+        let entered = outcome(|gate| {
+            attend(gate, 500);
+            while gate.take_piece().is_some() {}
+        });
+        assert_eq!(entered.await, Some(Outcome::Released));
+        assert_eq!(outcome(|gate| attend(gate, 499)).await, None, "too early");
+        let spoiled = outcome(|gate| {
+            gate.spoil("for a reason");
+            attend(gate, 101);
+        });
+        assert_eq!(spoiled.await, Some(Outcome::Discarded("for a reason")));
+    }
 }

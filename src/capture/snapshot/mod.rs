@@ -15,16 +15,21 @@ mod source;
 mod throttle;
 mod values;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use mysql_async::Conn;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 
 use super::error::Error;
-use super::session::Context;
+use super::session::{Context, in_time};
 use super::settings::{RoutedTable, SnapshotSettings, SourceSettings};
+use super::supervisor::panicked;
 use super::{CaptureEvent, SnapshotNews, SnapshotOrder, describe};
+use crate::core::position::Position;
 use crate::core::schema::TableName;
 use crate::core::snapshot::{ChunkEnd, KeyBound, Snapshot, TableSnapshot};
 use chunk::{ReadChunk, Takers};
@@ -37,6 +42,8 @@ use source::Source;
 
 /// Looks again after this while the source is busy.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A chunk that is not taken up within this is worth telling.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 /// Chunks in a row that had to be thrown away before that is worth telling.
 const DISCARDS_TOLD: u32 = 3;
 
@@ -58,7 +65,12 @@ pub async fn check_snapshot(
                 table: table.table.clone(),
             });
         }
-        source::check(&mut source, &table.table, table.condition.as_deref()).await?;
+        let condition = table.condition.as_deref();
+        in_time(
+            settings,
+            source::check(&mut source, &table.table, condition),
+        )
+        .await?;
     }
     // The server closes its side too; there is nothing to do about a failure here.
     let _ = source.conn.disconnect().await;
@@ -101,6 +113,7 @@ pub(super) async fn run(context: Arc<Context>, mut orders: mpsc::Receiver<Snapsh
             source: None,
             attempt: 0,
             discards: 0,
+            panics: 0,
             waiting: false,
         };
         let mut reading = Box::pin(reader.run(&snapshot));
@@ -147,6 +160,8 @@ struct Reader<'r> {
     attempt: u32,
     /// Chunks in a row that were thrown away.
     discards: u32,
+    /// Since a chunk was read.
+    panics: u32,
     /// Whether the last news was that it waits.
     waiting: bool,
 }
@@ -205,7 +220,16 @@ impl Reader<'_> {
             finished: false,
         };
         while !reading.finished {
-            match self.read_chunk(&mut reading).await {
+            // The driver may panic on what it gets, and what was read before must not go with it.
+            let read = AssertUnwindSafe(self.read_chunk(&mut reading)).catch_unwind();
+            let read = match read.await {
+                Ok(read) => read,
+                Err(panic) => {
+                    self.panics = self.panics.saturating_add(1);
+                    Err(End::Failed(panicked(&*panic, self.panics)))
+                }
+            };
+            match read {
                 Ok(()) => {}
                 Err(End::Failed(error)) if !error.is_permanent() => {
                     self.context.gate.close();
@@ -232,15 +256,19 @@ impl Reader<'_> {
             None => reading.table.condition.as_deref(),
             Some(_) => None,
         };
-        let key = source::check(source, &reading.table.table, condition).await?;
+        let check = source::check(source, &reading.table.table, condition);
+        let key = in_time(settings, check).await?;
         if reading.key.as_ref().is_some_and(|known| *known != key) {
             return Err(End::Failed(Error::SnapshotPlace {
                 table: reading.table.table.clone(),
             }));
         }
-        if !estimated && let Some(rows) = source.estimate(&reading.table.table).await? {
-            let table = reading.index;
-            self.tell(SnapshotNews::Estimated { table, rows }).await?;
+        if !estimated {
+            let rows = in_time(settings, source.estimate(&reading.table.table)).await?;
+            if let Some(rows) = rows {
+                let table = reading.index;
+                self.tell(SnapshotNews::Estimated { table, rows }).await?;
+            }
         }
         let key = &*reading.key.insert(key);
 
@@ -249,7 +277,8 @@ impl Reader<'_> {
             key: key.names(),
         };
         let gate = &self.context.gate;
-        gate.open(&watch).await;
+        let read = gate.open(&watch).await;
+        self.wait_until_visible(&read).await?;
         let Some(source) = &mut self.source else {
             return Ok(());
         };
@@ -268,7 +297,7 @@ impl Reader<'_> {
                 self.limits.chunk_bytes as usize,
             )
             .await?;
-        let end = source.end().await?;
+        let end = in_time(settings, source.end()).await?;
         let (count, bytes) = (rows.rows.len() as u64, rows.bytes);
         let (after, last) = (rows.after.clone(), rows.last);
         let chunk = ReadChunk {
@@ -288,10 +317,10 @@ impl Reader<'_> {
         let Ok(room) = self.room.acquire().await else {
             return Err(End::Abandoned);
         };
-        let (outcome, ()) = tokio::join!(
-            gate.submit(chunk, &end.server_uuid, end.end),
-            tokio::time::sleep(self.limits.duration(count))
-        );
+        let pause = tokio::time::sleep(self.limits.duration(count));
+        let submitted = gate.submit(chunk, &end.server_uuid, end.end);
+        let (outcome, ()) = tokio::join!(self.until_taken(submitted), pause);
+        let outcome = outcome?;
         match outcome {
             Outcome::Released => {
                 // Given back by the order that says that the chunk is durable.
@@ -301,13 +330,29 @@ impl Reader<'_> {
                 }
                 reading.finished = last;
                 reading.rows = self.rows_at_once(count, bytes);
-                (self.attempt, self.discards) = (0, 0);
+                (self.attempt, self.discards, self.panics) = (0, 0, 0);
                 self.go_on().await
             }
             Outcome::Discarded(reason) => {
                 drop(room);
                 self.read_again(reason).await
             }
+        }
+    }
+
+    /// Else a row could be read as it was before a change that the stream has brought already, and
+    /// enter behind it.
+    async fn wait_until_visible(&mut self, read: &Position) -> Result<(), End> {
+        let settings = &self.context.settings;
+        loop {
+            let Some(source) = &mut self.source else {
+                return Ok(());
+            };
+            if in_time(settings, source.sees(read)).await? {
+                return self.go_on().await;
+            }
+            let reason = "the server does not show yet what the stream has brought";
+            self.wait(Some(reason.to_owned())).await?;
         }
     }
 
@@ -325,11 +370,27 @@ impl Reader<'_> {
             let Some(source) = &mut self.source else {
                 return Ok(());
             };
-            match throttle::reason_to_wait(source, &self.context.settings).await? {
+            let settings = &self.context.settings;
+            match in_time(settings, throttle::reason_to_wait(source, settings)).await? {
                 None => return self.go_on().await,
                 reason => self.wait(reason).await?,
             }
             tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// What becomes of a chunk; says so when the stream takes long to come to where it was read.
+    async fn until_taken(
+        &mut self,
+        submitted: impl Future<Output = Outcome>,
+    ) -> Result<Outcome, End> {
+        let mut submitted = std::pin::pin!(submitted);
+        loop {
+            if let Ok(outcome) = timeout(TAKEN_WITHIN, submitted.as_mut()).await {
+                return Ok(outcome);
+            }
+            let reason = "the stream has not come yet to where the last chunk was read";
+            self.wait(Some(reason.to_owned())).await?;
         }
     }
 

@@ -17,7 +17,7 @@ use crate::capture::connection::{connect, query_error};
 use crate::capture::error::Error;
 use crate::capture::server::Server;
 use crate::capture::settings::{SourceSettings, Start};
-use crate::core::position::Checkpoint;
+use crate::core::position::{Checkpoint, Position};
 use crate::core::schema::TableName;
 use crate::core::snapshot::{KeyBound, TableSnapshot};
 use crate::core::value::Value;
@@ -64,6 +64,29 @@ impl Source {
             server,
             settings,
         })
+    }
+
+    /// Waits a while until a SELECT sees all that the stream had brought; false when it does not
+    /// yet. A server may send a transaction before its own readers see it. Without GTIDs the
+    /// server cannot be asked for that.
+    pub(super) async fn sees(&mut self, read: &Position) -> Result<bool, Error> {
+        let Position::Gtid(gtids) = read else {
+            return Ok(true);
+        };
+        // Less than what one step may take.
+        let seconds = self.settings.connect_timeout_ms.max(2) as f64 / 2_000.0;
+        let has_timed_out: Option<Option<i64>> = self
+            .conn
+            .exec_first(
+                "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?)",
+                (gtids.to_string(), seconds),
+            )
+            .await
+            .map_err(|error| {
+                let what = "wait until what was read is visible";
+                query_error(&self.settings, what, error)
+            })?;
+        Ok(has_timed_out.flatten() == Some(0))
     }
 
     /// The end of the server's binlog.

@@ -123,6 +123,18 @@ fn the_checkpoint_stays_before_what_is_undecided_and_a_restart_reads_it_again() 
 }
 
 #[test]
+fn what_is_prepared_and_read_once_more_does_not_move_the_end_back() {
+    let (_, mut held) = read(&XA[..PREPARED], start(true));
+    let later = FilePosition {
+        file: Arc::from("binlog.000001"),
+        offset: 5_000,
+    };
+    held.end = later.clone();
+    let (_, again) = read(&XA[..PREPARED], held);
+    assert_eq!(again.end, later);
+}
+
+#[test]
 fn a_transaction_is_known_by_its_name_in_any_spelling() {
     let name = b"X'6F6E65',X'',1";
     assert_eq!(*xid_of(b"XA START X'6f6e65',X'',1"), name[..]);
