@@ -270,7 +270,7 @@ impl Assembler {
     fn table_map(&mut self, event: &Event) -> Result<(), Error> {
         // What is behind us may have a form that is not read: nothing of it is needed. Of an XA
         // branch it may be.
-        let passes = |open: &Open| open.covered && open.xa.is_none() && !open.is_mariadb_xa;
+        let passes = |open: &Open| open.covered && open.xa.is_none();
         if self.open.as_ref().is_some_and(passes)
             && let Some(id) = table_id(event.data())
         {
