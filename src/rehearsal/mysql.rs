@@ -328,6 +328,10 @@ impl MysqlServer {
             ServerKind::MySql => mysql_options(options),
             ServerKind::MariaDb => mariadb::options(options),
         });
+        // MariaDB takes the temporary tables of others in it away when it starts.
+        if let Some(own) = self.home.log().parent() {
+            command.arg(format!("--tmpdir={}", own.display()));
+        }
         if options.row_metadata_full {
             command.arg("--binlog-row-metadata=FULL");
         }
