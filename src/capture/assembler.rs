@@ -116,6 +116,11 @@ impl Assembler {
     /// Tells what routed tables look like: needed where row images leave columns out.
     pub(super) fn with_schemas(mut self, schemas: &[TableSchema]) -> Self {
         self.defaults = Defaults::of_tables(&self.routing, schemas);
+        for table in &self.progress.doubted {
+            if let Some(defaults) = self.defaults.get_mut(*table) {
+                defaults.schema_is_current = false;
+            }
+        }
         self
     }
 
@@ -402,6 +407,7 @@ impl Assembler {
             // By the bare name: a statement that is not understood counts, too.
             if self.open.as_ref().is_none_or(|open| !open.covered) {
                 Defaults::doubt(&mut self.defaults, &self.routing, text);
+                self.progress.doubted = Defaults::doubted(&self.defaults);
             }
             self.note_alterations(text, query.schema_raw());
         }
