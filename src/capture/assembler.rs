@@ -122,6 +122,11 @@ impl Assembler {
     /// Tells what routed tables look like: needed where row images leave columns out.
     pub(super) fn with_schemas(mut self, schemas: &[TableSchema]) -> Self {
         self.defaults = Defaults::of_tables(&self.routing, schemas);
+        for table in &self.progress.doubted {
+            if let Some(defaults) = self.defaults.get_mut(*table) {
+                defaults.schema_is_current = false;
+            }
+        }
         self
     }
 
@@ -423,6 +428,7 @@ impl Assembler {
                 if self.maps.names.pass(text, &self.envelope.at) {
                     self.maps.clear();
                 }
+                self.progress.doubted = Defaults::doubted(&self.defaults);
             }
             self.note_alterations(text, query.schema_raw());
         }

@@ -53,6 +53,12 @@ impl Defaults {
         }
     }
 
+    /// Tables, by index, whose schema is not what it was, or never was known.
+    pub(super) fn doubted(all: &[Self]) -> Vec<usize> {
+        let doubted = |index: &usize| !all[*index].schema_is_current;
+        (0..all.len()).filter(doubted).collect()
+    }
+
     /// What stands for the column of that slot, if that is certain.
     pub(super) fn get(&self, slot: usize) -> Option<&Value> {
         self.by_slot

@@ -153,7 +153,10 @@ pub(super) async fn begin_anew(
     context
         .gate
         .spoil("the stream went on behind a gap in the server's history");
-    context.shared.note(Progress::from(checkpoint));
+    let mut progress = Progress::from(checkpoint);
+    // What happened to the tables in the gap was not seen.
+    progress.doubted = (0..context.tables.len()).collect();
+    context.shared.note(progress);
     Ok(None)
 }
 

@@ -17,6 +17,9 @@ pub(super) struct Progress {
     /// Transactions that are partly behind us: nearly always none or one; more only when a
     /// failover changed the order of the stream.
     pub(super) insides: Vec<Inside>,
+    /// Routed tables, by index, that may look otherwise than when capture was started: a statement
+    /// that is behind us named them. The next connection knows no more about them than this one.
+    pub(super) doubted: Vec<usize>,
 }
 
 impl From<Checkpoint> for Progress {
@@ -27,6 +30,7 @@ impl From<Checkpoint> for Progress {
             end: checkpoint.end,
             held: None,
             insides: checkpoint.inside.into_iter().collect(),
+            doubted: Vec::new(),
         }
     }
 }

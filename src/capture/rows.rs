@@ -25,6 +25,7 @@ use super::table_map::{Found, Layout, table_id};
 use super::whole_rows::Head;
 use crate::core::change::{Change, ChangeId, Operation, RouteId, SkippedRows, StreamItem};
 use crate::core::position::{FilePosition, Position};
+use crate::core::source_row::Kept;
 use crate::core::time::Micros;
 use crate::core::value::Value;
 
@@ -166,7 +167,7 @@ impl Assembler {
                 && let Some(whole) = &layout.whole
             {
                 let read = whole.read(operation, &layout.cells, cells, &present, &mut slots);
-                let read = read.map_err(|(slot, reason)| Error::Value {
+                let mut read = read.map_err(|(slot, reason)| Error::Value {
                     table: (*table.name).clone(),
                     column: table.columns[slot].clone(),
                     position: at.clone(),
@@ -184,6 +185,10 @@ impl Assembler {
                 };
                 for (slot, value) in &left_out {
                     slots[*slot] = Some((*value).clone());
+                    // Known now; who maps the row later cannot tell any more.
+                    if let Some(kept) = read.values.get_mut(layout.cells[*slot].0) {
+                        *kept = Kept::Value((*value).clone());
+                    }
                 }
                 whole.carry(pieces, &head, table.plan(operation), &slots, read);
             } else if row >= open.handed_on[index] {

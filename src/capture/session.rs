@@ -499,12 +499,14 @@ impl Session {
             let bytes = u32::try_from(bytes)
                 .unwrap_or(u32::MAX)
                 .min(context.window_bytes);
+            context.shared.pulse.wait_for_room(true);
             let permits = context
                 .window
                 .acquire_many(bytes)
                 .await
                 .map_err(|_| Abandoned)?;
             let slot = context.events.reserve().await.map_err(|_| Abandoned)?;
+            context.shared.pulse.wait_for_room(false);
             // From here to the end nothing waits: the piece is handed on once, or is still there.
             let Some(items) = context.gate.take_piece() else {
                 break;

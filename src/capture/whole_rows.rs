@@ -98,7 +98,7 @@ impl Whole {
             let is_present = present.get(column).copied().unwrap_or(false);
             values.push(match (raw, cell) {
                 // An update leaves out what did not change; an insert what took its default, which
-                // is not known later.
+                // is not known later: the caller enters those that are known now.
                 (None, _) if !is_present && operation == Operation::Insert => Kept::Unreadable,
                 (None, _) if !is_present => Kept::Absent,
                 (_, None) => Kept::Unreadable,

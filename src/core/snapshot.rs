@@ -77,7 +77,8 @@ pub struct TableSnapshot {
     /// SQL, as it stands behind WHERE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
-    /// Behind the last row of the last finished chunk; `None` before the first.
+    /// Behind the last row of the last finished chunk; `None` before the first, and when nothing is
+    /// read any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<KeyBound>,
     pub chunks: u64,
@@ -177,6 +178,9 @@ impl Snapshot {
                 .retain(|name| routes.clone().any(|(known, of)| known == name && of == own));
             changed |= table.routes.len() != before;
             table.finished = table.routes.is_empty();
+            if table.finished {
+                table.after = None;
+            }
         }
         if changed && self.is_running() && self.tables.iter().all(|table| table.finished) {
             self.end(SnapshotState::Cancelled, now);
@@ -187,6 +191,9 @@ impl Snapshot {
     /// Ends it; what was delivered stays delivered.
     pub fn end(&mut self, state: SnapshotState, now: Micros) {
         self.settled.clear();
+        for table in &mut self.tables {
+            table.after = None;
+        }
         self.state = state;
         self.ended_at = Some(now);
     }
@@ -215,6 +222,10 @@ impl Snapshot {
             table.after.clone_from(&end.after);
         }
         table.finished |= end.last;
+        if table.finished {
+            // A key may be personal data, and nothing is read behind it any more.
+            table.after = None;
+        }
         if self.is_running() && self.tables.iter().all(|table| table.finished) {
             self.end(SnapshotState::Finished, now);
         }

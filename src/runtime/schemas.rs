@@ -79,6 +79,17 @@ pub(super) fn compile(
     Ok(compiled)
 }
 
+/// Tables that have every column that their routes want. One that lacks some is not remembered by a
+/// first start: its mistake must end the next start, too.
+pub(super) fn fitting(tables: &[TableSchema], routed: &[capture::RoutedTable]) -> Vec<TableSchema> {
+    let fits = |table: &&TableSchema| {
+        let of_table = routed.iter().filter(|routed| routed.name == table.name);
+        let mut wanted = of_table.flat_map(|r| &r.routes).flat_map(|r| &r.columns);
+        wanted.all(|column| table.column(column).is_some())
+    };
+    tables.iter().filter(fits).cloned().collect()
+}
+
 /// Leaves those defaults that hold for every row still to come: rows of before may be unread, so a
 /// default that was another one when the table was last read is not known for them.
 pub(super) fn forget_uncertain_defaults(tables: &mut [TableSchema], remembered: &[TableSchema]) {
@@ -241,6 +252,24 @@ mod tests {
         assert_eq!(found.changed, live);
         assert_eq!(start("email", &live, &[]).err().unwrap()[0].page, "LS5001");
         assert_eq!(start("mail", &[], &[]).err().unwrap()[0].page, "LS5001");
+    }
+
+    #[test]
+    fn a_first_start_remembers_only_tables_that_have_what_is_wanted() {
+        let live = [table(&[("id", text()), ("mail", text())])];
+        let wanted = |column: &str| capture::RoutedTable {
+            name: live[0].name.clone(),
+            routes: vec![capture::TableRoute {
+                name: "leads".to_owned(),
+                route: crate::core::change::RouteId(0),
+                insert: true,
+                update: false,
+                delete: false,
+                columns: vec![column.to_owned()],
+            }],
+        };
+        assert_eq!(fitting(&live, &[wanted("mail")]), live);
+        assert!(fitting(&live, &[wanted("email")]).is_empty());
     }
 
     #[test]

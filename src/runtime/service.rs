@@ -21,7 +21,7 @@ use super::status::{
     Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
 };
 use super::{Error, clock, observing, wiring};
-use crate::capture::{self, CheckResult, Observation, SourceSettings, Start};
+use crate::capture::{self, CheckResult, Observation, OnHistoryLost, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
 use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent};
@@ -176,15 +176,15 @@ struct Prepared {
 impl Prepare<'_> {
     async fn all(&self, recovered: &Recovered) -> Result<Prepared, Error> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
-        let mut tables = self.tables(&recovered.schemas).await?;
-        // Only then does the stream begin with the tables as they are now.
-        if recovered.checkpoint.is_some() || self.config.source.start != capture::Start::Now {
+        let mut tables = self.tables(recovered).await?;
+        // Else the stream begins with the tables as they are now.
+        if recovered.checkpoint.is_some() || self.config.source.start == Start::Earliest {
             schemas::forget_uncertain_defaults(&mut tables, &recovered.schemas);
         }
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
         let (checkpoint, snapshot) = match recovered.checkpoint.clone() {
             Some(checkpoint) => (checkpoint, None),
-            None => self.begin().await?,
+            None => self.begin(&tables).await?,
         };
         let objects = self.objects(&org).await?;
         let specs = wiring::mapping_specs(self.config);
@@ -236,7 +236,9 @@ impl Prepare<'_> {
         }
     }
 
-    async fn tables(&self, remembered: &[TableSchema]) -> Result<Vec<TableSchema>, Error> {
+    async fn tables(&self, recovered: &Recovered) -> Result<Vec<TableSchema>, Error> {
+        let remembered = &recovered.schemas;
+        let has_started = recovered.checkpoint.is_some();
         let settings = wiring::source_settings(self.config);
         let tables = wiring::tables_by_config(self.config);
         let mut waits = self.waits();
@@ -250,6 +252,12 @@ impl Prepare<'_> {
                     // The mapping says it too, with the key that names the column.
                     CheckResult::Failed(capture::Error::ColumnMissing { .. }) => {}
                     CheckResult::Failed(error) if schemas::may_wait(&error, remembered) => {
+                        warnings.push(error);
+                    }
+                    // Of a first start that is behind us: nothing of this one needs the key.
+                    CheckResult::Failed(error @ capture::Error::SnapshotKey { .. })
+                        if has_started && settings.on_history_lost != OnHistoryLost::Snapshot =>
+                    {
                         warnings.push(error);
                     }
                     CheckResult::Failed(error) => failures.push(error),
@@ -289,7 +297,7 @@ impl Prepare<'_> {
 
     /// Where a first start begins; durable before anything else, so that neither a crash nor a wait
     /// can move it.
-    async fn begin(&self) -> Result<(Checkpoint, Option<Snapshot>), Error> {
+    async fn begin(&self, tables: &[TableSchema]) -> Result<(Checkpoint, Option<Snapshot>), Error> {
         let settings = wiring::source_settings(self.config);
         let mut waits = self.waits();
         let snapshot = self.first_snapshot(&settings, &mut waits).await?;
@@ -315,6 +323,8 @@ impl Prepare<'_> {
             entries,
             checkpoint: Some(checkpoint.clone()),
             snapshot: snapshot.clone(),
+            // With the place: a start that ends here leaves behind what the tables were like there.
+            schemas: schemas::fitting(tables, &wiring::tables_by_config(self.config)),
             at: clock::wall(),
             ..Commit::default()
         };

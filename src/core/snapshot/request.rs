@@ -169,4 +169,29 @@ mod tests {
         let unknown = plan(&request(Some(&["x"]), None)).unwrap_err();
         assert!(unknown.remedy().contains("a, b, c"), "{unknown:?}");
     }
+
+    #[test]
+    fn a_key_is_kept_only_while_reading_goes_on_behind_it() {
+        use crate::core::snapshot::{ChunkEnd, KeyBound, KeyPart};
+        let (leads, events) = (table("leads"), table("events"));
+        let routes = [("a", &leads), ("b", &events)];
+        let mut snapshot = plan(1, routes.into_iter(), &request(None, None), Micros(1)).unwrap();
+        let mut finish = |table, last| {
+            let end = ChunkEnd {
+                snapshot: 1,
+                table,
+                after: Some(KeyBound(vec![KeyPart::Text("ann@example.com".into())])),
+                rows: 1,
+                overtaken: 0,
+                last,
+            };
+            snapshot.finish_chunk(&end, Micros(2));
+            snapshot.tables[table].after.is_some()
+        };
+        assert!(finish(0, false));
+        assert!(!finish(0, true));
+        assert!(finish(1, false));
+        snapshot.end(SnapshotState::Cancelled, Micros(3));
+        assert_eq!(snapshot.tables[1].after, None);
+    }
 }
