@@ -65,6 +65,9 @@ pub(super) struct RouteTarget {
 /// queue holds more, so that outcomes always find room.
 const MAX_COMMITS_OUTSTANDING: usize = 256;
 
+/// Wider than what can be outstanding.
+const MAX_ANSWERS_OUTSTANDING: usize = 4 * MAX_COMMITS_OUTSTANDING;
+
 /// The published status is at most this old.
 const PUBLISH_EVERY_MS: u64 = 100;
 
@@ -97,8 +100,7 @@ pub(super) struct Driver {
 
 impl Driver {
     pub fn new(parts: Parts) -> Self {
-        // Wider than what can be outstanding, so that the journal's thread never waits.
-        let (written_sender, written) = mpsc::channel(4 * MAX_COMMITS_OUTSTANDING);
+        let (written_sender, written) = mpsc::channel(MAX_ANSWERS_OUTSTANDING);
         let freshness = parts
             .routes
             .iter()
@@ -198,7 +200,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Send(call) => self.send(call),
-                Effect::Commit { commit, release } => self.commit(commit, release),
+                Effect::Commit { commit, release } => self.commit(commit, release)?,
                 Effect::Release(bytes) => self.parts.window.add_permits(bytes as usize),
                 Effect::Order(order) => self.snapshots.note_order(order),
                 Effect::ReadParked { span, settled } => {
@@ -243,10 +245,20 @@ impl Driver {
         self.call_of_task.insert(task.id(), id);
     }
 
-    fn commit(&mut self, commit: Commit, release: u32) {
+    fn commit(&mut self, commit: Commit, release: u32) -> Result<(), Error> {
+        // Its answer has a place before it is handed over: one that got lost would hold everything
+        // up for ever.
+        let answer = self
+            .written_sender
+            .clone()
+            .try_reserve_owned()
+            .map_err(|_| {
+                Error::Commit(crate::state::Error::QueueFull {
+                    capacity: MAX_ANSWERS_OUTSTANDING,
+                })
+            })?;
         self.observe(&commit);
         let checkpoint = commit.checkpoint.clone();
-        let sender = self.written_sender.clone();
         #[allow(
             clippy::disallowed_methods,
             reason = "a duration for a histogram, no decision"
@@ -254,9 +266,7 @@ impl Driver {
         let handed_over = Instant::now();
         self.commits_outstanding += 1;
         let done = move |result| {
-            // There is room for more than can be outstanding, and the receiver is gone only when
-            // the driver has ended, and then nobody asks.
-            let _ = sender.try_send(Written {
+            answer.send(Written {
                 result,
                 release,
                 checkpoint,
@@ -264,6 +274,7 @@ impl Driver {
             });
         };
         self.parts.journal.submit(commit, Box::new(done));
+        Ok(())
     }
 
     fn take_written(&mut self, written: Written) -> Result<(), Error> {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Effect, Held, PARK_AT_ONCE, Pipeline, Route};
+use super::{Effect, Held, PARK_AT_ONCE, PARKING_COMMITS, Pipeline, Route};
 use crate::core::batching::Record;
 use crate::core::change::{Change, ChangeId, Chunk, RouteId, SkippedRows, StreamItem};
 use crate::core::entry::{
@@ -279,7 +279,7 @@ impl Pipeline {
                 continue;
             }
             // Bounded: what does not fit stays in memory, fills the window, and capture waits.
-            while self.parked_bytes() < self.settings.max_parked_bytes {
+            while self.has_room_to_park() {
                 let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
                 let mut records = self.planner.drain(id, PARK_AT_ONCE);
                 // An older image of the key may still be in the planner, behind a call in flight:
@@ -294,6 +294,14 @@ impl Pipeline {
                 self.commit(now, effects);
             }
         }
+    }
+
+    /// Whether one more span may be parked now. Bounded in commits too: rows that alternate between
+    /// two routes are one span each, and the journal's queue is short. What is over the bound is
+    /// parked when one of those commits is durable, which pumps again.
+    pub(super) fn has_room_to_park(&self) -> bool {
+        self.commits_made - self.commits_durable < PARKING_COMMITS
+            && self.parked_bytes() < self.settings.max_parked_bytes
     }
 
     /// How many held records, from the front, have no older image of their key in memory that is

@@ -132,6 +132,9 @@ pub struct Call {
 /// Parked records in one commit at most: a span is read back whole, so this bounds its memory.
 const PARK_AT_ONCE: usize = 1_000;
 
+/// Nothing is parked while so many commits are on their way to the disk.
+const PARKING_COMMITS: u64 = 64;
+
 /// Slots in the ledger at most: one row that hangs must not let the rows behind it, settled long
 /// ago, pile up in memory.
 const MAX_SLOTS: usize = 100_000;

@@ -162,7 +162,7 @@ impl Pipeline {
                 continue;
             }
             let scope = self.routes[index].scope;
-            while self.parked_bytes() < self.settings.max_parked_bytes {
+            while self.has_room_to_park() {
                 let Some((id, records)) = self.next_behind_pause(scope) else {
                     break;
                 };

@@ -483,3 +483,19 @@ fn a_snapshot_whose_routes_are_gone_is_cancelled_at_the_start() {
     assert!(stage.pipeline.running_snapshot().is_none());
     assert_eq!(stage.events(), [ServiceEvent::SnapshotCancelled]);
 }
+
+#[test]
+fn a_snapshot_waits_while_salesforce_is_away() {
+    let mut stage = Stage::new();
+    stage.start_snapshot();
+    stage.capture(0..1);
+    stage.answer(|_| broken(ErrorClass::Network));
+    stage.sync();
+    assert!(stage.orders.is_empty(), "it would be read into an outage");
+    assert!(stage.pipeline.view().snapshot_waits.is_some());
+    while stage.delivered() < 1 {
+        assert!(stage.answer(accept), "nothing wakes it");
+    }
+    assert_eq!(stage.orders.len(), 1, "it goes on with the first answer");
+    assert!(stage.pipeline.view().snapshot_waits.is_none());
+}

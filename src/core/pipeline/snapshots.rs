@@ -6,7 +6,7 @@
 //! chunk that is read again after a crash may be another one, because rows have come in meanwhile: what
 //! it does not bring again of what was settled goes on as a part of the snapshot.
 
-use super::{Effect, Pipeline};
+use super::{Effect, Pipeline, Route};
 use crate::core::change::{ChangeId, RouteId};
 use crate::core::entry::{Entry, ServiceEvent, StoredChangeId};
 use crate::core::position::{SnapshotRow, TransactionId};
@@ -118,6 +118,7 @@ impl Snapshots {
         };
         snapshot.end(state, now);
         self.awaited = None;
+        self.orders.clear();
         self.change(None);
         true
     }
@@ -274,8 +275,39 @@ impl Pipeline {
     }
 
     pub(super) fn take_orders(&mut self, effects: &mut Vec<Effect>) {
+        let waits = self.snapshot_waits().is_some();
         let orders = std::mem::take(&mut self.snapshots.orders);
-        effects.extend(orders.into_iter().map(Effect::Order));
+        for order in orders {
+            if waits && order != SnapshotOrder::Cancel {
+                self.snapshots.orders.push(order);
+            } else {
+                effects.push(Effect::Order(order));
+            }
+        }
+    }
+
+    /// Why the reader is told nothing more for now: what it would read could not leave, but fill the
+    /// disk, and newer rows of the stream would wait behind it. It passes by an answer of Salesforce
+    /// or a read from disk, never by time alone.
+    pub(super) fn snapshot_waits(&self) -> Option<&'static str> {
+        let (_, table) = self.running_snapshot()?.current()?;
+        // An open circuit that nothing waits for would never be probed: then a chunk is the probe.
+        let waits = |route: &Route| route.in_flight > 0 || !route.parking.is_empty();
+        if self.org.open().is_some() && self.routes.iter().any(waits) {
+            return Some("Salesforce does not take records");
+        }
+        let routes = self.routes.iter();
+        let mut own = routes.filter(|route| table.routes.contains(&route.name));
+        own.find_map(|route| {
+            let mut scope = self.routes.iter().filter(|it| it.scope == route.scope);
+            if route.circuit.open().is_some() && waits(route) {
+                Some("Salesforce does not take records of a route of the table")
+            } else if scope.any(|it| it.parking.blocks()) {
+                Some("records of a route of the table are parked and go first")
+            } else {
+                None
+            }
+        })
     }
 
     fn note_end(&mut self, event: ServiceEvent) {

@@ -21,6 +21,8 @@ pub struct PipelineView {
     pub checkpoint_waits: bool,
     /// The last one, running or not.
     pub snapshot: Option<Snapshot>,
+    /// Why it is not read on for now.
+    pub snapshot_waits: Option<&'static str>,
     pub calls_in_flight: usize,
     pub allowed_in_flight: usize,
     /// Why nothing leaves, if so.
@@ -88,6 +90,7 @@ impl Pipeline {
             oldest_unsettled: parked.chain(self.ledger.oldest_unsettled()).min(),
             checkpoint_waits: self.ledger.holds_stream(),
             snapshot: self.snapshot().cloned(),
+            snapshot_waits: self.snapshot_waits(),
             calls_in_flight: self.calls.len(),
             allowed_in_flight: self.allowed_in_flight,
             org_trouble: trouble(&self.org),

@@ -138,7 +138,7 @@ impl Driver {
         let journal = self.parts.journal.stats();
         let index = self.parts.index.lag();
         self.set_metrics(&view);
-        let snapshot = self.observe_snapshot(view.snapshot.as_ref());
+        let snapshot = self.observe_snapshot(view.snapshot.as_ref(), view.snapshot_waits);
         let metrics = &self.parts.metrics;
         raise(&metrics.api_calls, usage.calls_made);
         raise(&metrics.logins, usage.logins);

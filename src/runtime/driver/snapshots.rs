@@ -212,6 +212,7 @@ impl Driver {
     pub(super) fn observe_snapshot(
         &mut self,
         snapshot: Option<&Snapshot>,
+        held_back: Option<&'static str>,
     ) -> Option<SnapshotStatus> {
         let snapshot = snapshot?;
         let now = clock::tick();
@@ -222,7 +223,7 @@ impl Driver {
         let mut status = SnapshotStatus::new(snapshot);
         own.rate.note(snapshot.number, status.rows_read, now);
         status = status.at_rate(own.rate.per_second(now));
-        status.waiting.clone_from(&own.waiting);
+        status.waiting = held_back.map(str::to_owned).or_else(|| own.waiting.clone());
         if let SnapshotState::Failed { page, .. } = &snapshot.state {
             let remedy = own.remedy.clone();
             status.remedy = remedy.or_else(|| Some(format!("see docs/errors/{page}.md")));
