@@ -91,8 +91,8 @@ pub enum CaptureEvent {
         from: Position,
         to: Checkpoint,
     },
-    /// Of the snapshot that runs beside the stream.
-    Snapshot(SnapshotNews),
+    /// Of the snapshot of that number, which runs beside the stream.
+    Snapshot(u64, SnapshotNews),
     /// Stopped for good until a person acts; whoever takes it logs it. The last event.
     Stopped {
         error: Error,

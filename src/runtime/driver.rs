@@ -367,7 +367,7 @@ impl Driver {
                 let trouble = source_trouble(page, error, remedy, attempt, delay_ms);
                 self.note_reconnect(trouble);
             }
-            Some(CaptureEvent::Snapshot(news)) => return self.take_news(news),
+            Some(CaptureEvent::Snapshot(number, news)) => return self.take_news(number, news),
             Some(CaptureEvent::Stopped { error }) => {
                 self.capture_over = true;
                 self.note_capture_stopped(&error);

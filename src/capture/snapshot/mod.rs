@@ -445,7 +445,7 @@ impl Reader<'_> {
     async fn tell(&self, news: SnapshotNews) -> Result<(), End> {
         self.context
             .events
-            .send(CaptureEvent::Snapshot(news))
+            .send(CaptureEvent::Snapshot(self.snapshot, news))
             .await
             .map_err(|_| End::Abandoned)
     }

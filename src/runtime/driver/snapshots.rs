@@ -179,19 +179,27 @@ impl Driver {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let number = snapshot.number;
+        self.snapshots.waiting = None;
         self.step(Input::Snapshot(SnapshotInput::Start(snapshot)))?;
         // Who asks next is to see it.
         self.publish();
         Ok(Ok(number))
     }
 
-    pub(super) fn take_news(&mut self, news: SnapshotNews) -> Result<(), Error> {
+    pub(super) fn take_news(&mut self, number: u64, news: SnapshotNews) -> Result<(), Error> {
+        // News may wait in the queue while a command ends their snapshot and begins another.
+        let running = self.parts.pipeline.running_snapshot();
+        if running.is_none_or(|snapshot| snapshot.number != number) {
+            return Ok(());
+        }
         let input = match news {
             SnapshotNews::Estimated { table, rows } => SnapshotInput::Estimated { table, rows },
             SnapshotNews::Waiting { reason } => {
-                match &reason {
-                    Some(reason) => tracing::info!(reason, "the snapshot pauses"),
-                    None => tracing::info!("the snapshot goes on"),
+                // A reason may change with every look, as a number of threads does.
+                match (&self.snapshots.waiting, &reason) {
+                    (None, Some(reason)) => tracing::info!(reason, "the snapshot pauses"),
+                    (Some(_), None) => tracing::info!("the snapshot goes on"),
+                    (None, None) | (Some(_), Some(_)) => {}
                 }
                 self.snapshots.waiting = reason;
                 self.dirty = true;

@@ -206,13 +206,15 @@ impl Tap {
                     }
                 }
             }
-            CaptureEvent::Snapshot(SnapshotNews::Estimated { table, rows }) => {
+            CaptureEvent::Snapshot(_, SnapshotNews::Estimated { table, rows }) => {
                 if let Some(snapshot) = &mut self.snapshot {
                     snapshot.tables[table].estimated_rows = Some(rows);
                 }
             }
-            CaptureEvent::Snapshot(SnapshotNews::Waiting { reason }) => self.waits.extend(reason),
-            CaptureEvent::Snapshot(SnapshotNews::Failed { error }) => self.failed = Some(error),
+            CaptureEvent::Snapshot(_, SnapshotNews::Waiting { reason }) => {
+                self.waits.extend(reason)
+            }
+            CaptureEvent::Snapshot(_, SnapshotNews::Failed { error }) => self.failed = Some(error),
             CaptureEvent::Stopped { error } => panic!("capture stopped: {error:?}"),
             _ => {}
         }
