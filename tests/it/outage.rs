@@ -21,6 +21,8 @@ fn mysql_restarts_cost_nothing_but_time() {
     world.insert(300, 10);
     world.mysql.restart().unwrap();
     world.insert(300, 10);
+    // The second time finds a stream that stands again.
+    world.wait_settled();
     world.mysql.kill();
     world.mysql.restart().unwrap();
     world.insert(300, 10);
