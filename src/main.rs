@@ -2,6 +2,13 @@
 
 use std::process::ExitCode;
 
+use tikv_jemallocator::Jemalloc;
+
+// Rows are made on one thread and freed on others: glibc's arenas then spend half of capture's CPU
+// on their locks (docs/performance.md, "The allocator").
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
 fn main() -> ExitCode {
     leadstream::cli::main()
 }

@@ -34,6 +34,10 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Opts};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ROWS: u64 = 1_000_000;
 /// Rows of one transaction.
 const AT_ONCE: u64 = 1_000;

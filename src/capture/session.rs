@@ -40,6 +40,9 @@ use crate::core::time::Micros;
 
 /// How long transactions without routed rows wait for company.
 const COMPANY: Duration = Duration::from_millis(200);
+/// How long rows of a transaction that still comes wait for its next event: each piece wakes the
+/// thread behind the channel, and an event holds no more than some 8 KB of rows.
+const REST: Duration = Duration::from_millis(3);
 /// Heartbeats missed before a connection counts as dead.
 const HEARTBEATS_MISSED: u64 = 3;
 /// While the window is full nothing is read; the server must not drop the dump for that.
@@ -379,7 +382,8 @@ impl Session {
         }
     }
 
-    /// The next event. Rows in hand never wait: when nothing can be read at once, `Idle` comes.
+    /// The next event. Rows of a whole transaction never wait: when nothing can be read at once,
+    /// `Idle` comes.
     async fn next(&mut self) -> Next {
         let settings = &self.context.settings;
         let patience = patience_ms(settings);
@@ -391,7 +395,11 @@ impl Session {
             });
             match poll.await {
                 Some(read) => read,
-                None => return Next::Idle,
+                None if self.assembler.is_between_transactions() => return Next::Idle,
+                None => match timeout(REST, stream.next()).await {
+                    Ok(read) => read,
+                    Err(_) => return Next::Idle,
+                },
             }
         } else {
             if !self.assembler.holds_advance() {
