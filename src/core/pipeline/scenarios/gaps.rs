@@ -84,7 +84,7 @@ fn routes_that_wait_behind_a_paused_one_say_so_and_an_expected_pause_holds_nothi
         operation: Operation::Insert,
         row: Arc::new(SourceRow {
             columns: Vec::new().into(),
-            values: Vec::new().into(),
+            values: Vec::new(),
         }),
         lack: Arc::new(lack),
         captured_at: Micros(0),
