@@ -154,6 +154,7 @@ pub(super) async fn begin_anew(
         .gate
         .spoil("the stream went on behind a gap in the server's history");
     let mut progress = Progress::from(checkpoint);
+    progress.keep_begun_before(context.shared.progress());
     // What happened to the tables in the gap was not seen.
     progress.doubted = (0..context.tables.len()).collect();
     context.shared.note(progress);
@@ -205,7 +206,7 @@ pub(super) fn taken_over(progress: &Progress) -> StreamItem {
         server_uuid: progress.server_uuid.clone(),
         position: progress.position.clone(),
         end: progress.end.clone(),
-        inside: None,
+        inside: Default::default(),
     })
 }
 

@@ -154,7 +154,7 @@ impl Server {
             server_uuid: self.uuid().to_owned(),
             position,
             end,
-            inside: None,
+            inside: Default::default(),
         })
     }
 

@@ -364,8 +364,10 @@ impl Session {
             drop(event);
             let pulse = &self.context.shared.pulse;
             pulse.beat(header, self.assembler.at());
-            if kind == kind::XA_PREPARE {
-                pulse.note_undecided(self.assembler.undecided.gtids());
+            // A statement may be the one that decides.
+            if matches!(kind, kind::XA_PREPARE | kind::QUERY) {
+                let undecided = &self.assembler.undecided;
+                pulse.note_undecided(undecided.gtids(), undecided.oldest());
             }
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.

@@ -24,7 +24,7 @@ fn assembler() -> Assembler {
         server_uuid: "first".to_owned(),
         position: Position::Gtid(GtidSet::default()),
         end: start.clone(),
-        inside: None,
+        inside: Default::default(),
     });
     let routing = Arc::new(Routing::new(&[], false));
     Assembler::new(routing, progress, start, || Micros(0))
@@ -142,7 +142,7 @@ fn a_row_that_is_kept_whole_keeps_a_default_that_was_left_out() {
         server_uuid: "first".to_owned(),
         position: Position::Gtid(GtidSet::default()),
         end: assembler().at().clone(),
-        inside: None,
+        inside: Default::default(),
     };
     let mut kept = Vec::new();
     let mut read = |checkpoint: &Checkpoint, schemas: &[TableSchema]| {

@@ -51,7 +51,7 @@ fn from_start(gtids: bool) -> Checkpoint {
         server_uuid: String::new(),
         position,
         end,
-        inside: None,
+        inside: Default::default(),
     }
 }
 
@@ -416,7 +416,7 @@ fn a_checkpoint_inside_a_transaction_goes_on_behind_the_rows_it_names() {
         set.insert_interval(&gtid.source, 1, 2);
     }
     let rows = BTreeMap::from([("shop.ops".to_owned(), 2)]);
-    checkpoint.inside = Some(Inside {
+    checkpoint.inside.set(Inside {
         transaction: third.unwrap(),
         rows,
     });

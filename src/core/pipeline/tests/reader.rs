@@ -41,7 +41,7 @@ impl Reader {
             may_release: false,
             after: None,
             passed,
-            at_boundary: checkpoint.inside.is_none(),
+            at_boundary: checkpoint.inside.is_empty(),
         }
     }
 
