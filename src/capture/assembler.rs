@@ -479,9 +479,12 @@ impl Assembler {
 
     /// LOAD DATA logged as a statement: its text is part of the event.
     fn load_query(&mut self, event: &Event) -> Result<(), Error> {
+        let data = event.data();
         let mut text = b"LOAD ".to_vec();
-        text.extend_from_slice(event.data());
-        match statement::classify(&text, b"", self.routing.names()) {
+        text.extend_from_slice(data);
+        let schema = statement::schema_of_load(data)
+            .ok_or_else(|| self.undecodable(event, "its default schema cannot be read"))?;
+        match statement::classify(&text, schema, self.routing.names()) {
             Statement::RoutedChange(table) => Err(Error::StatementLogged {
                 table: self.routing.tables[table].text.clone(),
                 position: self.envelope.at.clone(),

@@ -166,6 +166,7 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Rea
     let mut assembler =
         Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
     assembler.maps.text_types = text_types;
+    assembler.maps.collations = server.collations.clone();
     assembler.maps.names = names;
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     assembler.gate = Some(Arc::clone(&context.gate));
