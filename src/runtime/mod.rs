@@ -7,6 +7,7 @@ pub mod clock;
 pub mod commands;
 mod driver;
 mod errors;
+pub mod first_start;
 mod observing;
 mod schemas;
 pub mod service;

@@ -20,8 +20,8 @@ use super::shutdown::{self, Signal};
 use super::status::{
     Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
 };
-use super::{Error, clock, observing, wiring};
-use crate::capture::{self, CheckResult, Observation, OnHistoryLost, SourceSettings, Start};
+use super::{Error, clock, first_start, observing, wiring};
+use crate::capture::{self, CheckResult, Observation, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
 use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent};
@@ -181,6 +181,7 @@ impl Prepare<'_> {
         if recovered.checkpoint.is_some() || self.config.source.start == Start::Earliest {
             schemas::forget_uncertain_defaults(&mut tables, &recovered.schemas);
         }
+        first_start::warn_of_unread_rows(self.config.source.start, recovered);
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
         let (checkpoint, snapshot) = match recovered.checkpoint.clone() {
             Some(checkpoint) => (checkpoint, None),
@@ -254,9 +255,12 @@ impl Prepare<'_> {
                     CheckResult::Failed(error) if schemas::may_wait(&error, remembered) => {
                         warnings.push(error);
                     }
-                    // Of a first start that is behind us: nothing of this one needs the key.
-                    CheckResult::Failed(error @ capture::Error::SnapshotKey { .. })
-                        if has_started && settings.on_history_lost != OnHistoryLost::Snapshot =>
+                    CheckResult::Failed(error)
+                        if first_start::needs_no_key(
+                            &error,
+                            has_started,
+                            settings.on_history_lost,
+                        ) =>
                     {
                         warnings.push(error);
                     }
@@ -329,6 +333,7 @@ impl Prepare<'_> {
             ..Commit::default()
         };
         self.make_durable(commit).await?;
+        self.published.update(|status| status.source.trouble = None);
         Ok((checkpoint, snapshot))
     }
 
