@@ -124,11 +124,13 @@ fn failed_or_warning(config: &Config, error: &capture::Error) -> &'static str {
 /// start itself says why.
 fn has_started(path: &Path) -> bool {
     match ask(path, &Query::Status) {
-        Ok(Some(Reply::Value(value))) => serde_json::from_value::<Status>(value)
-            .is_ok_and(|status| status.checkpoint.is_some()),
+        Ok(Some(Reply::Value(value))) => {
+            serde_json::from_value::<Status>(value).is_ok_and(|status| status.checkpoint.is_some())
+        }
         Ok(Some(Reply::Failure(_))) | Err(_) => false,
-        Ok(None) => state::open_reader(path)
-            .is_ok_and(|reader| reader.recovered().checkpoint.is_some()),
+        Ok(None) => {
+            state::open_reader(path).is_ok_and(|reader| reader.recovered().checkpoint.is_some())
+        }
     }
 }
 

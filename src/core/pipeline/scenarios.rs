@@ -12,6 +12,8 @@ use crate::core::position::{FilePosition, GtidSet, Position, SnapshotRow, Transa
 use crate::core::snapshot::{ChunkEnd, Refusal, Snapshot, SnapshotReason, SnapshotRequest};
 use crate::core::value::Value;
 
+mod parking_bound;
+
 struct Stage {
     pipeline: Pipeline,
     tick: u64,
