@@ -13,6 +13,7 @@ mod schemas;
 pub mod service;
 pub mod shutdown;
 pub mod status;
+mod waits;
 pub mod wiring;
 
 pub use errors::{Error, with_causes};
