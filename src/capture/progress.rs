@@ -3,6 +3,7 @@
 //! Not what is durable: that is the driver's checkpoint. Capture resumes here after a lost
 //! connection, so nothing is handed on twice while the process lives.
 
+use super::defaults::Doubted;
 use crate::core::position::{
     Advance, Checkpoint, FilePosition, Inside, InsideList, Position, TransactionId,
 };
@@ -18,9 +19,9 @@ pub(super) struct Progress {
     pub(super) held: Option<Position>,
     /// Transactions that are partly behind us.
     pub(super) insides: InsideList,
-    /// Routed tables, by index, that may look otherwise than when capture was started: a statement
+    /// Routed tables that may look otherwise than when capture was started: a statement
     /// that is behind us named them. The next connection knows no more about them than this one.
-    pub(super) doubted: Vec<usize>,
+    pub(super) doubted: Doubted,
 }
 
 impl From<Checkpoint> for Progress {
@@ -31,7 +32,7 @@ impl From<Checkpoint> for Progress {
             end: checkpoint.end,
             held: None,
             insides: checkpoint.inside,
-            doubted: Vec::new(),
+            doubted: Doubted::default(),
         }
     }
 }

@@ -118,7 +118,7 @@ impl Metrics {
             parked: gauges(
                 r,
                 "leadstream_records_parked",
-                "Records durable here that wait for Salesforce",
+                "Records durable here that wait for Salesforce, their turn, or a mapping that fits",
                 &["route"],
             )?,
             in_flight: gauges(

@@ -120,10 +120,10 @@ fn a_table_that_was_altered_stays_in_doubt_over_connections() {
     let connect = |progress| {
         let at = assembler().at().clone();
         Assembler::new(Arc::clone(&routing), progress, at, || Micros(0))
-            .with_schemas(std::slice::from_ref(&schema))
+            .with_schemas(std::slice::from_ref(&schema), None)
     };
     let mut first = connect(assembler().progress);
-    assert!(first.defaults[0].schema_is_current);
+    assert!(first.defaults.of(0).unwrap().schema_is_current);
     // Its first statement creates the table; a compressed transaction ends what can be read so.
     assert!(feed_from(OPERATIONS, &mut first).is_err());
     first.flush();
@@ -131,7 +131,13 @@ fn a_table_that_was_altered_stays_in_doubt_over_connections() {
     while let Some(piece) = first.pop() {
         progress = Some(piece.progress);
     }
-    assert!(!connect(progress.unwrap()).defaults[0].schema_is_current);
+    assert!(
+        !connect(progress.unwrap())
+            .defaults
+            .of(0)
+            .unwrap()
+            .schema_is_current
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::core::snapshot::{ChunkEnd, Refusal, Snapshot, SnapshotReason, Snapsho
 use crate::core::value::Value;
 
 mod gaps;
+mod parking_bound;
 
 struct Stage {
     pipeline: Pipeline,
