@@ -42,6 +42,8 @@ mod statement;
 mod supervisor;
 mod table_map;
 mod temporal;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod watchdog;
 mod whole_rows;

@@ -14,7 +14,7 @@ use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, IoError, Sid};
 use mysql_common::packets::Tag;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::CaptureEvent;
@@ -61,6 +61,20 @@ pub(super) struct Context {
     pub(super) clock: fn() -> Micros,
     pub(super) shared: Shared,
     pub(super) gate: Arc<Gate>,
+}
+
+impl Context {
+    /// Waits for room in the window; gives how much was taken, too. The pulse goes on as waiting
+    /// until the caller has handed on what the room is for.
+    async fn room_for(&self, bytes: usize) -> Result<(SemaphorePermit<'_>, u32), Abandoned> {
+        // A single row may be larger than the whole window; it must pass all the same.
+        let bytes = u32::try_from(bytes)
+            .unwrap_or(u32::MAX)
+            .min(self.window_bytes);
+        self.shared.pulse.wait_for_room(true);
+        let permits = self.window.acquire_many(bytes).await;
+        Ok((permits.map_err(|_| Abandoned)?, bytes))
+    }
 }
 
 /// What one connection leaves to the next.
@@ -471,16 +485,7 @@ impl Session {
     async fn hand_on(&mut self) -> Result<(), Abandoned> {
         while let Some(piece) = self.assembler.pop() {
             let context = &self.context;
-            // A single row may be larger than the whole window; it must pass all the same.
-            let bytes = u32::try_from(piece.bytes)
-                .unwrap_or(u32::MAX)
-                .min(context.window_bytes);
-            context.shared.pulse.wait_for_room(true);
-            let permits = context
-                .window
-                .acquire_many(bytes)
-                .await
-                .map_err(|_| Abandoned)?;
+            let (permits, bytes) = context.room_for(piece.bytes).await?;
             let chunk = Chunk {
                 items: piece.items,
                 bytes,
@@ -526,15 +531,7 @@ impl Session {
     async fn let_chunk_in(&mut self) -> Result<(), Abandoned> {
         let context = &self.context;
         while let Some(bytes) = context.gate.next_piece() {
-            let bytes = u32::try_from(bytes)
-                .unwrap_or(u32::MAX)
-                .min(context.window_bytes);
-            context.shared.pulse.wait_for_room(true);
-            let permits = context
-                .window
-                .acquire_many(bytes)
-                .await
-                .map_err(|_| Abandoned)?;
+            let (permits, bytes) = context.room_for(bytes).await?;
             let slot = context.events.reserve().await.map_err(|_| Abandoned)?;
             context.shared.pulse.wait_for_room(false);
             // From here to the end nothing waits: the piece is handed on once, or is still there.

@@ -197,13 +197,7 @@ fn is_behind(sight: &Sight<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(offset: u64) -> FilePosition {
-        FilePosition {
-            file: "binlog.000001".into(),
-            offset,
-        }
-    }
+    use crate::capture::testing::at;
 
     fn heard(beats: u64, offset: u64) -> Heard {
         Heard {

@@ -92,6 +92,24 @@ pub struct TableSnapshot {
     pub finished: bool,
 }
 
+impl TableSnapshot {
+    /// A table of which nothing is read yet.
+    #[must_use]
+    pub fn new(table: TableName, routes: Vec<String>, condition: Option<String>) -> Self {
+        Self {
+            table,
+            routes,
+            condition,
+            after: None,
+            chunks: 0,
+            rows: 0,
+            overtaken: 0,
+            estimated_rows: None,
+            finished: false,
+        }
+    }
+}
+
 /// A place between two rows of a table: behind the row with these key values. Named by its columns,
 /// because values alone would fit another key as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

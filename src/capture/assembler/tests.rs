@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::capture::replay::replay;
 use crate::capture::settings::{RoutedTable, TableRoute};
+use crate::capture::testing::{from_start, short};
 use crate::core::change::{Altered, RouteId};
-use crate::core::position::{Checkpoint, GtidSet, Inside};
+use crate::core::position::{Checkpoint, Inside};
 use crate::core::schema::TableName;
 use crate::core::source_row::SourceRow;
 use crate::core::value::{Date, DateTime, Value};
@@ -35,24 +36,6 @@ fn table(name: &str, routes: Vec<TableRoute>) -> RoutedTable {
         table: name.to_owned(),
     };
     RoutedTable { name, routes }
-}
-
-fn from_start(gtids: bool) -> Checkpoint {
-    let end = FilePosition {
-        file: "binlog.000001".into(),
-        offset: 4,
-    };
-    let position = if gtids {
-        Position::Gtid(GtidSet::default())
-    } else {
-        Position::File(end.clone())
-    };
-    Checkpoint {
-        server_uuid: String::new(),
-        position,
-        end,
-        inside: Default::default(),
-    }
 }
 
 fn read(
@@ -132,17 +115,6 @@ fn lines(items: &[StreamItem]) -> Vec<String> {
         StreamItem::ChunkEnd(end) => format!("chunk of table {} ends", end.table),
     };
     items.iter().map(line).collect()
-}
-
-fn short(value: &Option<Value>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(Value::Null) => "null".to_owned(),
-        Some(Value::Int(number)) => number.to_string(),
-        Some(Value::Text(text)) if text.len() > 20 => format!("[{}]", text.len()),
-        Some(Value::Text(text)) => text.clone(),
-        Some(other) => format!("{other:?}"),
-    }
 }
 
 /// The values of one column, over all rows.

@@ -13,6 +13,7 @@ use crate::capture::progress::Progress;
 use crate::capture::replay::replay;
 use crate::capture::routing::Routing;
 use crate::capture::settings::{RoutedTable, TableRoute};
+use crate::capture::testing::short;
 use crate::core::change::{RouteId, StreamItem};
 use crate::core::position::{
     Checkpoint, FilePosition, Gtids, Inside, MariaDbPosition, Position, TransactionId,
@@ -94,17 +95,6 @@ fn lines(items: &[StreamItem]) -> Vec<String> {
             other => format!("{other:?}"),
         })
         .collect()
-}
-
-fn short(value: &Option<Value>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(Value::Null) => "null".to_owned(),
-        Some(Value::Int(number)) => number.to_string(),
-        Some(Value::Text(text)) if text.len() > 20 => format!("[{}]", text.len()),
-        Some(Value::Text(text)) => text.clone(),
-        Some(other) => format!("{other:?}"),
-    }
 }
 
 const LEADS: [&str; 10] = [

@@ -88,17 +88,11 @@ pub fn plan<'r>(
         }
         match tables.iter_mut().find(|known| known.table == *table) {
             Some(known) => known.routes.push(name.to_owned()),
-            None => tables.push(TableSnapshot {
-                table: table.clone(),
-                routes: vec![name.to_owned()],
-                condition: request.condition.clone(),
-                after: None,
-                chunks: 0,
-                rows: 0,
-                overtaken: 0,
-                estimated_rows: None,
-                finished: false,
-            }),
+            None => tables.push(TableSnapshot::new(
+                table.clone(),
+                vec![name.to_owned()],
+                request.condition.clone(),
+            )),
         }
     }
     if request.condition.is_some() && tables.len() > 1 {
