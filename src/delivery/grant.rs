@@ -266,7 +266,6 @@ mod tests {
             status,
             html: body.starts_with('<'),
             retry_after_ms: None,
-            org_usage: None,
             date: None,
             body: body.as_bytes().to_vec(),
         }
