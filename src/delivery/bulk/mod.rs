@@ -22,8 +22,6 @@ pub mod fuzzing;
 mod jobs;
 mod results;
 mod row_error;
-#[cfg(test)]
-mod tests;
 mod transfer;
 
 use std::fmt;
