@@ -228,16 +228,11 @@ async fn refused_rows_have_their_reasons_and_the_others_arrive() {
         keys: Some(vec!["7".to_string()]),
         ..Fault::new(Action::RecordErrors { errors }).on(Endpoint::Bulk)
     });
-    let mut rows = many(450);
-    rows.extend_from_slice(
-        &file([("x", r#"{"LastName":"Doe"}"#)])
-            .split(|&b| b == b'\n')
-            .nth(1)
-            .unwrap()
-            .to_vec(),
-    );
-    rows.push(b'\n');
-    let job = bench.submit(&rows).await;
+    let keys: Vec<String> = (0..450).map(|n| n.to_string()).collect();
+    let good = r#"{"LastName":"Invented","Company":"Example"}"#;
+    let mut rows: Vec<_> = keys.iter().map(|key| (key.as_str(), good)).collect();
+    rows.push(("x", r#"{"LastName":"Doe"}"#));
+    let job = bench.submit(&file(rows)).await;
     let status = bench.ended(&job).await;
     assert_eq!(
         (status.state, status.processed, status.failed),

@@ -420,6 +420,7 @@ async fn a_transfer_leaves_the_permits_to_the_stream() {
     }
     let report = org.upsert(call(1)).await;
     assert!(matches!(report.outcome, CallOutcome::Answered(_)));
+    assert!(!upload.is_finished());
     upload.abort();
 }
 
