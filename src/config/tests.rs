@@ -247,6 +247,7 @@ fn fields_keep_the_order_of_the_file_and_know_their_key() {
         field: name.to_owned(),
         source,
         trim,
+        on_too_long: None,
         path: format!("route[0].fields.{name}"),
     };
     assert_eq!(

@@ -99,6 +99,7 @@ fn from_column(field: &str, name: &str) -> FieldSpec {
         field: field.into(),
         source,
         trim: true,
+        on_too_long: None,
     }
 }
 
@@ -110,6 +111,8 @@ fn spec(fields: Vec<FieldSpec>) -> MappingSpec {
         external_id: "MySQL_Id__c".into(),
         key_column: "id".into(),
         fields,
+        filter: None,
+        on_too_long: OnTooLong::DeadLetter,
         path: "route[0]".into(),
     }
 }
@@ -223,6 +226,7 @@ fn literals_are_checked_against_their_field() {
         field: field.into(),
         source: FieldSource::Constant(scalar),
         trim: true,
+        on_too_long: None,
     };
     let fields = vec![
         constant("Birthday__c", Scalar::Text("soon".into())),
@@ -246,6 +250,7 @@ fn a_row_becomes_key_and_payload() {
                 default: Some(Scalar::Text("Unknown".into())),
             },
             trim: true,
+            on_too_long: None,
         },
         from_column("Birthday__c", "born"),
     ];
@@ -480,6 +485,7 @@ fn an_empty_literal_is_refused_where_null_is_unknown() {
         field: "Newsletter__c".into(),
         source: FieldSource::Constant(Scalar::Text(String::new())),
         trim: true,
+        on_too_long: None,
     };
     check_mistakes(
         &spec(vec![constant]),
