@@ -1,5 +1,7 @@
 //! Plans against tables and describes that fit and do not fit; conversions value by value.
 
+mod recipes;
+
 use super::*;
 use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
 use crate::core::describe::{FieldDescribe, ObjectDescribe};
@@ -125,6 +127,13 @@ pub(crate) fn simple_plan() -> Plan {
 /// The key from `id`, the last name from the column given.
 pub(crate) fn plan_of_column(name: &str) -> Plan {
     let spec = spec(vec![from_column("LastName", name)]);
+    compile(&spec, &table(), &object(&["LastName"])).unwrap()
+}
+
+/// The same as [`simple_plan`], with a filter.
+pub(crate) fn plan_with_filter(filter: &str) -> Plan {
+    let mut spec = spec(vec![from_column("LastName", "name")]);
+    spec.filter = Some(filter.to_owned());
     compile(&spec, &table(), &object(&["LastName"])).unwrap()
 }
 
