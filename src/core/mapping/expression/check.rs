@@ -28,6 +28,9 @@ pub(in crate::core::mapping) struct ColumnFault {
     pub(in crate::core::mapping) is_unknown: bool,
 }
 
+/// Gives a column's place among the plan's, and its type.
+type FindColumn<'a> = dyn FnMut(&str) -> Result<(usize, Type), ColumnFault> + 'a;
+
 /// Which kind of mistake a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core::mapping) enum Concerns {
@@ -42,7 +45,7 @@ pub(in crate::core::mapping) enum Concerns {
 /// Every mistake in it.
 pub(in crate::core::mapping) fn compile(
     parsed: Parsed,
-    column: &mut dyn FnMut(&str) -> Result<(usize, Type), ColumnFault>,
+    column: &mut FindColumn<'_>,
 ) -> Result<Expression, Vec<(Concerns, Fault)>> {
     let Parsed { mut tree, places } = parsed;
     let mut check = Check {
@@ -59,14 +62,14 @@ pub(in crate::core::mapping) fn compile(
     Ok(Expression { tree, gives, uses })
 }
 
-struct Check<'a> {
+struct Check<'c, 'f> {
     places: Places,
-    column: &'a mut dyn FnMut(&str) -> Result<(usize, Type), ColumnFault>,
+    column: &'c mut FindColumn<'f>,
     uses: Vec<Use>,
     faults: Vec<(Concerns, Fault)>,
 }
 
-impl Check<'_> {
+impl Check<'_, '_> {
     fn fault(
         &mut self,
         id: u64,
