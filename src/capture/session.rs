@@ -29,7 +29,7 @@ use super::prepared;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
-use super::settings::{RoutedTable, SourceSettings};
+use super::settings::{LiveSchemas, RoutedTable, SourceSettings};
 use super::snapshot::{Gate, Place};
 use super::watchdog::{Header, Pulse};
 use super::xa::Undecided;
@@ -53,6 +53,7 @@ pub(super) struct Context {
     pub(super) settings: SourceSettings,
     pub(super) tables: Vec<RoutedTable>,
     pub(super) schemas: Vec<TableSchema>,
+    pub(super) live: Option<LiveSchemas>,
     pub(super) server_id: u32,
     pub(super) window: Arc<Semaphore>,
     pub(super) window_bytes: u32,
@@ -118,6 +119,7 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
                     server: server.uuid().to_owned(),
                     version: Some(server.version),
                     company: None,
+                    doubts_told: 0,
                     heard: None,
                 }
                 .run(),
@@ -163,9 +165,10 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Rea
     };
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
-    let mut assembler =
-        Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
+    let mut assembler = Assembler::new(routing, progress, at, context.clock)
+        .with_schemas(&context.schemas, context.live.as_ref());
     assembler.maps.text_types = text_types;
+    assembler.maps.collations = server.collations.clone();
     assembler.maps.names = names;
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     assembler.gate = Some(Arc::clone(&context.gate));
@@ -302,6 +305,8 @@ struct Session {
     company: Option<Pin<Box<Sleep>>>,
     /// `@@server_uuid`.
     server: String,
+    /// Tables that were said to be in doubt.
+    doubts_told: usize,
     /// Where the last heartbeat said that the stream is: it also passes what was left out.
     heard: Option<FilePosition>,
 }
@@ -364,13 +369,16 @@ impl Session {
             drop(event);
             let pulse = &self.context.shared.pulse;
             pulse.beat(header, self.assembler.at());
-            if kind == kind::XA_PREPARE {
-                pulse.note_undecided(self.assembler.undecided.gtids());
+            // A statement may be the one that decides.
+            if matches!(kind, kind::XA_PREPARE | kind::QUERY) {
+                let undecided = &self.assembler.undecided;
+                pulse.note_undecided(undecided.gtids(), undecided.oldest());
             }
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
                 self.assembler.flush();
             }
+            self.tell_doubts().await?;
             self.hand_on().await?;
             if let Err(error) = accepted {
                 let condemned = &self.context.shared.condemned;
@@ -380,6 +388,20 @@ impl Session {
             self.announce(kind).await?;
             self.attend_snapshot().await?;
         }
+    }
+
+    /// Before the pieces that lie behind such a statement.
+    async fn tell_doubts(&mut self) -> Result<(), Abandoned> {
+        let doubted = self.assembler.progress.doubted.since_start();
+        if doubted.len() == self.doubts_told {
+            return Ok(());
+        }
+        self.doubts_told = doubted.len();
+        let name = |table: &usize| self.context.tables.get(*table).map(|it| it.name.clone());
+        let tables = doubted.iter().filter_map(name).collect();
+        let events = &self.context.events;
+        let told = events.send(CaptureEvent::Doubted(tables)).await;
+        told.map_err(|_| Abandoned)
     }
 
     /// The next event. Rows of a whole transaction never wait: when nothing can be read at once,

@@ -50,7 +50,7 @@ fn at(position: &str) -> Checkpoint {
             file: "binlog.000001".into(),
             offset: 4,
         },
-        inside: None,
+        inside: Default::default(),
     }
 }
 
@@ -245,7 +245,7 @@ fn a_transaction_that_was_half_handed_on_goes_on_inside() {
     let mut from = at("mariadb:0-1-3");
     let transaction: TransactionId = "7-1-1".parse().unwrap();
     let rows = [("shop.leads".to_owned(), 1)].into();
-    from.inside = Some(Inside { transaction, rows });
+    from.inside.set(Inside { transaction, rows });
     // The server would send what follows the position: cut out 0-1-1 to 0-1-3.
     let mut binlog = PLAIN[..325].to_vec();
     binlog.extend_from_slice(&PLAIN[868..]);

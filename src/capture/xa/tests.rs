@@ -28,7 +28,7 @@ fn start(gtids: bool) -> Checkpoint {
         server_uuid: String::new(),
         position,
         end,
-        inside: None,
+        inside: Default::default(),
     }
 }
 

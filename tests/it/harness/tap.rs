@@ -124,6 +124,7 @@ impl Tap {
             tables: tables.to_vec(),
             checkpoint,
             schemas: Vec::new(),
+            live: None,
             window: Arc::clone(&window),
             window_bytes: WINDOW,
             events: sender,
