@@ -22,7 +22,7 @@ fn pipeline(recovered: &Recovered) -> Pipeline {
         server_uuid: String::new(),
         position: Position::Gtid(GtidSet::default()),
         end: place(4),
-        inside: None,
+        inside: Default::default(),
     };
     let setup = RouteSetup {
         name: ROUTES[0].into(),
