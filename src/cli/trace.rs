@@ -190,6 +190,7 @@ fn headline(event: &Value, kind: &str) -> String {
              mapping that fits"
         ),
         "superseded" => format!("superseded by a newer image of its key, route {route}"),
+        "skipped" => format!("left out by the filter (where) of route {route}"),
         "unanswered" => "not answered when the service stopped: sent again after it".to_owned(),
         other => format!("{other}, route {route}"),
     }

@@ -95,7 +95,8 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 }
                 Entry::Delivered { subject, .. }
                 | Entry::DeadLettered { subject, .. }
-                | Entry::Superseded { subject, .. } => {
+                | Entry::Superseded { subject, .. }
+                | Entry::Filtered { subject } => {
                     if let Some(serial) = subject.parked {
                         parked.remove(&serial);
                     }

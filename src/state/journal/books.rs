@@ -266,7 +266,9 @@ impl JournalState {
                 self.next.letter = self.next.letter.max(letter + 1);
                 (subject.parked, attempt.map(|attempt| attempt.batch))
             }
-            Entry::Superseded { subject, .. } => (subject.parked, None),
+            Entry::Superseded { subject, .. } | Entry::Filtered { subject } => {
+                (subject.parked, None)
+            }
             Entry::Retried { attempt, .. } => (None, Some(attempt.batch)),
             Entry::Unanswered { batch, .. } => (None, Some(*batch)),
             Entry::Parked { .. } | Entry::Skipped { .. } | Entry::Service { .. } => (None, None),
