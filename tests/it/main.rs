@@ -8,6 +8,7 @@
 )]
 
 mod alerts;
+mod budget;
 mod cli;
 mod connection;
 mod crash;

@@ -1,7 +1,7 @@
 //! What pacing shows of itself.
 
 use super::{HOUR_STEPS, Hold, OrgUsage, Pacing, window};
-use crate::core::time::Micros;
+use crate::core::time::{Micros, Tick};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PaceView {
@@ -24,8 +24,10 @@ pub struct PaceView {
     pub lasts_until: Option<Micros>,
     /// Seconds until then; 24 hours when they last.
     pub lasts_seconds: f64,
-    /// Set by whoever holds.
-    pub hold: Option<Hold>,
+    /// When the first calls of ours come back; `None` when there are none.
+    pub returns_at: Option<Micros>,
+    /// Why nothing leaves, and since when; set by whoever holds.
+    pub hold: Option<(Hold, Tick)>,
 }
 
 const DAY_SECONDS: f64 = 86_400.0;
@@ -50,6 +52,7 @@ impl Pacing {
             stretched: self.plan.max_age_ms > self.settings.max_age_ms,
             lasts_until,
             lasts_seconds: lasts_until.map_or(DAY_SECONDS, |at| at.seconds_since(now).max(0.0)),
+            returns_at: (self.window.calls() > 0).then(|| self.window.returns_at(window::STEPS, 1)),
             hold: None,
         }
     }

@@ -67,8 +67,7 @@ impl HoldReason {
 }
 
 impl Pipeline {
-    /// Has pacing decide how batches close and whether calls are made. `calls` are those of before
-    /// the start, by when they were made at the latest.
+    /// Has pacing decide how batches close and whether calls are made.
     #[must_use]
     pub fn with_pacing(mut self, pacing: Pacing) -> Self {
         self.pace = Some(Pace {
@@ -105,7 +104,7 @@ impl Pipeline {
     pub fn pace_view(&self, now: Micros) -> Option<PaceView> {
         let pace = self.pace.as_ref()?;
         let mut view = pace.pacing.view(now);
-        view.hold = pace.hold.as_ref().map(|held| held.hold);
+        view.hold = pace.hold.as_ref().map(|held| (held.hold, held.since));
         Some(view)
     }
 
@@ -241,3 +240,6 @@ fn look_at(hold: Hold, now: Now) -> Tick {
     let left = u64::try_from(hold.until.0 - now.wall.0).unwrap_or(0);
     now.tick.plus((left / 1_000 + 1).min(LOOK_EVERY_MS))
 }
+
+#[cfg(test)]
+mod tests;
