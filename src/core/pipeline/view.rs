@@ -27,8 +27,6 @@ pub struct PipelineView {
     pub allowed_in_flight: usize,
     /// Why nothing leaves, if so.
     pub org_trouble: Option<Trouble>,
-    /// The budget or a quiet hour lets nothing out.
-    pub held_by_pace: bool,
     pub parked_bytes: u64,
     /// Records in memory.
     pub records: usize,
@@ -96,7 +94,6 @@ impl Pipeline {
             calls_in_flight: self.calls.len(),
             allowed_in_flight: self.allowed_in_flight,
             org_trouble: trouble(&self.org),
-            held_by_pace: self.is_held_by_pace(),
             parked_bytes: self.parked_bytes(),
             records: self.planner.len(),
         }

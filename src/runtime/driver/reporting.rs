@@ -210,7 +210,7 @@ impl Driver {
             paused.set(i64::from(route.trouble.is_some() || route.pause.is_some()));
         }
         let paused = metrics.delivery_paused.with_label_values(&["*"]);
-        paused.set(i64::from(view.org_trouble.is_some() || view.held_by_pace));
+        paused.set(i64::from(view.org_trouble.is_some()));
         metrics
             .calls_in_flight
             .set(signed(view.calls_in_flight as u64));

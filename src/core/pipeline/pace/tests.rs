@@ -61,17 +61,17 @@ fn with_calls_in_plenty_a_lone_record_waits_for_nothing() {
 
 #[test]
 fn a_spent_budget_holds_until_calls_come_back_and_then_goes_on() {
-    let mut stage = stage(|settings| settings.daily_calls = Some(2));
-    stage.capture(0..2);
-    until_delivered(&mut stage, 2, accept);
+    let mut stage = stage(|settings| settings.daily_calls = Some(1));
+    stage.capture(0..1);
+    until_delivered(&mut stage, 1, accept);
     let spent_at = stage.tick;
     stage.tick += 1_000;
-    stage.capture(2..3);
+    stage.capture(1..2);
     assert_eq!(stage.calls.len(), 0);
     let at = Micros(stage.tick as i64 * 1_000);
     let (hold, _) = stage.pipeline.pace_view(at).unwrap().hold.unwrap();
     assert_eq!(hold.reason, HoldReason::Daily);
-    until_delivered(&mut stage, 3, accept);
+    until_delivered(&mut stage, 2, accept);
     let waited = stage.tick - spent_at;
     assert!((24 * HOUR_MS..25 * HOUR_MS).contains(&waited), "{waited}");
     let held = [ServiceEvent::DeliveryPaused, ServiceEvent::DeliveryResumed];
