@@ -9,6 +9,7 @@
 
 mod alerts;
 mod budget;
+mod bulk_api;
 mod cli;
 mod connection;
 mod crash;
