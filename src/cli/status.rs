@@ -97,7 +97,10 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
     ))?;
     print_trouble(delivery.trouble.as_ref(), printer)?;
     if let Some(budget) = &delivery.budget {
-        printer.data(&format!("budget      {}", budget_line(budget)))?;
+        printer.data(&format!(
+            "budget      {}",
+            budget_line(budget, delivery.trouble.is_some())
+        ))?;
     }
     printer.data(&format!(
         "lag         {}",
@@ -276,7 +279,7 @@ fn print_trouble(trouble: Option<&TroubleStatus>, printer: &Printer) -> std::io:
 }
 
 /// `8012 of 12000 calls in 24 h, 3000 in reserve; lasts until 17:40 at this rate; …`
-fn budget_line(budget: &BudgetStatus) -> String {
+fn budget_line(budget: &BudgetStatus, paused: bool) -> String {
     let Some(limit) = budget.limit else {
         return format!(
             "{} calls in 24 h; neither Salesforce nor pace.daily_calls has told a limit",
@@ -299,7 +302,7 @@ fn budget_line(budget: &BudgetStatus) -> String {
     }
     if let Some(at) = budget
         .calls_return_at
-        .filter(|_| budget.lasts_until.is_some())
+        .filter(|_| paused || budget.lasts_until.is_some())
     {
         line.push_str(&format!("; calls come back from {}", moment(at)));
     }

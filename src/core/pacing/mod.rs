@@ -210,7 +210,8 @@ impl Pacing {
                 hold.reason = HoldReason::Others;
                 hold.until = hold.until.min(Micros(now.0 + LOOK_AGAIN_MICROS));
             }
-            if let Some(due) = due.filter(|_| !keeps_the_hour) {
+            let has_reserve = self.limit_with_reserve().is_none_or(|all| used < all);
+            if let Some(due) = due.filter(|_| !keeps_the_hour && has_reserve) {
                 hold.until = hold.until.min(due);
             }
             hold

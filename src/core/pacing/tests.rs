@@ -150,6 +150,9 @@ fn the_reserve_goes_to_what_is_nearly_an_hour_old() {
         pacing.note_sent(0);
     }
     assert!(pacing.hold(old, NOON).is_some(), "more than the budget");
+    // With the reserve spent as well, growing old helps nobody.
+    let hold = pacing.hold(young, NOON).unwrap();
+    assert!(hold.until.seconds_since(NOON) > 20.0 * 3_600.0, "{hold:?}");
 }
 
 #[test]
