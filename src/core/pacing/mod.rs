@@ -142,10 +142,13 @@ impl Pacing {
         }
     }
 
-    /// A record of this route waits to be sent for the first time.
-    pub fn note_arrival(&mut self, route: usize, at: Tick) {
+    /// A record of this route waits to be sent. `usual`: it has just been written, so that others
+    /// like it may come tomorrow; backlogs and snapshots are no forecast.
+    pub fn note_arrival(&mut self, route: usize, usual: bool, at: Tick) {
         self.routes[route].note(at);
-        self.window.note_arrival(route);
+        if usual {
+            self.window.note_arrival(route);
+        }
     }
 
     /// A batch of this route went out.

@@ -85,7 +85,7 @@ pub fn paced(settings: &PaceSettings, day: &Day) -> Report {
         while arrivals.peek().is_some_and(|at| *at <= now_ms) {
             arrivals.next();
             waiting.push_back(now_ms);
-            pacing.note_arrival(0, Tick(now_ms));
+            pacing.note_arrival(0, true, Tick(now_ms));
         }
         let now = now_at(now_ms);
         if let Some(limit) = day.org_limit {

@@ -84,6 +84,18 @@ fn with_calls_in_plenty_every_record_leaves_at_once() {
 }
 
 #[test]
+fn with_few_calls_no_record_waits_longer_than_the_stretched_age() {
+    let settings = PaceSettings {
+        daily_calls: Some(5_000),
+        ..scenario_settings()
+    };
+    let day = paced(&settings, &Day::scenario(1, 1));
+    assert!(day.most_in_a_day <= 4_000, "{day:?}");
+    let longest = day.max_ms;
+    assert!((30_000..=60_000).contains(&longest), "{longest}");
+}
+
+#[test]
 fn a_budget_that_is_nearly_spent_lasts_until_calls_come_back() {
     let day = Day::nearly_spent(1);
     let report = paced(&scenario_settings(), &day);
@@ -97,6 +109,8 @@ fn a_budget_that_is_nearly_spent_lasts_until_calls_come_back() {
 fn another_tool_gets_its_calls_and_the_org_stays_under_its_limit() {
     let report = paced(&scenario_settings(), &Day::eaten(1));
     assert!(report.org_used <= 15_000, "{report:?}");
+    // It slows down while the other grows, instead of stopping when it has grown.
+    assert!(report.left <= 300, "{report:?}");
     assert!(report.max_ms <= 20 * 60_000, "{report:?}");
 }
 
@@ -227,7 +241,7 @@ fn a_wake_finds_something_due() {
     let mut now = 0;
     for _ in 0..5_000 {
         now += jitter.below(9_000);
-        pacing.note_arrival(0, Tick(now));
+        pacing.note_arrival(0, true, Tick(now));
         let wall = Micros(NOON.0 + now as i64 * 1_000);
         let tick = Tick(now);
         pacing.advance(Now { tick, wall });
@@ -252,10 +266,27 @@ fn a_flood_fills_its_calls_even_with_calls_in_plenty() {
     };
     let mut pacing = pacing(&settings, &[]);
     for index in 0..200 {
-        pacing.note_arrival(0, Tick(60_000 + index / 10));
+        pacing.note_arrival(0, true, Tick(60_000 + index / 10));
     }
     let now = Tick(60_020);
     let linger = pacing.linger(0);
     assert!(!linger.is_due(50, now, now), "{linger:?}");
     assert!(linger.is_due(50, now, now.plus(50)), "unnoticed is 50 ms");
+}
+
+#[test]
+fn a_snapshot_is_no_forecast() {
+    let scale_after = |usual: bool| {
+        let mut pacing = pacing(&scenario_settings(), &[]);
+        for minute in 0..60 {
+            for _ in 0..10_000 {
+                pacing.note_arrival(0, usual, at(minute).tick);
+            }
+            pacing.advance(at(minute));
+        }
+        pacing.advance(at(24 * 60 - 30));
+        pacing.plan.scale
+    };
+    assert!(scale_after(true) > 1.0, "{}", scale_after(true));
+    assert!(scale_after(false) < 0.1, "{}", scale_after(false));
 }

@@ -160,7 +160,7 @@ impl Pipeline {
     }
 
     fn admit_now(&mut self, record: Record) {
-        self.note_arrival(record.subject.id.route, record.since);
+        self.note_arrival(&record);
         let Some(replaced) = self.planner.admit(record) else {
             return;
         };

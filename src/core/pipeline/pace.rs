@@ -4,6 +4,7 @@
 //! and what waits for long is parked meanwhile.
 
 use super::Pipeline;
+use crate::core::batching::Record;
 use crate::core::change::RouteId;
 use crate::core::entry::{Entry, ServiceEvent};
 use crate::core::outcome::{CallOutcome, ErrorClass};
@@ -114,10 +115,12 @@ impl Pipeline {
         self.pace.as_ref()?.pacing.affordable()
     }
 
-    pub(super) fn note_arrival(&mut self, route: RouteId, at: Tick) {
-        if let Some(pace) = &mut self.pace {
-            pace.pacing.note_arrival(usize::from(route.0), at);
-        }
+    pub(super) fn note_arrival(&mut self, record: &Record) {
+        let Some(pace) = &mut self.pace else { return };
+        let id = &record.subject.id;
+        let usual = record.slot.is_some() && !id.transaction.id.is_snapshot();
+        let route = usize::from(id.route.0);
+        pace.pacing.note_arrival(route, usual, record.since);
     }
 
     pub(super) fn note_batch(&mut self, route: RouteId) {
