@@ -12,7 +12,7 @@ use crate::core::entry::{Recovered, Totals};
 use crate::core::position::Checkpoint;
 use crate::operator::Query;
 use crate::runtime::clock;
-use crate::runtime::status::{SnapshotStatus, Stage, Status, TroubleStatus};
+use crate::runtime::status::{BudgetStatus, SnapshotStatus, Stage, Status, TroubleStatus};
 
 /// What can be said while no service runs: durable facts alone.
 #[derive(Serialize)]
@@ -96,6 +96,12 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
         delivery.calls_in_flight, delivery.allowed_in_flight, delivery.api_calls_made
     ))?;
     print_trouble(delivery.trouble.as_ref(), printer)?;
+    if let Some(budget) = &delivery.budget {
+        printer.data(&format!(
+            "budget      {}",
+            budget_line(budget, delivery.trouble.is_some())
+        ))?;
+    }
     printer.data(&format!(
         "lag         {}",
         status.oldest_unsettled.map_or(
@@ -270,6 +276,43 @@ fn print_trouble(trouble: Option<&TroubleStatus>, printer: &Printer) -> std::io:
         moment(trouble.since),
     ))?;
     printer.data(&format!("            remedy: {}", trouble.remedy))
+}
+
+/// `8012 of 12000 calls in 24 h, 3000 in reserve; lasts until 17:40 at this rate; …`
+fn budget_line(budget: &BudgetStatus, paused: bool) -> String {
+    let Some(limit) = budget.limit else {
+        return format!(
+            "{} calls in 24 h; neither Salesforce nor pace.daily_calls has told a limit",
+            budget.used
+        );
+    };
+    let mut line = format!(
+        "{} of {limit} calls in 24 h, {} in reserve",
+        budget.used, budget.reserve
+    );
+    if budget.used_by_others > 0 {
+        line.push_str(&format!(", {} used by others", budget.used_by_others));
+    }
+    match (budget.held_until, budget.lasts_until) {
+        (Some(at), _) => line.push_str(&format!("; nothing leaves until {}", moment(at))),
+        (None, Some(at)) => {
+            line.push_str(&format!("; lasts until {} at this rate", moment(at)));
+        }
+        (None, None) => line.push_str("; lasts the day"),
+    }
+    if let Some(at) = budget
+        .calls_return_at
+        .filter(|_| paused || budget.lasts_until.is_some())
+    {
+        line.push_str(&format!("; calls come back from {}", moment(at)));
+    }
+    if budget.stretched {
+        let age = duration(budget.max_age_ms as f64 / 1e3);
+        line.push_str(&format!(
+            "; stretched: records wait for each other up to {age}"
+        ));
+    }
+    line
 }
 
 fn print_hint(open: u64, printer: &Printer) -> std::io::Result<()> {

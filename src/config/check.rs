@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
 
 use super::mistake::{NOT_AVAILABLE, WRONG_VALUE};
+use super::pace::{check_batch, check_pace};
 use super::reader::{Reader, Table};
 use super::route::check_routes;
 use super::salesforce::check_salesforce;
 use super::source::{check_snapshot, check_source};
-use super::{Batch, Config, Log, LogFormat, Operator, Pace, PayloadPolicy, Retry, State};
+use super::{Config, Log, LogFormat, Operator, PayloadPolicy, Retry, State};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -37,28 +38,6 @@ pub(super) fn check_config(reader: &mut Reader<'_>) -> Option<Config> {
         state: state?,
         operator: operator?,
         log: log?,
-    })
-}
-
-fn check_batch<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Batch> {
-    let table = reader.table(root, "batch");
-    let max_records = reader.number(&table, "max_records");
-    let max_bytes = reader.number(&table, "max_bytes");
-    let max_age_ms = reader.number(&table, "max_age");
-    Some(Batch {
-        max_records: max_records?,
-        max_bytes: max_bytes?,
-        max_age_ms: max_age_ms?,
-    })
-}
-
-fn check_pace<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Pace> {
-    let table = reader.table(root, "pace");
-    let requests_per_second = reader.number(&table, "requests_per_second");
-    let max_in_flight = reader.number(&table, "max_in_flight");
-    Some(Pace {
-        requests_per_second: requests_per_second?,
-        max_in_flight: max_in_flight?,
     })
 }
 

@@ -14,6 +14,7 @@ pub mod keys;
 mod layers;
 mod load;
 mod mistake;
+mod pace;
 mod print;
 mod reader;
 mod recipes;
@@ -27,6 +28,7 @@ mod units;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::core::pacing::QuietHours;
 use crate::core::schema::TableName;
 use crate::core::secret::Secret;
 
@@ -156,6 +158,8 @@ pub struct Batch {
     pub max_bytes: usize,
     /// 0: as soon as a call may be made.
     pub max_age_ms: u64,
+    /// Never below `max_age_ms`.
+    pub max_age_stretched_ms: u64,
 }
 
 /// How hard Salesforce may be asked.
@@ -163,6 +167,11 @@ pub struct Batch {
 pub struct Pace {
     pub requests_per_second: u32,
     pub max_in_flight: usize,
+    /// Without it the org's own allowance counts.
+    pub daily_calls: Option<u64>,
+    pub reserve_percent: u8,
+    pub hourly_calls: Option<u64>,
+    pub quiet_hours: QuietHours,
 }
 
 /// How failures are tried again.

@@ -6,11 +6,13 @@ use crate::core::secret::Secret;
 
 use super::keys::{self, Kind, Need};
 use super::mistake::REDACTED;
+use super::pace::{print_quiet_span, print_utc_offset};
 use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
     Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnHistoryLost,
-    OnTooLong, PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source, Start, TlsMode,
+    OnTooLong, Pace, PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source, Start,
+    TlsMode,
 };
 
 impl Config {
@@ -30,6 +32,11 @@ impl Config {
         page.number("batch", "max_records", self.batch.max_records as u64);
         page.number("batch", "max_bytes", self.batch.max_bytes as u64);
         page.number("batch", "max_age", self.batch.max_age_ms);
+        page.number(
+            "batch",
+            "max_age_stretched",
+            self.batch.max_age_stretched_ms,
+        );
         page.section("pace");
         page.number(
             "pace",
@@ -37,6 +44,7 @@ impl Config {
             self.pace.requests_per_second.into(),
         );
         page.number("pace", "max_in_flight", self.pace.max_in_flight as u64);
+        print_budget(&mut page, &self.pace);
         page.section("retry");
         page.number("retry", "base", self.retry.base_ms);
         page.number("retry", "cap", self.retry.cap_ms);
@@ -130,6 +138,21 @@ impl Page {
             self.text.push_str(&format!("{name} = \"{REDACTED}\"\n"));
         }
     }
+}
+
+fn print_budget(page: &mut Page, pace: &Pace) {
+    if let Some(calls) = pace.daily_calls {
+        page.number("pace", "daily_calls", calls);
+    }
+    page.number("pace", "reserve_percent", pace.reserve_percent.into());
+    if let Some(calls) = pace.hourly_calls {
+        page.number("pace", "hourly_calls", calls);
+    }
+    let spans = pace.quiet_hours.spans.iter();
+    let spans: Vec<String> = spans.map(|span| quote(&print_quiet_span(*span))).collect();
+    page.line("pace", "quiet_hours", &format!("[{}]", spans.join(", ")));
+    let offset = print_utc_offset(pace.quiet_hours.utc_offset_minutes);
+    page.text("pace", "utc_offset", &offset);
 }
 
 fn print_source(page: &mut Page, source: &Source) {

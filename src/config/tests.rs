@@ -146,14 +146,19 @@ fn defaults_stand_where_nothing_is_given() {
         Batch {
             max_records: 200,
             max_bytes: 1 << 20,
-            max_age_ms: 1_000
+            max_age_ms: 1_000,
+            max_age_stretched_ms: 60_000
         }
     );
     assert_eq!(
         config.pace,
         Pace {
             requests_per_second: 200,
-            max_in_flight: 4
+            max_in_flight: 4,
+            daily_calls: None,
+            reserve_percent: 20,
+            hourly_calls: None,
+            quiet_hours: QuietHours::default(),
         }
     );
     let retry = Retry {
@@ -203,7 +208,8 @@ fn later_layers_win() {
         Batch {
             max_records: 20,
             max_bytes: 70_000,
-            max_age_ms: 0
+            max_age_ms: 0,
+            max_age_stretched_ms: 60_000
         }
     );
     assert!(!config.salesforce.compress);
@@ -669,12 +675,7 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         NOT_AVAILABLE,
         "route[0].operations",
     );
-    check_more(
-        "[batch]\nmax_age_stretched = \"60s\"",
-        NOT_AVAILABLE,
-        "batch.max_age_stretched",
-    );
-    check_more("[pace]\ndaily_calls = 1", NOT_AVAILABLE, "pace.daily_calls");
+    check_more("[pace]\nbulk_from = 1", NOT_AVAILABLE, "pace.bulk_from");
     check_more(
         "[state]\nencryption_key_file = \"k\"",
         NOT_AVAILABLE,
@@ -689,6 +690,36 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         "[operator]\nlisten = \"0.0.0.0:9464\"",
         NOT_AVAILABLE,
         "operator.listen",
+    );
+}
+
+#[test]
+fn the_budget_is_read_and_what_contradicts_itself_is_refused() {
+    let more = "[batch]\nmax_age = \"2m\"\n[pace]\ndaily_calls = 15000\nreserve_percent = 0\nhourly_calls = 900\nquiet_hours = [\"22:00-06:00\"]\nutc_offset = \"+02:00\"";
+    let config = sound(&format!("{SOUND}\n{more}"), &[], &[]);
+    assert_eq!(config.batch.max_age_stretched_ms, 120_000);
+    let pace = &config.pace;
+    assert_eq!(
+        (pace.daily_calls, pace.hourly_calls),
+        (Some(15_000), Some(900))
+    );
+    assert_eq!(pace.reserve_percent, 0);
+    assert_eq!(pace.quiet_hours.utc_offset_minutes, 120);
+    assert_eq!(pace.quiet_hours.spans[0].from_minute, 22 * 60);
+    check_more(
+        "[batch]\nmax_age = \"2m\"\nmax_age_stretched = \"1m\"",
+        WRONG_VALUE,
+        "batch.max_age_stretched",
+    );
+    check_more(
+        "[pace]\nquiet_hours = [\"22-6\"]",
+        WRONG_VALUE,
+        "pace.quiet_hours",
+    );
+    check_more(
+        "[pace]\nutc_offset = \"CET\"",
+        WRONG_VALUE,
+        "pace.utc_offset",
     );
 }
 
@@ -734,10 +765,10 @@ fn mistakes_outside_the_file_name_their_variable_or_flag() {
     );
     check(
         &[],
-        &["pace.daily_calls=9"],
+        &["pace.bulk_from=9"],
         NOT_AVAILABLE,
-        "pace.daily_calls",
-        "--set pace.daily_calls",
+        "pace.bulk_from",
+        "--set pace.bulk_from",
     );
     check(&[], &["hunter2"], WRONG_VALUE, "", "--set");
 }

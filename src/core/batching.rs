@@ -1,6 +1,7 @@
 //! The planner: which records go into which call, and when.
 //!
-//! A batch closes at its record count, its bytes, or its oldest record's age. Per external id at
+//! A batch closes at its record count, its bytes, or when its route has lingered long enough, which
+//! pacing decides. Per external id at
 //! most one record is under way; a newer image of a key waits behind it, or, while the older one
 //! is still unsent, takes its place. The planner decides nothing about failures.
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use super::change::{ChangeId, RouteId};
 use super::entry::Subject;
+use super::pacing::Linger;
 use super::settlement::Slot;
 use super::time::Tick;
 
@@ -76,10 +78,11 @@ pub struct Planner {
     pressed: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
     handles: VecDeque<Handle>,
     bytes: usize,
+    linger: Linger,
     /// Nothing that came up to then waits for company.
     hurry: Option<Tick>,
 }
@@ -103,6 +106,17 @@ struct Retry {
 /// What a record adds to a request beside its key and payload: attributes, the key's name, commas.
 const OVERHEAD_BYTES: usize = 64;
 
+impl Queue {
+    fn new(limits: BatchLimits) -> Self {
+        Self {
+            handles: VecDeque::new(),
+            bytes: 0,
+            linger: Linger::by_age(limits.max_age_ms, limits.max_records),
+            hurry: None,
+        }
+    }
+}
+
 impl Record {
     fn request_bytes(&self) -> usize {
         self.subject.image.payload.len() + self.subject.image.key.len() + OVERHEAD_BYTES
@@ -116,7 +130,7 @@ impl Planner {
             limits,
             records: Vec::new(),
             free: Vec::new(),
-            queues: (0..routes).map(|_| Queue::default()).collect(),
+            queues: (0..routes).map(|_| Queue::new(limits)).collect(),
             keys: HashMap::new(),
             retries: VecDeque::new(),
             turn: 0,
@@ -215,16 +229,17 @@ impl Planner {
         self.queues[usize::from(route.0)].hurry = Some(now);
     }
 
-    /// How long a record of this queue waits for company.
-    fn waits_ms(&self, queue: &Queue, first: Handle) -> u64 {
+    /// How the records of this route wait for company from now on.
+    pub fn set_linger(&mut self, route: RouteId, linger: Linger) {
+        self.queues[usize::from(route.0)].linger = linger;
+    }
+
+    /// Whether the records of this queue wait for no company.
+    fn hurries(&self, queue: &Queue, first: Handle) -> bool {
         let hurried = queue
             .hurry
             .is_some_and(|until| self.record(first).since <= until);
-        if self.pressed || hurried {
-            0
-        } else {
-            self.limits.max_age_ms
-        }
+        self.pressed || hurried
     }
 
     /// Whether a record of this key is in here that came from the stream, in flight or not. One
@@ -309,7 +324,10 @@ impl Planner {
         };
         queue.handles.len() >= self.limits.max_records
             || queue.bytes >= self.limits.max_bytes
-            || now.since(self.record(*first).since) >= self.waits_ms(queue, *first)
+            || self.hurries(queue, *first)
+            || queue
+                .linger
+                .is_due(queue.handles.len(), self.record(*first).since, now)
     }
 
     fn fill(&mut self, route: usize) -> Vec<Handle> {
@@ -462,8 +480,12 @@ impl Planner {
         let ages = self.queues.iter().enumerate().filter_map(|(index, queue)| {
             let first = queue.handles.front()?;
             let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-            let waits_ms = self.waits_ms(queue, *first);
-            let due = self.record(*first).since.plus(waits_ms);
+            let since = self.record(*first).since;
+            let due = if self.hurries(queue, *first) {
+                since
+            } else {
+                queue.linger.due_at(queue.handles.len(), since)
+            };
             Some(due.max(admits_from(route)?))
         });
         let retries = self

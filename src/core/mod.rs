@@ -11,6 +11,7 @@ pub mod describe;
 pub mod entry;
 pub mod mapping;
 pub mod outcome;
+pub mod pacing;
 pub mod parking;
 pub mod pipeline;
 pub mod position;

@@ -27,9 +27,11 @@ use crate::core::time::{Micros, Tick};
 use crate::delivery::{AutoAssign, CallReport, Org, UpsertCall, UpsertRecord};
 use crate::state::{CommitReceipt, IndexHandle, JournalHandle};
 use crate::telemetry::metrics::Metrics;
+use budget::UsageQuestion;
 use reporting::source_trouble;
 use snapshots::{SnapshotSource, Snapshots};
 
+mod budget;
 mod history;
 pub(super) mod reporting;
 pub(super) mod schemas;
@@ -89,6 +91,7 @@ pub(super) struct Driver {
     calls: JoinSet<(CallId, CallReport)>,
     call_of_task: HashMap<Id, CallId>,
     reads: JoinSet<Read>,
+    usage: UsageQuestion,
     snapshots: Snapshots,
     written_sender: mpsc::Sender<Written>,
     written: mpsc::Receiver<Written>,
@@ -114,6 +117,7 @@ impl Driver {
             calls: JoinSet::new(),
             call_of_task: HashMap::new(),
             reads: JoinSet::new(),
+            usage: UsageQuestion::default(),
             snapshots: Snapshots::default(),
             written_sender,
             written,
@@ -124,6 +128,7 @@ impl Driver {
             capture_over: false,
             noted_stop: false,
         };
+        driver.note_calls_of_start();
         let recovered = driver.parts.pipeline.snapshot().cloned();
         driver.count_snapshots_from(recovered);
         driver
@@ -179,6 +184,7 @@ impl Driver {
                 Some(written) = self.written.recv() => self.take_written(written)?,
                 Some(joined) = self.calls.join_next_with_id() => self.take_joined(joined)?,
                 Some(read) = self.reads.join_next() => self.take_read(read)?,
+                Some(told) = self.usage.asked.join_next() => self.take_usage(told)?,
                 () = until(grace_over) => {
                     grace_over = None;
                     tracing::warn!(calls = self.calls.len(), "grace is over: calls in flight are given up and will be repeated");
@@ -199,6 +205,7 @@ impl Driver {
     fn step(&mut self, input: Input) -> Result<(), Error> {
         let effects = self.parts.pipeline.step(input, clock::now());
         self.dirty = true;
+        self.ask_usage();
         for effect in effects {
             match effect {
                 Effect::Send(call) => self.send(call),
@@ -323,6 +330,7 @@ impl Driver {
             }
         };
         self.observe_report(&report);
+        self.note_usage();
         self.step(Input::Answered {
             call,
             outcome: report.outcome,

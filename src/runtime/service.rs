@@ -494,8 +494,10 @@ async fn stream(
         })
         .collect();
     published.update(|status| status.stage = Stage::Running);
+    let pacing = wiring::pacing(config, store.recovered_api_calls(), clock::now());
+    let pipeline = Pipeline::new(settings, setups, &recovered, checkpoint.clone());
     let driver = Driver::new(Parts {
-        pipeline: Pipeline::new(settings, setups, &recovered, checkpoint.clone()),
+        pipeline: pipeline.with_pacing(pacing),
         journal: store.journal(),
         index: store.index(),
         org,

@@ -83,6 +83,33 @@ pub struct DeliveryStatus {
     pub api_used: Option<u64>,
     pub api_limit: Option<u64>,
     pub logins: u64,
+    /// Calls as a resource: what is spent, what is left, how long it lasts.
+    #[serde(default)]
+    pub budget: Option<BudgetStatus>,
+}
+
+/// Calls of ours, over a rolling 24 hours.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BudgetStatus {
+    pub used: u64,
+    pub used_last_hour: u64,
+    /// Without the reserve; `None` while neither the configuration nor Salesforce has told one.
+    pub limit: Option<u64>,
+    pub hourly_limit: Option<u64>,
+    /// Kept back, and spent only on what is nearly an hour old.
+    pub reserve: u64,
+    /// Calls of everybody else in the org.
+    pub used_by_others: u64,
+    /// When it is spent if calls go on as in the last hour; `None`: it lasts.
+    pub lasts_until: Option<Micros>,
+    /// When the first calls leave the 24 hours.
+    pub calls_return_at: Option<Micros>,
+    /// How long the oldest record of a batch may wait for company now.
+    pub max_age_ms: u64,
+    /// That is longer than `batch.max_age`.
+    pub stretched: bool,
+    /// Nothing leaves until then.
+    pub held_until: Option<Micros>,
 }
 
 /// Something that is wrong, with what to do about it.

@@ -9,10 +9,12 @@ use crate::core::batching::BatchLimits;
 use crate::core::change::RouteId;
 use crate::core::describe::ObjectDescribe;
 use crate::core::mapping::{self, FieldSpec, MappingSpec, Mistake, Plan};
+use crate::core::pacing::{PaceSettings, Pacing};
 use crate::core::pipeline::{PipelineSettings, RouteSetup};
 use crate::core::retry::Backoff;
 use crate::core::schema::TableSchema;
 use crate::core::source_row::Lack;
+use crate::core::time::{Micros, Now};
 use crate::delivery::{self, OrgSettings};
 use crate::state::{self, StateSettings};
 
@@ -90,6 +92,28 @@ pub fn pipeline_settings(config: &Config, jitter_seed: u64) -> PipelineSettings 
         jitter_seed,
     }
 }
+
+/// Pacing that knows the calls of before the start: the journal has them by their hour's beginning.
+#[must_use]
+pub fn pacing(config: &Config, calls_by_hour: &[(Micros, u64)], now: Now) -> Pacing {
+    let settings = PaceSettings {
+        daily_calls: config.pace.daily_calls,
+        reserve_percent: config.pace.reserve_percent,
+        hourly_calls: config.pace.hourly_calls,
+        quiet: config.pace.quiet_hours.clone(),
+        max_age_ms: config.batch.max_age_ms,
+        max_age_stretched_ms: config.batch.max_age_stretched_ms,
+        max_records: config.batch.max_records,
+    };
+    // Each is taken for its hour's last, so that none is forgotten too early.
+    let calls: Vec<(Micros, u64)> = calls_by_hour
+        .iter()
+        .map(|(hour, calls)| (Micros(hour.0 + HOUR_MICROS - 1), *calls))
+        .collect();
+    Pacing::new(settings, config.routes.len(), &calls, now)
+}
+
+const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// The mapping of each route, by `RouteId`.
 #[must_use]

@@ -43,6 +43,11 @@ pub struct Metrics {
     pub api_calls: IntCounter,
     pub api_used: IntGauge,
     pub api_limit: IntGauge,
+    pub budget_used: IntGauge,
+    pub budget_limit: IntGauge,
+    pub budget_lasts: Gauge,
+    pub budget_held: IntGauge,
+    pub max_age: Gauge,
     pub logins: IntCounter,
     pub capture_connected: IntGauge,
     pub capture_reconnects: IntCounter,
@@ -187,6 +192,31 @@ impl Metrics {
                 r,
                 "leadstream_api_limit_calls",
                 "Calls the org may use in 24 h, as Salesforce last said",
+            )?,
+            budget_used: gauge(
+                r,
+                "leadstream_budget_used_calls",
+                "Calls of ours in the last 24 h, across restarts",
+            )?,
+            budget_limit: gauge(
+                r,
+                "leadstream_budget_limit_calls",
+                "Calls of ours that the budget allows in 24 h without the reserve",
+            )?,
+            budget_lasts: float_gauge(
+                r,
+                "leadstream_budget_lasts_seconds",
+                "How long the budget lasts at the last hour's rate; a day at most",
+            )?,
+            budget_held: gauge(
+                r,
+                "leadstream_budget_held",
+                "1 while the budget or a quiet hour lets nothing out",
+            )?,
+            max_age: float_gauge(
+                r,
+                "leadstream_batch_max_age_seconds",
+                "How long the oldest record of a batch may wait for company now",
             )?,
             logins: counter(
                 r,

@@ -177,6 +177,7 @@ impl Pipeline {
     }
 
     fn admit_now(&mut self, record: Record) {
+        self.note_arrival(&record);
         let Some(replaced) = self.planner.admit(record) else {
             return;
         };
@@ -264,7 +265,7 @@ impl Pipeline {
     /// Reads parked records back as far as there is something to do with them.
     pub(super) fn read_parked(&mut self, now: Tick, effects: &mut Vec<Effect>) {
         let limit = self.settings.batch.max_records * self.settings.max_in_flight * 2;
-        if !self.org.admits(now) {
+        if !self.org.admits(now) || self.is_held_by_pace() {
             return;
         }
         for index in 0..self.routes.len() {
@@ -299,12 +300,13 @@ impl Pipeline {
             })
     }
 
-    /// Parks what waits for a circuit that has been open for long.
+    /// Parks what waits for a circuit that has been open, or a hold that has lasted, for long.
     pub(super) fn park_what_waits(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let after = self.settings.park_after_ms;
         for index in 0..self.routes.len() {
             let circuit = &self.routes[index].circuit;
-            if !self.org.open_for(after, now.tick) && !circuit.open_for(after, now.tick) {
+            let closed = !self.org.open_for(after, now.tick) && !circuit.open_for(after, now.tick);
+            if closed && !self.held_by_pace_for(after, now.tick) {
                 continue;
             }
             // Bounded: what does not fit stays in memory, fills the window, and capture waits.

@@ -10,6 +10,7 @@
 
 mod answers;
 mod intake;
+mod pace;
 mod pause;
 mod refusals;
 mod snapshots;
@@ -18,6 +19,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use pace::Pace;
 use pause::Pause;
 pub use pause::RoutePause;
 pub use snapshots::SnapshotInput;
@@ -154,6 +156,8 @@ pub struct Pipeline {
     calls: HashMap<CallId, Flight>,
     /// Calls that may be in flight: less than configured after trouble.
     allowed_in_flight: usize,
+    /// Without it nothing is counted, and batches close by size and age alone.
+    pace: Option<Pace>,
     jitter: Jitter,
     next_batch: u64,
     next_letter: u64,
@@ -262,6 +266,7 @@ impl Pipeline {
             org: Circuit::default(),
             calls: HashMap::new(),
             allowed_in_flight: settings.max_in_flight,
+            pace: None,
             jitter: Jitter::new(settings.jitter_seed),
             next_batch: recovered.next_batch,
             next_letter: recovered.next_letter,
@@ -302,6 +307,7 @@ impl Pipeline {
                 api_calls,
             } => {
                 self.api_calls += u64::from(api_calls);
+                self.note_spent(&outcome, api_calls);
                 self.take_answer(call, outcome, sent_at, answered_at, now);
             }
             Input::Durable { parked } => {
@@ -333,12 +339,14 @@ impl Pipeline {
         let mut effects = Vec::new();
         self.pumped_at = now.tick;
         if !self.stopping {
+            self.keep_pace(now);
             self.park_what_waits(now, &mut effects);
             self.park_behind_pauses(now, &mut effects);
             self.read_parked(now.tick, &mut effects);
             self.release_held();
             self.planner
                 .set_pressed(self.charged >= u64::from(self.settings.window_bytes) / 2);
+            self.set_lingers();
             self.dispatch(now, &mut effects);
         }
         self.finish_chunks(now);
@@ -378,7 +386,7 @@ impl Pipeline {
     }
 
     fn dispatch(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        while self.calls.len() < self.allowed_in_flight {
+        while self.calls.len() < self.allowed_in_flight && self.may_spend(now) {
             let (org, routes) = (&self.org, &self.routes);
             let admits = |route: RouteId| {
                 org.admits(now.tick) && routes[usize::from(route.0)].circuit.admits(now.tick)
@@ -393,6 +401,7 @@ impl Pipeline {
                 return;
             };
             self.probe_fresh ^= probing;
+            self.note_batch(batch.route);
             self.org.note_sent();
             self.routes[usize::from(batch.route.0)].circuit.note_sent();
             let id = CallId(self.next_batch);
@@ -430,7 +439,7 @@ impl Pipeline {
         let circuits = || self.routes.iter().map(|r| &r.circuit).chain([&self.org]);
         let admits_from = |route: RouteId| {
             let own = self.routes[usize::from(route.0)].circuit.admits_from()?;
-            Some(own.max(self.org.admits_from()?))
+            Some(own.max(self.org.admits_from()?).max(self.paced_from()))
         };
         if self.calls.len() < self.allowed_in_flight {
             wakes.extend(self.planner.next_due(admits_from));
@@ -449,6 +458,7 @@ impl Pipeline {
                     .filter(|at| *at > seen),
             );
         }
+        wakes.extend(self.pace_wakes(waiting).filter(|at| *at > seen));
         if self.ledger.has_moved() {
             wakes.push(self.committed_at.plus(CHECKPOINT_EVERY_MS));
         }

@@ -15,17 +15,17 @@ use crate::core::value::Value;
 mod gaps;
 mod parking_bound;
 
-struct Stage {
-    pipeline: Pipeline,
-    tick: u64,
+pub(super) struct Stage {
+    pub(super) pipeline: Pipeline,
+    pub(super) tick: u64,
     rows: u64,
-    calls: Vec<Call>,
-    entries: Vec<Entry>,
+    pub(super) calls: Vec<Call>,
+    pub(super) entries: Vec<Entry>,
     orders: Vec<SnapshotOrder>,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let end = FilePosition {
             file: "binlog.000001".into(),
             offset: 4,
@@ -56,10 +56,10 @@ impl Stage {
         }
     }
 
-    fn step(&mut self, input: Input) {
+    pub(super) fn step(&mut self, input: Input) {
         let now = Now {
             tick: Tick(self.tick),
-            wall: Micros(0),
+            wall: Micros(i64::try_from(self.tick).unwrap() * 1_000),
         };
         for effect in self.pipeline.step(input, now) {
             match effect {
@@ -73,7 +73,7 @@ impl Stage {
     }
 
     /// Rows with keys from the given one on.
-    fn capture(&mut self, keys: std::ops::Range<i64>) {
+    pub(super) fn capture(&mut self, keys: std::ops::Range<i64>) {
         let items = keys
             .map(|key| {
                 self.rows += 1;
@@ -101,7 +101,7 @@ impl Stage {
     }
 
     /// Lets time pass until a call goes out, and answers it.
-    fn answer(&mut self, fate: impl Fn(&Call) -> CallOutcome) -> bool {
+    pub(super) fn answer(&mut self, fate: impl Fn(&Call) -> CallOutcome) -> bool {
         if self.calls.is_empty() {
             let Some(wake) = self.pipeline.next_wake(Tick(self.tick)) else {
                 return false;
@@ -139,7 +139,7 @@ impl Stage {
     }
 }
 
-fn accept(call: &Call) -> CallOutcome {
+pub(super) fn accept(call: &Call) -> CallOutcome {
     let accepted = |image: &Arc<Image>| RecordResult::Delivered {
         id: format!("00Q{:0>15}", image.key),
         created: true,

@@ -293,7 +293,8 @@ impl Pipeline {
         let (_, table) = self.running_snapshot()?.current()?;
         // An open circuit that nothing waits for would never be probed: then a chunk is the probe.
         let waits = |route: &Route| route.in_flight > 0 || !route.parking.is_empty();
-        if self.org.open().is_some() && self.routes.iter().any(waits) {
+        let held = self.org.open().is_some() || self.is_held_by_pace();
+        if held && self.routes.iter().any(waits) {
             return Some("Salesforce does not take records");
         }
         let routes = self.routes.iter();

@@ -151,14 +151,16 @@ impl Driver {
         ));
         let (tick, wall) = (clock::tick(), clock::wall());
         let trouble = |trouble: &Trouble| trouble_status(trouble, tick, wall);
+        let org_trouble = view.org_trouble.as_ref().map(trouble);
         let delivery = DeliveryStatus {
             calls_in_flight: view.calls_in_flight,
             allowed_in_flight: view.allowed_in_flight,
-            trouble: view.org_trouble.as_ref().map(trouble),
+            trouble: org_trouble.or_else(|| self.hold_trouble(tick, wall)),
             api_calls_made: usage.calls_made,
             api_used: usage.api_used,
             api_limit: usage.api_limit,
             logins: usage.logins,
+            budget: self.observe_budget(wall),
         };
         let state = StateStatus {
             journal_bytes: journal.bytes,
