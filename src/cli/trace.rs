@@ -187,6 +187,10 @@ fn headline(event: &Value, kind: &str) -> String {
         "retried" => format!("refused for now by Salesforce: {code} ({class})"),
         "parked" => format!("parked by route {route}: durable here, waits for Salesforce"),
         "superseded" => format!("superseded by a newer image of its key, route {route}"),
+        "skipped" => format!(
+            "skipped by route {route}: {} ({code})",
+            text(event, "rule").unwrap_or("?")
+        ),
         "unanswered" => "not answered when the service stopped: sent again after it".to_owned(),
         other => format!("{other}, route {route}"),
     }

@@ -8,8 +8,9 @@ use super::mistake::REDACTED;
 use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
-    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnHistoryLost,
-    PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source, Start, TlsMode,
+    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnConverted,
+    OnDuplicate, OnHistoryLost, PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source,
+    Start, TlsMode,
 };
 
 impl Config {
@@ -271,6 +272,16 @@ fn print_route(page: &mut Page, route: &Route) {
         AutoAssign::Rule(id) => quote(id),
     };
     page.line("route[]", "auto_assign", &auto_assign);
+    let on_converted = match route.on_converted {
+        OnConverted::DeadLetter => "dead_letter",
+        OnConverted::Skip => "skip",
+    };
+    page.text("route[]", "on_converted", on_converted);
+    let on_duplicate = match route.on_duplicate {
+        OnDuplicate::DeadLetter => "dead_letter",
+        OnDuplicate::Allow => "allow",
+    };
+    page.text("route[]", "on_duplicate", on_duplicate);
     page.section("route.fields");
     for field in &route.fields {
         page.line("route[].fields", &field.field, &print_field(field));
@@ -300,6 +311,7 @@ fn print_field(field: &FieldMapping) -> String {
                 print_scalar(default)
             )
         }
+        FieldSource::RecordType(name) => format!("{{ record_type = {}{trim} }}", quote(name)),
         FieldSource::Constant(value) => format!("{{ constant = {}{trim} }}", print_scalar(value)),
     }
 }

@@ -6,6 +6,7 @@ use figment::value::{Dict, Value};
 
 use crate::core::schema::TableName;
 
+use super::leads::{check_on_converted, check_on_duplicate};
 use super::mistake::{NOT_AVAILABLE, WRONG_VALUE};
 use super::reader::{Given, Reader, Table};
 use super::{AutoAssign, ExternalId, FieldMapping, FieldSource, Operations, Route};
@@ -49,6 +50,8 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
     let object = reader.required(table, "object", api_name);
     let external_id = check_external_id(reader, table);
     let auto_assign = reader.required(table, "auto_assign", auto_assign);
+    let on_converted = check_on_converted(reader, table);
+    let on_duplicate = check_on_duplicate(reader, table);
     let taken = external_id.as_ref().map(|id| id.field.clone());
     let fields = check_fields(reader, table, taken.as_deref());
     Some(Route {
@@ -58,6 +61,8 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
         object: object?,
         external_id: external_id?,
         auto_assign: auto_assign?,
+        on_converted: on_converted?,
+        on_duplicate: on_duplicate?,
         fields: fields?,
     })
 }
@@ -206,7 +211,21 @@ fn check_field_source<'a>(
     let column = reader.optional(table, "column", column_name);
     let default = reader.optional(table, "default", |given| given.scalar());
     let constant = reader.optional(table, "constant", |given| given.scalar());
-    match (column?, constant?, default?) {
+    let record_type = reader.optional(table, "record_type", |given| given.some_text());
+    let (column, constant, default) = (column?, constant?, default?);
+    if let Some(name) = record_type? {
+        if column.is_none() && constant.is_none() && default.is_none() {
+            return Some(FieldSource::RecordType(name));
+        }
+        return reader.refuse(
+            table,
+            "record_type",
+            WRONG_VALUE,
+            "stands beside column, constant or default",
+            "keep one of them",
+        );
+    }
+    match (column, constant, default) {
         (Some(name), None, default) => Some(FieldSource::Column { name, default }),
         (None, Some(constant), None) => Some(FieldSource::Constant(constant)),
         (None, Some(_), Some(_)) => reader.refuse(

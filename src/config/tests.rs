@@ -658,11 +658,7 @@ fn each_kind_of_mistake_names_its_key_and_page() {
 
     // What this version does not have.
     check_more("where = \"x\"", NOT_AVAILABLE, "route[0].where");
-    check_more(
-        "on_converted = \"x\"",
-        NOT_AVAILABLE,
-        "route[0].on_converted",
-    );
+    check_more("on_too_long = \"x\"", NOT_AVAILABLE, "route[0].on_too_long");
     check_more(
         "operations = [\"insert\", \"update\"]",
         NOT_AVAILABLE,

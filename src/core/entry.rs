@@ -117,6 +117,13 @@ pub enum Entry {
         operation: Operation,
         rule: SkipRule,
     },
+    /// Sent and refused, in a way that the route is set to pass over.
+    SkippedRecord {
+        subject: Subject,
+        rule: SkipRule,
+        code: String,
+        attempt: Attempt,
+    },
     /// Durable with us, goes on by itself; serials rise by one within the process and across
     /// restarts.
     Parked {
@@ -153,6 +160,8 @@ pub enum SkipRule {
     OperationNotRouted,
     /// A newer image of its key took its place.
     Superseded,
+    /// The lead is converted, and the route's `on_converted` is `skip`.
+    Converted,
 }
 
 impl SkipRule {
@@ -162,6 +171,7 @@ impl SkipRule {
         match self {
             SkipRule::OperationNotRouted => "operation_not_routed",
             SkipRule::Superseded => "superseded",
+            SkipRule::Converted => "converted",
         }
     }
 }
@@ -255,6 +265,10 @@ impl Totals {
                 *self.skipped.entry(*rule).or_default() += u64::from(*rows);
                 return;
             }
+            Entry::SkippedRecord { subject, rule, .. } => {
+                *self.skipped.entry(*rule).or_default() += 1;
+                subject
+            }
             Entry::Parked { .. } => {
                 self.parked += 1;
                 return;
@@ -275,6 +289,7 @@ impl Entry {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
+            | Entry::SkippedRecord { subject, .. }
             | Entry::Parked { subject, .. }
             | Entry::Retried { subject, .. }
             | Entry::Unanswered { subject, .. } => Some(subject.id.route),
@@ -290,6 +305,7 @@ impl Entry {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
+            | Entry::SkippedRecord { subject, .. }
             | Entry::Parked { subject, .. } => Some(&subject.id),
             Entry::Skipped { id, .. } => Some(id),
             Entry::Retried { .. } | Entry::Unanswered { .. } | Entry::Service { .. } => None,
@@ -304,7 +320,8 @@ impl Entry {
         match self {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
-            | Entry::Superseded { subject, .. } => subject.parked,
+            | Entry::Superseded { subject, .. }
+            | Entry::SkippedRecord { subject, .. } => subject.parked,
             Entry::Parked { .. }
             | Entry::Skipped { .. }
             | Entry::Retried { .. }

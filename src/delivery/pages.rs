@@ -13,7 +13,10 @@ pub(super) struct Page {
 
 macro_rules! pages {
     ($($name:ident = $code:literal, $title:literal, $remedy:literal;)*) => {
-        $(pub const $name: &str = $code;)*
+        $(
+            #[allow(dead_code, reason = "some are the pipeline's, which knows them by their codes")]
+            pub const $name: &str = $code;
+        )*
         pub(super) const PAGES: &[Page] =
             &[$(Page { code: $code, title: $title, remedy: $remedy }),*];
     };
@@ -104,6 +107,14 @@ pages! {
         "look the code up in Salesforce's documentation; report it, so that it is treated better";
     CONNECTOR = "LS2082", "leadstream sent a request that Salesforce cannot take",
         "this is a fault of leadstream: report it with the log of this call";
+    AUTOMATION = "LS2095", "a trigger or flow of the org refuses most records",
+        "let an administrator mend the Apex trigger or flow that the code names; sending goes on by itself";
+    OWNER = "LS2096", "most records get an owner who cannot own them",
+        "map OwnerId to an active user or a queue, or activate the user; sending goes on by itself";
+    KEYS = "LS2097", "most records match several leads",
+        "mark the external id field as Unique and merge the leads that share a value";
+    REFUSED_ALIKE = "LS2098", "Salesforce refuses most records for the same reason",
+        "read the code: an administrator must act on it; sending goes on by itself";
 }
 
 fn find(code: &str) -> Option<&'static Page> {
@@ -162,6 +173,13 @@ mod tests {
             })
             .count();
         assert_eq!(ours, PAGES.len(), "pages without a code");
+    }
+
+    #[test]
+    fn what_the_pipeline_makes_of_many_refusals_is_explained() {
+        for page in [AUTOMATION, OWNER, KEYS, REFUSED_ALIKE] {
+            assert_ne!(remedy(page), remedy("elsewhere"), "{page}");
+        }
     }
 
     #[test]

@@ -493,15 +493,18 @@ async fn stream(
     let routes = setups
         .iter()
         .zip(wiring::auto_assign(config))
-        .map(|(setup, auto_assign)| RouteTarget {
+        .zip(&config.routes)
+        .map(|((setup, auto_assign), route)| RouteTarget {
             name: setup.name.clone(),
             plan: Arc::clone(&setup.plan),
             auto_assign,
+            on_duplicate: route.on_duplicate,
         })
         .collect();
     published.update(|status| status.stage = Stage::Running);
     let driver = Driver::new(Parts {
-        pipeline: Pipeline::new(settings, setups, &recovered, checkpoint.clone()),
+        pipeline: Pipeline::new(settings, setups, &recovered, checkpoint.clone())
+            .with_policies(wiring::policies(config)),
         journal: store.journal(),
         index: store.index(),
         org,

@@ -1,5 +1,7 @@
 //! The plan's making: every mistake of a mapping is found here, before the first row, all at once.
 
+mod ids;
+
 use std::sync::Arc;
 
 use super::convert;
@@ -230,7 +232,7 @@ impl<'a> Compiler<'a> {
         let path = format!("fields.{}", spec.field);
         let column = match &spec.source {
             FieldSource::Column { name, .. } => Some(self.column(&path, name)?),
-            FieldSource::Constant(_) => None,
+            FieldSource::Constant(_) | FieldSource::RecordType(_) => None,
         };
         let field = self.describe(&path, &spec.field)?;
         if field.name.eq_ignore_ascii_case(&self.spec.external_id) {
@@ -269,6 +271,9 @@ impl<'a> Compiler<'a> {
             FieldSource::Constant(scalar) => {
                 PlannedSource::Constant(self.literal(&path, scalar, field)?)
             }
+            FieldSource::RecordType(name) => {
+                PlannedSource::Constant(self.record_type(&path, name, field)?)
+            }
             FieldSource::Column { default, .. } => PlannedSource::Column {
                 index: column?.0,
                 default: match default {
@@ -298,6 +303,9 @@ impl<'a> Compiler<'a> {
 
     /// A constant or default as JSON text.
     fn literal(&mut self, path: &str, scalar: &Scalar, field: &FieldDescribe) -> Option<String> {
+        if !self.check_id(path, scalar, field) {
+            return None;
+        }
         let value = match scalar {
             Scalar::Text(text) => Value::Text(text.clone()),
             Scalar::Integer(number) => Value::Int(*number),

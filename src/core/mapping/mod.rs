@@ -49,6 +49,8 @@ pub enum FieldSource {
         default: Option<Scalar>,
     },
     Constant(Scalar),
+    /// The record type of this developer name.
+    RecordType(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -11,6 +11,7 @@
 mod answers;
 mod intake;
 mod pause;
+mod policy;
 mod refusals;
 mod snapshots;
 mod view;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use pause::Pause;
 pub use pause::RoutePause;
+pub use policy::{OnConverted, RoutePolicy};
 pub use snapshots::SnapshotInput;
 pub use view::{PipelineView, RouteView, Trouble};
 
@@ -196,6 +198,8 @@ struct Route {
     held: VecDeque<Held>,
     /// Set while its rows lack a column.
     pause: Option<Pause>,
+    policy: RoutePolicy,
+    refused: refusals::Run,
 }
 
 /// A record behind what is parked.
@@ -253,6 +257,8 @@ impl Pipeline {
                     table: setup.table,
                     plan: setup.plan,
                     scope: setup.scope,
+                    policy: RoutePolicy::default(),
+                    refused: refusals::Run::default(),
                 }
             })
             .collect();

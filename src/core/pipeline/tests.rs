@@ -95,6 +95,7 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 }
                 Entry::Delivered { subject, .. }
                 | Entry::DeadLettered { subject, .. }
+                | Entry::SkippedRecord { subject, .. }
                 | Entry::Superseded { subject, .. } => {
                     if let Some(serial) = subject.parked {
                         parked.remove(&serial);

@@ -61,6 +61,7 @@ impl Driver {
                 }
                 Entry::Superseded { .. }
                 | Entry::Skipped { .. }
+                | Entry::SkippedRecord { .. }
                 | Entry::Parked { .. }
                 | Entry::Unanswered { .. } => {}
             }

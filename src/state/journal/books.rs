@@ -241,6 +241,9 @@ impl JournalState {
                 self.next.letter = self.next.letter.max(letter + 1);
                 (subject.parked, attempt.map(|attempt| attempt.batch))
             }
+            Entry::SkippedRecord {
+                subject, attempt, ..
+            } => (subject.parked, Some(attempt.batch)),
             Entry::Superseded { subject, .. } => (subject.parked, None),
             Entry::Retried { attempt, .. } => (None, Some(attempt.batch)),
             Entry::Unanswered { batch, .. } => (None, Some(*batch)),

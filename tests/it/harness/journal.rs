@@ -29,7 +29,22 @@ pub struct Step {
     pub kind: String,
     pub salesforce_id: Option<String>,
     pub code: Option<String>,
+    pub class: Option<String>,
     pub key: Option<String>,
+}
+
+impl Journal {
+    /// Class and code of each dead letter, by key.
+    pub fn set_aside(&self) -> BTreeMap<String, (String, String)> {
+        let steps = self.finals.values().flatten();
+        steps
+            .filter(|step| step.kind == "dead_letter")
+            .map(|step| {
+                let said = |text: &Option<String>| text.clone().unwrap_or_default();
+                (said(&step.key), (said(&step.class), said(&step.code)))
+            })
+            .collect()
+    }
 }
 
 const SEAL: &[u8] = b",\"chain\":\"";
@@ -141,6 +156,7 @@ fn take(
                 kind,
                 salesforce_id: text("id"),
                 code: text("code"),
+                class: text("class"),
                 key: personal.and_then(|line| line["x"]["k"].as_str().map(str::to_owned)),
             };
             journal.finals.entry(change).or_default().push(step);
