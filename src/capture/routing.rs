@@ -40,6 +40,8 @@ pub(super) struct Step {
     pub(super) carries: bool,
     /// Slot, and whether nobody after this needs it.
     pub(super) values: Vec<(usize, bool)>,
+    /// It takes every slot, in their order, and nobody after this needs one.
+    pub(super) takes_all: bool,
 }
 
 impl Routing {
@@ -109,9 +111,11 @@ impl Table {
                         .map(|slot| (*slot, std::mem::replace(&mut free[*slot], false)))
                         .collect();
                     values.reverse();
+                    let all = (0..columns.len()).map(|slot| (slot, true));
                     Step {
                         route: table.routes[index].route,
                         carries,
+                        takes_all: values.iter().copied().eq(all),
                         values,
                     }
                 })

@@ -140,7 +140,8 @@ impl Assembler {
         let mut left_out = Vec::new();
         if operation == Operation::Insert {
             for slot in layout.absent(&present) {
-                let Some(value) = defaults[index].get(slot) else {
+                let told = defaults.of(index).and_then(|told| told.get(slot));
+                let Some(value) = told else {
                     return Err(Error::ImageIncomplete {
                         table: (*table.name).clone(),
                         column: table.columns[slot].clone(),
@@ -217,19 +218,18 @@ fn read_row(
     at: &FilePosition,
 ) -> Result<(), Error> {
     for (index, (column, cell)) in layout.cells.iter().enumerate() {
-        slots[index] = match cells.get_mut(*column).and_then(Option::take) {
-            Some(raw) => Some(cell.decode(raw).map_err(|reason| Error::Value {
+        let slot = &mut slots[index];
+        if let Some(Some(raw)) = cells.get_mut(*column) {
+            cell.decode_into(raw, slot).map_err(|reason| Error::Value {
                 table: (*table.name).clone(),
                 column: table.columns[index].clone(),
                 position: at.clone(),
                 reason,
-            })?),
-            None => present
-                .get(*column)
-                .copied()
-                .unwrap_or(false)
-                .then_some(Value::Null),
-        };
+            })?;
+        } else {
+            let is_present = present.get(*column).copied().unwrap_or(false);
+            *slot = is_present.then_some(Value::Null);
+        }
     }
     Ok(())
 }
@@ -241,7 +241,7 @@ fn carry(
     table: &Table,
     operation: Operation,
     row: u64,
-    slots: &mut [Option<Value>],
+    slots: &mut Vec<Option<Value>>,
     captured_at: Micros,
 ) {
     let steps = &table.plan(operation).steps;
@@ -261,7 +261,12 @@ fn carry(
                     slots[*slot].clone()
                 }
             };
-            let values = step.values.iter().map(take).collect();
+            let values = if step.takes_all {
+                let next = (0..slots.len()).map(|_| None).collect();
+                std::mem::replace(slots, next).into_boxed_slice()
+            } else {
+                step.values.iter().map(take).collect()
+            };
             StreamItem::Row(Change {
                 id,
                 last_of_row,

@@ -8,6 +8,7 @@
 )]
 
 mod alerts;
+mod bulk_api;
 mod cli;
 mod connection;
 mod crash;

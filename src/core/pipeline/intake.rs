@@ -12,6 +12,7 @@ use crate::core::entry::{
 };
 use crate::core::mapping::Unmappable;
 use crate::core::outcome::ErrorClass;
+use crate::core::position::{Checkpoint, Position};
 use crate::core::time::{Now, Tick};
 
 impl Pipeline {
@@ -40,7 +41,10 @@ impl Pipeline {
                 }),
                 StreamItem::Advance(advance) => self.ledger.advance(advance),
                 StreamItem::Hold(place) => self.ledger.hold(place),
-                StreamItem::Restart(checkpoint) => self.ledger.restart(checkpoint),
+                StreamItem::Restart(checkpoint) => {
+                    self.forget_places(&checkpoint);
+                    self.ledger.restart(checkpoint);
+                }
                 StreamItem::ChunkEnd(end) => {
                     self.hurry_chunk(&end, now);
                     self.ledger.end_chunk(end);
@@ -48,6 +52,14 @@ impl Pipeline {
             }
         }
         self.release_now += chunk.bytes - charged;
+    }
+
+    /// Where the binlog begins anew, places in files name other transactions than before: what was
+    /// settled at them must not be taken for a row that is still to come.
+    fn forget_places(&mut self, next: &Checkpoint) {
+        if matches!(next.position, Position::File(_)) {
+            self.settled_ahead.retain(|id| id.transaction.is_snapshot());
+        }
     }
 
     /// Whether this change was settled before a restart, although the checkpoint is not past it.

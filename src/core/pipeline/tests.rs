@@ -239,7 +239,7 @@ impl World {
                 file: "binlog.000001".into(),
                 offset: 4,
             },
-            inside: None,
+            inside: Default::default(),
         });
         let mut stream = Vec::new();
         for (index, rows) in self.history.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! The journal's format and recovery, on files made without the thread.
 
+mod features;
+mod places;
 pub mod sample;
 mod snapshots;
 
@@ -451,10 +453,12 @@ proptest! {
                 }
                 inside = inside.max(rows);
                 let mut checkpoint = checkpoint(through);
-                checkpoint.inside = inside.map(|rows| Inside {
-                    transaction: change(through + 1, 0, 0).transaction.id.clone(),
-                    rows: [("shop.leads".to_owned(), rows)].into(),
-                });
+                if let Some(rows) = inside {
+                    checkpoint.inside.set(Inside {
+                        transaction: change(through + 1, 0, 0).transaction.id.clone(),
+                        rows: [("shop.leads".to_owned(), rows)].into(),
+                    });
+                }
                 checkpoint
             });
             let good = bench.bytes.len();

@@ -157,7 +157,7 @@ pub fn checkpoint(through: u64) -> Checkpoint {
         server_uuid: UUID.into(),
         position: Position::Gtid(format!("{UUID}:1-{through}").parse().unwrap()),
         end: "binlog.000007:4711".parse().unwrap(),
-        inside: None,
+        inside: Default::default(),
     }
 }
 
