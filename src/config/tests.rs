@@ -10,6 +10,7 @@ use super::*;
 
 /// The documents that ship with the code say what it does.
 mod documents;
+mod leads;
 
 /// A configuration with everything that must be there; `secret` and `ca.pem` are files.
 const SOUND: &str = r#"

@@ -134,6 +134,35 @@ const REFUSALS: &[Refusal] = &[
 ];
 
 #[test]
+fn of_several_errors_on_one_record_the_worst_decides() {
+    let mut world = quick_world(World::new(Build::Release));
+    let error = |code: &str| salesforce_sandbox::RecordError {
+        status_code: code.to_owned(),
+        message: String::new(),
+        fields: Vec::new(),
+    };
+    let several = |codes: &[&str]| {
+        let errors = codes.iter().map(|code| error(code)).collect();
+        Fault::new(Action::RecordErrors { errors }).on(Endpoint::Collections)
+    };
+    let faults = world.org.faults();
+    let passing = ["UNABLE_TO_LOCK_ROW", "STRING_TOO_LONG", "QUERY_TIMEOUT"];
+    faults.add(several(&passing).keys(["3"]));
+    faults.add(several(&["STRING_TOO_LONG", "INACTIVE_OWNER_OR_USER"]).keys(["4"]));
+    world.start();
+    world.insert(10, 10);
+    let judgement = world.judge();
+    let said =
+        |key: &str, class: &str, code: &str| (key.to_owned(), (class.to_owned(), code.to_owned()));
+    let expected = [
+        said("3", "data", "STRING_TOO_LONG"),
+        said("4", "configuration", "INACTIVE_OWNER_OR_USER"),
+    ];
+    assert_eq!(judgement.journal.set_aside(), expected.into());
+    assert_eq!(judgement.journal.retried, 0, "each of them needs a person");
+}
+
+#[test]
 fn each_refused_record_is_tried_as_its_code_asks_and_set_aside_with_a_remedy() {
     let mut world = quick_world(World::new(Build::Release));
     // Keys of their own, among records that have nothing wrong with them.
