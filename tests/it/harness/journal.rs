@@ -19,6 +19,7 @@ pub struct Journal {
     pub events: Vec<String>,
     pub parked_ever: u64,
     pub retried: u64,
+    pub retried_by_key: BTreeMap<String, u64>,
     pub unanswered: u64,
     /// Rows that no route carries.
     pub skipped_rows: u64,
@@ -137,7 +138,12 @@ fn take(
             journal.parked_ever += 1;
             parked.insert(entry["serial"].as_u64().unwrap(), ());
         }
-        "retried" => journal.retried += 1,
+        "retried" => {
+            journal.retried += 1;
+            let key = personal.and_then(|line| line["x"]["k"].as_str());
+            let key = key.unwrap_or_default().to_owned();
+            *journal.retried_by_key.entry(key).or_default() += 1;
+        }
         "unanswered" => journal.unanswered += 1,
         "delivered" | "dead_letter" | "superseded" => {
             if let Some(serial) = entry["parked"].as_u64() {
