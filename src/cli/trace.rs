@@ -190,6 +190,9 @@ fn headline(event: &Value, kind: &str) -> String {
              mapping that fits"
         ),
         "superseded" => format!("superseded by a newer image of its key, route {route}"),
+        "skipped" if text(event, "rule") == Some("where") => {
+            format!("left out by the filter (where) of route {route}")
+        }
         "skipped" => format!(
             "skipped by route {route}: {} ({code})",
             text(event, "rule").unwrap_or("?")

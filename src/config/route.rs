@@ -9,6 +9,7 @@ use crate::core::schema::TableName;
 use super::leads::{check_on_converted, check_on_duplicate};
 use super::mistake::{NOT_AVAILABLE, WRONG_VALUE};
 use super::reader::{Given, Reader, Table};
+use super::recipes;
 use super::{AutoAssign, ExternalId, FieldMapping, FieldSource, Operations, Route};
 
 /// MySQL's limit for names of schemas, tables and columns.
@@ -54,6 +55,8 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
     let on_duplicate = check_on_duplicate(reader, table);
     let taken = external_id.as_ref().map(|id| id.field.clone());
     let fields = check_fields(reader, table, taken.as_deref());
+    let filter = recipes::check_filter(reader, table);
+    let on_too_long = recipes::on_too_long(reader, table);
     Some(Route {
         name: name?,
         table: table_name?,
@@ -64,6 +67,8 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
         on_converted: on_converted?,
         on_duplicate: on_duplicate?,
         fields: fields?,
+        filter: filter?,
+        on_too_long: on_too_long?,
     })
 }
 
@@ -168,11 +173,13 @@ fn check_field<'a>(
         );
     }
     let path = fields.path_of(name);
-    let (source, trim) = match fields.get(name)? {
+    let (source, trim, on_too_long) = match fields.get(name)? {
         Value::Dict(_, dict) => {
             let table = reader.entry(fields, name, dict);
             let trim = reader.boolean(&table, "trim");
-            (check_field_source(reader, fields, name, &table), trim)
+            let on_too_long = recipes::optional_on_too_long(reader, &table);
+            let source = recipes::check_source(reader, fields, name, &table);
+            (source, trim, on_too_long)
         }
         Value::String(_, column) if is_column_name(column) => (
             Some(FieldSource::Column {
@@ -180,6 +187,7 @@ fn check_field<'a>(
                 default: None,
             }),
             Some(true),
+            Some(None),
         ),
         _ => {
             return reader.refuse(
@@ -198,58 +206,9 @@ fn check_field<'a>(
         field: name.to_owned(),
         source: source?,
         trim: trim?,
+        on_too_long: on_too_long?,
         path,
     })
-}
-
-fn check_field_source<'a>(
-    reader: &mut Reader<'a>,
-    fields: &Table<'a>,
-    name: &str,
-    table: &Table<'a>,
-) -> Option<FieldSource> {
-    let column = reader.optional(table, "column", column_name);
-    let default = reader.optional(table, "default", |given| given.scalar());
-    let constant = reader.optional(table, "constant", |given| given.scalar());
-    let record_type = reader.optional(table, "record_type", |given| given.some_text());
-    let (column, constant, default) = (column?, constant?, default?);
-    if let Some(name) = record_type? {
-        if column.is_none() && constant.is_none() && default.is_none() {
-            return Some(FieldSource::RecordType(name));
-        }
-        return reader.refuse(
-            table,
-            "record_type",
-            WRONG_VALUE,
-            "stands beside column, constant or default",
-            "keep one of them",
-        );
-    }
-    match (column, constant, default) {
-        (Some(name), None, default) => Some(FieldSource::Column { name, default }),
-        (None, Some(constant), None) => Some(FieldSource::Constant(constant)),
-        (None, Some(_), Some(_)) => reader.refuse(
-            table,
-            "default",
-            WRONG_VALUE,
-            "has no effect beside a constant",
-            "leave it out",
-        ),
-        (Some(_), Some(_), _) => reader.refuse(
-            table,
-            "constant",
-            WRONG_VALUE,
-            "stands beside column",
-            "keep one of them; what NULL becomes is the key default",
-        ),
-        (None, None, _) => reader.refuse(
-            fields,
-            name,
-            WRONG_VALUE,
-            "names neither column nor constant",
-            format!("write {name} = {{ column = \"…\" }} or {name} = {{ constant = … }}"),
-        ),
-    }
 }
 
 /// `schema.table`, as it is spelt in MySQL, without backquotes.
@@ -266,7 +225,7 @@ fn is_column_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.chars().count()) && name.trim() == name
 }
 
-fn column_name(given: &Given<'_>) -> Option<String> {
+pub(super) fn column_name(given: &Given<'_>) -> Option<String> {
     given
         .text()
         .filter(|name| is_column_name(name))

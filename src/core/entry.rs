@@ -124,6 +124,8 @@ pub enum Entry {
         code: String,
         attempt: Attempt,
     },
+    /// The route's filter leaves it out; of its image the key alone is kept.
+    Filtered { subject: Subject },
     /// Durable with us, goes on by itself; serials rise by one within the process and across
     /// restarts.
     Parked {
@@ -162,6 +164,8 @@ pub enum SkipRule {
     Superseded,
     /// The lead is converted, and the route's `on_converted` is `skip`.
     Converted,
+    /// The route's filter says no.
+    Where,
 }
 
 impl SkipRule {
@@ -172,6 +176,7 @@ impl SkipRule {
             SkipRule::OperationNotRouted => "operation_not_routed",
             SkipRule::Superseded => "superseded",
             SkipRule::Converted => "converted",
+            SkipRule::Where => "where",
         }
     }
 }
@@ -261,6 +266,10 @@ impl Totals {
                 *self.skipped.entry(SkipRule::Superseded).or_default() += 1;
                 subject
             }
+            Entry::Filtered { subject } => {
+                *self.skipped.entry(SkipRule::Where).or_default() += 1;
+                subject
+            }
             Entry::Skipped { rows, rule, .. } => {
                 *self.skipped.entry(*rule).or_default() += u64::from(*rows);
                 return;
@@ -290,6 +299,7 @@ impl Entry {
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
             | Entry::SkippedRecord { subject, .. }
+            | Entry::Filtered { subject }
             | Entry::Parked { subject, .. }
             | Entry::Retried { subject, .. }
             | Entry::Unanswered { subject, .. } => Some(subject.id.route),
@@ -306,6 +316,7 @@ impl Entry {
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
             | Entry::SkippedRecord { subject, .. }
+            | Entry::Filtered { subject }
             | Entry::Parked { subject, .. } => Some(&subject.id),
             Entry::Skipped { id, .. } => Some(id),
             Entry::Retried { .. } | Entry::Unanswered { .. } | Entry::Service { .. } => None,
@@ -321,7 +332,8 @@ impl Entry {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
-            | Entry::SkippedRecord { subject, .. } => subject.parked,
+            | Entry::SkippedRecord { subject, .. }
+            | Entry::Filtered { subject } => subject.parked,
             Entry::Parked { .. }
             | Entry::Skipped { .. }
             | Entry::Retried { .. }

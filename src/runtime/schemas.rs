@@ -239,7 +239,10 @@ mod tests {
                     default: Default::default(),
                 },
                 trim: true,
+                on_too_long: None,
             }],
+            filter: None,
+            on_too_long: mapping::OnTooLong::DeadLetter,
             path: "route[0]".to_owned(),
         }
     }

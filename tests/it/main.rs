@@ -15,6 +15,7 @@ mod crash;
 mod failover;
 mod failpoints;
 mod harness;
+mod mapping;
 mod mariadb;
 mod matrix;
 mod mysql_alone;

@@ -1,5 +1,7 @@
 //! Plans against tables and describes that fit and do not fit; conversions value by value.
 
+mod recipes;
+
 use super::*;
 use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
 use crate::core::describe::{FieldDescribe, ObjectDescribe, RecordType};
@@ -104,6 +106,7 @@ fn from_column(field: &str, name: &str) -> FieldSpec {
         field: field.into(),
         source,
         trim: true,
+        on_too_long: None,
     }
 }
 
@@ -115,6 +118,8 @@ fn spec(fields: Vec<FieldSpec>) -> MappingSpec {
         external_id: "MySQL_Id__c".into(),
         key_column: "id".into(),
         fields,
+        filter: None,
+        on_too_long: OnTooLong::DeadLetter,
         path: "route[0]".into(),
     }
 }
@@ -127,6 +132,13 @@ pub(crate) fn simple_plan() -> Plan {
 /// The key from `id`, the last name from the column given.
 pub(crate) fn plan_of_column(name: &str) -> Plan {
     let spec = spec(vec![from_column("LastName", name)]);
+    compile(&spec, &table(), &object(&["LastName"])).unwrap()
+}
+
+/// The same as [`simple_plan`], with a filter.
+pub(crate) fn plan_with_filter(filter: &str) -> Plan {
+    let mut spec = spec(vec![from_column("LastName", "name")]);
+    spec.filter = Some(filter.to_owned());
     compile(&spec, &table(), &object(&["LastName"])).unwrap()
 }
 
@@ -228,6 +240,7 @@ fn literals_are_checked_against_their_field() {
         field: field.into(),
         source: FieldSource::Constant(scalar),
         trim: true,
+        on_too_long: None,
     };
     let fields = vec![
         constant("Birthday__c", Scalar::Text("soon".into())),
@@ -246,11 +259,13 @@ fn record_types_and_owners_are_checked_as_ids() {
         field: "RecordTypeId".into(),
         source: FieldSource::RecordType(source.into()),
         trim: true,
+        on_too_long: None,
     };
     let constant = |field: &str, id: &str| FieldSpec {
         field: field.into(),
         source: FieldSource::Constant(Scalar::Text(id.into())),
         trim: true,
+        on_too_long: None,
     };
     let mut object = object(&[]);
     for name in ["RecordTypeId", "OwnerId"] {
@@ -301,6 +316,7 @@ fn a_row_becomes_key_and_payload() {
                 default: Some(Scalar::Text("Unknown".into())),
             },
             trim: true,
+            on_too_long: None,
         },
         from_column("Birthday__c", "born"),
     ];
@@ -535,6 +551,7 @@ fn an_empty_literal_is_refused_where_null_is_unknown() {
         field: "Newsletter__c".into(),
         source: FieldSource::Constant(Scalar::Text(String::new())),
         trim: true,
+        on_too_long: None,
     };
     check_mistakes(
         &spec(vec![constant]),

@@ -486,6 +486,8 @@ impl Pipeline {
 }
 
 #[cfg(test)]
+mod filtering;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod tests;

@@ -261,7 +261,8 @@ impl Pipeline {
         self.pause(id, lack, Some(from), now);
     }
 
-    /// Maps a row that has waited; `None` when it has become a dead letter.
+    /// Maps a row that has waited; `None` when it has become a dead letter, or its route's filter
+    /// leaves it out.
     pub(super) fn map_waited(
         &mut self,
         plan: &Plan,
@@ -286,7 +287,18 @@ impl Pipeline {
                     values,
                     captured_at: subject.captured_at,
                 };
-                match plan.map(&change) {
+                let mapped = match plan.leaves_out(&change) {
+                    Ok(true) => {
+                        subject.image = Arc::new(plan.key_alone(&change));
+                        let route = subject.id.route;
+                        self.entries.push(Entry::Filtered { subject });
+                        self.route(route).parking.note_settled(serial);
+                        return None;
+                    }
+                    Ok(false) => plan.map(&change),
+                    Err(undecided) => Err(undecided),
+                };
+                match mapped {
                     Ok(image) => {
                         subject.image = Arc::new(image);
                         return Some(subject);

@@ -95,8 +95,9 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 }
                 Entry::Delivered { subject, .. }
                 | Entry::DeadLettered { subject, .. }
+                | Entry::Superseded { subject, .. }
                 | Entry::SkippedRecord { subject, .. }
-                | Entry::Superseded { subject, .. } => {
+                | Entry::Filtered { subject } => {
                     if let Some(serial) = subject.parked {
                         parked.remove(&serial);
                     }

@@ -60,6 +60,7 @@ impl Driver {
                     tracing::info!(event = ?event, detail, "journalled");
                 }
                 Entry::Superseded { .. }
+                | Entry::Filtered { .. }
                 | Entry::Skipped { .. }
                 | Entry::SkippedRecord { .. }
                 | Entry::Parked { .. }

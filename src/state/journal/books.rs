@@ -269,7 +269,9 @@ impl JournalState {
             Entry::SkippedRecord {
                 subject, attempt, ..
             } => (subject.parked, Some(attempt.batch)),
-            Entry::Superseded { subject, .. } => (subject.parked, None),
+            Entry::Superseded { subject, .. } | Entry::Filtered { subject } => {
+                (subject.parked, None)
+            }
             Entry::Retried { attempt, .. } => (None, Some(attempt.batch)),
             Entry::Unanswered { batch, .. } => (None, Some(*batch)),
             Entry::Parked { .. } | Entry::Skipped { .. } | Entry::Service { .. } => (None, None),

@@ -103,6 +103,7 @@ fn every_kind_of_entry_is_recovered_into_the_books() {
         let leads = &recovered.totals["leads"];
         assert_eq!((leads.created, leads.updated, leads.parked), (1, 1, 1));
         assert_eq!(leads.skipped[&SkipRule::OperationNotRouted], 5);
+        assert_eq!(leads.skipped[&SkipRule::Where], 1);
         assert_eq!(leads.dead_lettered["data"], 1);
         assert_eq!(
             (
@@ -112,9 +113,9 @@ fn every_kind_of_entry_is_recovered_into_the_books() {
             ),
             (4, 2, 7)
         );
-        // Five skipped rows, the superseded one, and four more: transaction 6 is both parked and
+        // Five skipped rows, the filtered and the superseded one, and four more: transaction 6 is both parked and
         // delivered, 1 and 2 lie behind the checkpoint.
-        assert_eq!(recovered.settled_ahead.len(), 9);
+        assert_eq!(recovered.settled_ahead.len(), 10);
         assert_eq!(recovered.parked.len(), 2);
         assert_eq!(recovered.parked_settled, [1].into());
     }

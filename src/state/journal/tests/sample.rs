@@ -125,6 +125,9 @@ pub fn every_kind() -> Vec<Entry> {
             operation: Operation::Delete,
             rule: SkipRule::OperationNotRouted,
         },
+        Entry::Filtered {
+            subject: subject(10, 0, 0),
+        },
         parked(5, 1, 0),
         parked(6, 2, 0),
         parked(7, 3, 1),
