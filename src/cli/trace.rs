@@ -190,7 +190,13 @@ fn headline(event: &Value, kind: &str) -> String {
              mapping that fits"
         ),
         "superseded" => format!("superseded by a newer image of its key, route {route}"),
-        "skipped" => format!("left out by the filter (where) of route {route}"),
+        "skipped" if text(event, "rule") == Some("where") => {
+            format!("left out by the filter (where) of route {route}")
+        }
+        "skipped" => format!(
+            "skipped by route {route}: {} ({code})",
+            text(event, "rule").unwrap_or("?")
+        ),
         "unanswered" => "not answered when the service stopped: sent again after it".to_owned(),
         other => format!("{other}, route {route}"),
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tracing_subscriber::EnvFilter;
 
+use super::leads::check_version;
 use super::mistake::{NOT_AVAILABLE, WRONG_VALUE};
 use super::pace::{check_batch, check_pace};
 use super::reader::{Reader, Table};
@@ -27,6 +28,9 @@ pub(super) fn check_config(reader: &mut Reader<'_>) -> Option<Config> {
     let state = check_state(reader, root);
     let operator = check_operator(reader, root);
     let log = check_log(reader, root);
+    if let (Some(salesforce), Some(routes)) = (&salesforce, &routes) {
+        check_version(reader, root, salesforce, routes)?;
+    }
     Some(Config {
         source: source?,
         snapshot: snapshot?,

@@ -12,6 +12,7 @@ mod address;
 mod check;
 pub mod keys;
 mod layers;
+mod leads;
 mod load;
 mod mistake;
 mod pace;
@@ -36,7 +37,8 @@ pub use crate::capture::{
     ClientCertificate, Compression, OnHistoryLost, SnapshotSettings, Start, Tls, TlsMode,
 };
 pub use crate::core::mapping::{FieldSource, OnTooLong, Scalar};
-pub use crate::delivery::Auth;
+pub use crate::core::pipeline::OnConverted;
+pub use crate::delivery::{Auth, OnDuplicate};
 pub use crate::state::PayloadPolicy;
 pub use load::{load, load_from, no_colour};
 pub use mistake::{Mistake, Mistakes};
@@ -108,6 +110,8 @@ pub struct Route {
     pub object: String,
     pub external_id: ExternalId,
     pub auto_assign: AutoAssign,
+    pub on_converted: OnConverted,
+    pub on_duplicate: OnDuplicate,
     /// In the file's order; no two differ only in case; the external id is not among them.
     pub fields: Vec<FieldMapping>,
     /// The rows that are carried, as a CEL expression that can be read; all without one.

@@ -10,9 +10,9 @@ use super::pace::{print_quiet_span, print_utc_offset};
 use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
-    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnHistoryLost,
-    OnTooLong, Pace, PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source, Start,
-    TlsMode,
+    Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnConverted,
+    OnDuplicate, OnHistoryLost, OnTooLong, Pace, PayloadPolicy, Route, Salesforce, Scalar,
+    SnapshotSettings, Source, Start, TlsMode,
 };
 
 impl Config {
@@ -295,6 +295,16 @@ fn print_route(page: &mut Page, route: &Route) {
         AutoAssign::Rule(id) => quote(id),
     };
     page.line("route[]", "auto_assign", &auto_assign);
+    let on_converted = match route.on_converted {
+        OnConverted::DeadLetter => "dead_letter",
+        OnConverted::Skip => "skip",
+    };
+    page.text("route[]", "on_converted", on_converted);
+    let on_duplicate = match route.on_duplicate {
+        OnDuplicate::DeadLetter => "dead_letter",
+        OnDuplicate::Allow => "allow",
+    };
+    page.text("route[]", "on_duplicate", on_duplicate);
     if let Some(filter) = &route.filter {
         page.text("route[]", "where", filter);
     }
@@ -318,6 +328,10 @@ fn print_field(field: &FieldMapping) -> String {
         }
         FieldSource::Constant(value) => {
             parts.push(part("constant", &print_scalar(value)));
+            &None
+        }
+        FieldSource::RecordType(name) => {
+            parts.push(part("record_type", &quote(name)));
             &None
         }
         FieldSource::Map {

@@ -59,6 +59,7 @@ struct Parts {
     map: Option<Vec<(String, Scalar)>>,
     template: Option<String>,
     expression: Option<String>,
+    record_type: Option<String>,
     default: Option<Scalar>,
     unmapped: Option<Unmapped>,
 }
@@ -71,10 +72,16 @@ pub(super) fn check_source<'a>(
 ) -> Option<FieldSource> {
     let parts = read_parts(reader, table);
     let given = |key: &&str| table.get(key).is_some();
-    let sources: Vec<&str> = ["column", "constant", "template", "expression"]
-        .into_iter()
-        .filter(given)
-        .collect();
+    let sources: Vec<&str> = [
+        "column",
+        "constant",
+        "template",
+        "expression",
+        "record_type",
+    ]
+    .into_iter()
+    .filter(given)
+    .collect();
     match sources.as_slice() {
         [_] => {}
         [] => {
@@ -98,12 +105,13 @@ pub(super) fn check_source<'a>(
     }
     let alone: &[&str] = match sources.first() {
         Some(&"column") if given(&"map") => &[],
-        Some(&"constant") => &["default", "map", "otherwise", "on_unmapped"],
+        Some(&("constant" | "record_type")) => &["default", "map", "otherwise", "on_unmapped"],
         Some(&"column") => &["otherwise", "on_unmapped"],
         _ => &["map", "otherwise", "on_unmapped"],
     };
     if let Some(key) = alone.iter().find(|key| given(key)) {
         let rule = match (*key, sources.first()) {
+            ("default", Some(&"record_type")) => "has no effect beside a record type",
             ("default", _) => "has no effect beside a constant",
             ("map", _) => "goes with column alone",
             _ => "goes with map alone",
@@ -116,9 +124,13 @@ pub(super) fn check_source<'a>(
         map,
         template,
         expression,
+        record_type,
         default,
         unmapped,
     } = parts?;
+    if let Some(name) = record_type {
+        return Some(FieldSource::RecordType(name));
+    }
     Some(match (column, map, constant, template, expression) {
         (Some(column), Some(pairs), ..) => FieldSource::Map {
             column,
@@ -156,7 +168,9 @@ fn read_parts<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Parts> {
         Some(Some(source)) => expression(reader, table, "expression", source).map(Some),
         other => other,
     };
+    let record_type = reader.optional(table, "record_type", text);
     Some(Parts {
+        record_type: record_type?,
         column: column?,
         constant: constant?,
         map: map?,

@@ -6,6 +6,7 @@ use figment::value::{Dict, Value};
 
 use crate::core::schema::TableName;
 
+use super::leads::{check_on_converted, check_on_duplicate};
 use super::mistake::{NOT_AVAILABLE, WRONG_VALUE};
 use super::reader::{Given, Reader, Table};
 use super::recipes;
@@ -50,6 +51,8 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
     let object = reader.required(table, "object", api_name);
     let external_id = check_external_id(reader, table);
     let auto_assign = reader.required(table, "auto_assign", auto_assign);
+    let on_converted = check_on_converted(reader, table);
+    let on_duplicate = check_on_duplicate(reader, table);
     let taken = external_id.as_ref().map(|id| id.field.clone());
     let fields = check_fields(reader, table, taken.as_deref());
     let filter = recipes::check_filter(reader, table);
@@ -61,6 +64,8 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
         object: object?,
         external_id: external_id?,
         auto_assign: auto_assign?,
+        on_converted: on_converted?,
+        on_duplicate: on_duplicate?,
         fields: fields?,
         filter: filter?,
         on_too_long: on_too_long?,

@@ -10,6 +10,7 @@ use super::*;
 
 /// The documents that ship with the code say what it does.
 mod documents;
+mod leads;
 mod recipes;
 
 /// A configuration with everything that must be there; `secret` and `ca.pem` are files.
@@ -665,11 +666,6 @@ fn each_kind_of_mistake_names_its_key_and_page() {
     );
 
     // What this version does not have.
-    check_more(
-        "on_converted = \"x\"",
-        NOT_AVAILABLE,
-        "route[0].on_converted",
-    );
     check_more(
         "operations = [\"insert\", \"update\"]",
         NOT_AVAILABLE,

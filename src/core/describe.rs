@@ -8,6 +8,18 @@ pub struct ObjectDescribe {
     pub createable: bool,
     pub updateable: bool,
     pub fields: Vec<FieldDescribe>,
+    /// Those that the integration user may give to a record.
+    pub record_types: Vec<RecordType>,
+}
+
+/// A kind of record of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordType {
+    /// 18 characters.
+    pub id: String,
+    /// Its API name, the same in every org that it is deployed to.
+    pub developer_name: String,
+    pub name: String,
 }
 
 impl ObjectDescribe {

@@ -117,6 +117,13 @@ pub enum Entry {
         operation: Operation,
         rule: SkipRule,
     },
+    /// Sent and refused, in a way that the route is set to pass over.
+    SkippedRecord {
+        subject: Subject,
+        rule: SkipRule,
+        code: String,
+        attempt: Attempt,
+    },
     /// The route's filter leaves it out; of its image the key alone is kept.
     Filtered { subject: Subject },
     /// Durable with us, goes on by itself; serials rise by one within the process and across
@@ -155,6 +162,8 @@ pub enum SkipRule {
     OperationNotRouted,
     /// A newer image of its key took its place.
     Superseded,
+    /// The lead is converted, and the route's `on_converted` is `skip`.
+    Converted,
     /// The route's filter says no.
     Where,
 }
@@ -166,6 +175,7 @@ impl SkipRule {
         match self {
             SkipRule::OperationNotRouted => "operation_not_routed",
             SkipRule::Superseded => "superseded",
+            SkipRule::Converted => "converted",
             SkipRule::Where => "where",
         }
     }
@@ -264,6 +274,10 @@ impl Totals {
                 *self.skipped.entry(*rule).or_default() += u64::from(*rows);
                 return;
             }
+            Entry::SkippedRecord { subject, rule, .. } => {
+                *self.skipped.entry(*rule).or_default() += 1;
+                subject
+            }
             Entry::Parked { .. } => {
                 self.parked += 1;
                 return;
@@ -284,6 +298,7 @@ impl Entry {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
+            | Entry::SkippedRecord { subject, .. }
             | Entry::Filtered { subject }
             | Entry::Parked { subject, .. }
             | Entry::Retried { subject, .. }
@@ -300,6 +315,7 @@ impl Entry {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
+            | Entry::SkippedRecord { subject, .. }
             | Entry::Filtered { subject }
             | Entry::Parked { subject, .. } => Some(&subject.id),
             Entry::Skipped { id, .. } => Some(id),
@@ -316,6 +332,7 @@ impl Entry {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
+            | Entry::SkippedRecord { subject, .. }
             | Entry::Filtered { subject } => subject.parked,
             Entry::Parked { .. }
             | Entry::Skipped { .. }

@@ -66,8 +66,7 @@ fn severity((class, disposition): (ErrorClass, Disposition)) -> u8 {
 
 fn one_error(error: &RecordError, external_id: &str) -> (ErrorClass, Disposition) {
     let message = error.message.as_str();
-    // One bad row makes the platform run the others again, three times at most; then all fail.
-    if message.contains("Too many batch retries in the presence of Apex triggers") {
+    if is_batch_retries(message) {
         return (ErrorClass::Contention, Disposition::Split);
     }
     match error.code.as_str() {
@@ -81,6 +80,8 @@ fn one_error(error: &RecordError, external_id: &str) -> (ErrorClass, Disposition
                 "UNABLE_TO_LOCK_ROW",
                 "Too many SOQL queries",
                 "Apex CPU time limit exceeded",
+                // Every limit of a transaction: queries, statements, rows, heap, CPU.
+                "System.LimitException",
             ]
             .iter()
             .any(|cause| message.contains(cause)) =>
@@ -110,6 +111,11 @@ fn duplicate_value(message: &str, external_id: &str) -> (ErrorClass, Disposition
         }
         Some(_) | None => (ErrorClass::Duplicate, Disposition::DeadLetter),
     }
+}
+
+/// One bad row makes the platform run the others again, three times at most; then all fail.
+fn is_batch_retries(message: &str) -> bool {
+    message.contains("Too many batch retries in the presence of Apex triggers")
 }
 
 fn is_concurrency(message: &str) -> bool {
@@ -228,6 +234,14 @@ fn by_code(error: &RecordError) -> Option<Whole> {
             disposition: Disposition::Backoff,
             unknown: false,
             page: pages::CONCURRENCY,
+        });
+    }
+    if is_batch_retries(&error.message) {
+        return Some(Whole {
+            class: ErrorClass::Contention,
+            disposition: Disposition::Split,
+            unknown: false,
+            page: pages::CONTENTION,
         });
     }
     codes::find(&error.code).and_then(|rule| rule.request)

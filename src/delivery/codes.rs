@@ -238,8 +238,8 @@ rules! {
         "The org's trial has ended.";
     TXN_SECURITY_APEX_ERROR Configuration DeadLetter pause(pages::PERMISSION),
         "A transaction security policy failed: an administrator must look at it, then replay.";
-    TXN_SECURITY_METERING_ERROR Unavailable Backoff backoff(Unavailable, false, pages::UNAVAILABLE),
-        "A transaction security policy could not be judged; it is sent again by itself.";
+    TXN_SECURITY_METERING_ERROR Configuration Backoff backoff(Unavailable, false, pages::UNAVAILABLE),
+        "A transaction security policy could not be judged: an administrator must look at it, then replay.";
     TXN_SECURITY_NO_ACCESS Configuration DeadLetter pause(pages::PERMISSION),
         "A transaction security policy forbids this: an administrator must allow it, then replay.";
     TXN_SECURITY_RUNTIME_ERROR Configuration DeadLetter pause(pages::PERMISSION),

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use crate::core::describe::{FieldDescribe, FieldKind, ObjectDescribe};
+use crate::core::describe::{FieldDescribe, FieldKind, ObjectDescribe, RecordType};
 
 #[derive(Deserialize)]
 struct ObjectWire {
@@ -14,6 +14,28 @@ struct ObjectWire {
     createable: bool,
     updateable: bool,
     fields: Vec<FieldWire>,
+    #[serde(default, rename = "recordTypeInfos")]
+    record_types: Vec<RecordTypeWire>,
+}
+
+/// Fields that old versions of the API leave out stand for themselves.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RecordTypeWire {
+    #[serde(default)]
+    record_type_id: String,
+    #[serde(default)]
+    developer_name: Option<String>,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    available: bool,
+    #[serde(default = "yes")]
+    active: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -71,6 +93,16 @@ pub(super) fn decode(body: &[u8]) -> Result<ObjectDescribe, String> {
         createable: object.createable,
         updateable: object.updateable,
         fields: object.fields.into_iter().map(FieldDescribe::from).collect(),
+        record_types: object
+            .record_types
+            .into_iter()
+            .filter(|kind| kind.available && kind.active)
+            .map(|kind| RecordType {
+                id: kind.record_type_id,
+                developer_name: kind.developer_name.unwrap_or_else(|| kind.name.clone()),
+                name: kind.name,
+            })
+            .collect(),
     })
 }
 

@@ -18,6 +18,7 @@ pub mod bulk;
 mod classify;
 mod codes;
 mod describe;
+mod duplicates;
 mod grant;
 mod http;
 mod limits;
@@ -34,6 +35,7 @@ use crate::core::secret::Secret;
 use crate::core::time::Micros;
 
 pub use codes::explain;
+pub use duplicates::OnDuplicate;
 pub use limits::{Allowance, ApiUsage, Limits};
 pub use org::Org;
 pub use pages::{KEY_FILE, remedy};
@@ -103,6 +105,7 @@ pub struct UpsertCall {
     /// API name of the external id field.
     pub external_id: Arc<str>,
     pub auto_assign: AutoAssign,
+    pub on_duplicate: OnDuplicate,
     pub records: Vec<UpsertRecord>,
 }
 

@@ -186,6 +186,7 @@ impl Org {
             object,
             external_id,
             auto_assign,
+            on_duplicate,
             records,
         } = call;
         check_name(object)?;
@@ -219,6 +220,9 @@ impl Org {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         headers.insert("sforce-auto-assign", auto_assign_header(auto_assign)?);
+        if let Some(header) = on_duplicate.header() {
+            headers.insert("sforce-duplicate-rule-header", header);
+        }
         let call = Call {
             method: Method::PATCH,
             path: self.path(&format!("/composite/sobjects/{object}/{external_id}")),

@@ -13,7 +13,10 @@ pub(super) struct Page {
 
 macro_rules! pages {
     ($($name:ident = $code:literal, $title:literal, $remedy:literal;)*) => {
-        $(pub const $name: &str = $code;)*
+        $(
+            #[allow(dead_code, reason = "some are the pipeline's, which knows them by their codes")]
+            pub const $name: &str = $code;
+        )*
         pub(super) const PAGES: &[Page] =
             &[$(Page { code: $code, title: $title, remedy: $remedy }),*];
     };
@@ -116,6 +119,14 @@ pages! {
         "nothing to do if rare: unfinished rows are sent again in smaller pieces; else look for slow triggers and other writers";
     BULK_FILE = "LS2088", "the file of the Bulk job cannot be read",
         "check that state/spool is readable for the service's user and that nothing else changes it";
+    AUTOMATION = "LS2095", "a trigger or flow of the org refuses most records",
+        "let an administrator mend the Apex trigger or flow that the code names; sending goes on by itself";
+    OWNER = "LS2096", "most records get an owner who cannot own them",
+        "map OwnerId to an active user or a queue, or activate the user; sending goes on by itself";
+    KEYS = "LS2097", "most records match several leads",
+        "mark the external id field as Unique and merge the leads that share a value";
+    REFUSED_ALIKE = "LS2098", "Salesforce refuses most records for the same reason",
+        "read the code: an administrator must act on it; sending goes on by itself";
 }
 
 fn find(code: &str) -> Option<&'static Page> {
@@ -174,6 +185,13 @@ mod tests {
             })
             .count();
         assert_eq!(ours, PAGES.len(), "pages without a code");
+    }
+
+    #[test]
+    fn what_the_pipeline_makes_of_many_refusals_is_explained() {
+        for page in [AUTOMATION, OWNER, KEYS, REFUSED_ALIKE] {
+            assert_ne!(remedy(page), remedy("elsewhere"), "{page}");
+        }
     }
 
     #[test]

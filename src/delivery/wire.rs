@@ -14,6 +14,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde::Deserialize;
 
 use super::classify;
+use super::duplicates::DuplicateResult;
 use crate::core::outcome::{RecordError, RecordResult};
 
 /// Below this, compressing costs more than it saves.
@@ -144,6 +145,9 @@ struct ErrorElement {
     message: Option<String>,
     #[serde(default)]
     fields: Option<Vec<String>>,
+    /// Misspelt by many versions of the API. Details, so their shape may be anything.
+    #[serde(default, alias = "duplicateResut", rename = "duplicateResult")]
+    duplicates: Option<serde_json::Value>,
 }
 
 impl From<ErrorElement> for RecordError {
@@ -152,9 +156,17 @@ impl From<ErrorElement> for RecordError {
             .status_code
             .or(element.error_code)
             .unwrap_or_default();
+        let mut message = element.message.unwrap_or_default();
+        let details = element
+            .duplicates
+            .and_then(|details| serde_json::from_value::<DuplicateResult>(details).ok());
+        if let Some(details) = details {
+            message.push(' ');
+            message.push_str(&details.words());
+        }
         RecordError {
             code: classify::clean_code(code),
-            message: element.message.unwrap_or_default(),
+            message,
             fields: element.fields.unwrap_or_default(),
         }
     }

@@ -24,7 +24,7 @@ use crate::core::outcome::{CallId, CallOutcome, Disposition, ErrorClass, Request
 use crate::core::pipeline::{Call, Effect, Input, Pipeline, SnapshotInput};
 use crate::core::position::Checkpoint;
 use crate::core::time::{Micros, Tick};
-use crate::delivery::{AutoAssign, CallReport, Org, UpsertCall, UpsertRecord};
+use crate::delivery::{AutoAssign, CallReport, OnDuplicate, Org, UpsertCall, UpsertRecord};
 use crate::state::{CommitReceipt, IndexHandle, JournalHandle};
 use crate::telemetry::metrics::Metrics;
 use budget::UsageQuestion;
@@ -63,6 +63,7 @@ pub(super) struct RouteTarget {
     pub name: String,
     pub plan: Arc<Plan>,
     pub auto_assign: AutoAssign,
+    pub on_duplicate: OnDuplicate,
 }
 
 /// Commits handed over and not yet durable: above it no new changes are taken. The journal's own
@@ -236,6 +237,7 @@ impl Driver {
             object: Arc::clone(&target.plan.object),
             external_id: Arc::clone(&target.plan.external_id),
             auto_assign: target.auto_assign.clone(),
+            on_duplicate: target.on_duplicate,
             records: call
                 .records
                 .iter()

@@ -257,6 +257,7 @@ mod tests {
             createable: true,
             updateable: true,
             fields: vec![field("Key__c"), field("Email")],
+            record_types: Vec::new(),
         };
         let objects = HashMap::from([("Lead".to_owned(), object)]);
         compile(&[spec(column)], live, remembered, &objects)

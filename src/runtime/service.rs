@@ -487,17 +487,21 @@ async fn stream(
     let routes = setups
         .iter()
         .zip(wiring::auto_assign(config))
-        .map(|(setup, auto_assign)| RouteTarget {
+        .zip(&config.routes)
+        .map(|((setup, auto_assign), route)| RouteTarget {
             name: setup.name.clone(),
             plan: Arc::clone(&setup.plan),
             auto_assign,
+            on_duplicate: route.on_duplicate,
         })
         .collect();
     published.update(|status| status.stage = Stage::Running);
     let pacing = wiring::pacing(config, store.recovered_api_calls(), clock::now());
     let pipeline = Pipeline::new(settings, setups, &recovered, checkpoint.clone());
     let driver = Driver::new(Parts {
-        pipeline: pipeline.with_pacing(pacing),
+        pipeline: pipeline
+            .with_pacing(pacing)
+            .with_policies(wiring::policies(config)),
         journal: store.journal(),
         index: store.index(),
         org,

@@ -10,7 +10,7 @@ use crate::core::change::RouteId;
 use crate::core::describe::ObjectDescribe;
 use crate::core::mapping::{self, FieldSpec, MappingSpec, Mistake, Plan};
 use crate::core::pacing::{PaceSettings, Pacing};
-use crate::core::pipeline::{PipelineSettings, RouteSetup};
+use crate::core::pipeline::{PipelineSettings, RoutePolicy, RouteSetup};
 use crate::core::retry::Backoff;
 use crate::core::schema::TableSchema;
 use crate::core::source_row::Lack;
@@ -283,6 +283,15 @@ pub fn route_setups(
             }
         })
         .collect()
+}
+
+/// What each route does with refusals that are nobody's mistake, by `RouteId`.
+#[must_use]
+pub fn policies(config: &Config) -> Vec<RoutePolicy> {
+    let policy = |route: &config::Route| RoutePolicy {
+        on_converted: route.on_converted,
+    };
+    config.routes.iter().map(policy).collect()
 }
 
 /// Whether assignment rules run, by `RouteId`.

@@ -1,5 +1,6 @@
 //! The plan's making: every mistake of a mapping is found here, before the first row, all at once.
 
+mod ids;
 mod recipes;
 
 use std::sync::Arc;
@@ -235,6 +236,7 @@ impl<'a> Compiler<'a> {
         let column = match &spec.source {
             FieldSource::Column { name, .. } => Some(self.column(&path, name)?),
             FieldSource::Constant(_)
+            | FieldSource::RecordType(_)
             | FieldSource::Map { .. }
             | FieldSource::Template { .. }
             | FieldSource::Expression { .. } => None,
@@ -275,6 +277,9 @@ impl<'a> Compiler<'a> {
         let source = match &spec.source {
             FieldSource::Constant(scalar) => {
                 PlannedSource::Constant(self.literal(&path, scalar, field)?)
+            }
+            FieldSource::RecordType(name) => {
+                PlannedSource::Constant(self.record_type(&path, name, field)?)
             }
             FieldSource::Column { default, .. } => PlannedSource::Column {
                 index: column?.0,
@@ -321,6 +326,9 @@ impl<'a> Compiler<'a> {
 
     /// A constant or default as JSON text.
     fn literal(&mut self, path: &str, scalar: &Scalar, field: &FieldDescribe) -> Option<String> {
+        if !self.check_id(path, scalar, field) {
+            return None;
+        }
         let value = match scalar {
             Scalar::Text(text) => Value::Text(text.clone()),
             Scalar::Integer(number) => Value::Int(*number),

@@ -74,6 +74,8 @@ pub enum FieldSource {
         default: Option<Scalar>,
     },
     Constant(Scalar),
+    /// The record type of this developer name.
+    RecordType(String),
     /// A column through a table of values.
     Map {
         column: String,
@@ -108,7 +110,7 @@ impl FieldSource {
     pub fn columns(&self) -> Vec<String> {
         match self {
             FieldSource::Column { name, .. } => vec![name.clone()],
-            FieldSource::Constant(_) => Vec::new(),
+            FieldSource::Constant(_) | FieldSource::RecordType(_) => Vec::new(),
             FieldSource::Map { column, .. } => vec![column.clone()],
             FieldSource::Template { text, .. } => {
                 let pieces = template::parse(text).unwrap_or_default();

@@ -4,7 +4,7 @@ mod recipes;
 
 use super::*;
 use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
-use crate::core::describe::{FieldDescribe, ObjectDescribe};
+use crate::core::describe::{FieldDescribe, ObjectDescribe, RecordType};
 use crate::core::position::{FilePosition, TransactionId};
 use crate::core::schema::{Column, ColumnDefault, ColumnKind, TableSchema};
 use crate::core::time::Micros;
@@ -89,6 +89,11 @@ fn object(required: &[&str]) -> ObjectDescribe {
         createable: true,
         updateable: true,
         fields,
+        record_types: vec![RecordType {
+            id: "012000000000001AAA".into(),
+            developer_name: "Partner_Lead".into(),
+            name: "Partner".into(),
+        }],
     }
 }
 
@@ -246,6 +251,58 @@ fn literals_are_checked_against_their_field() {
         ("LS5007", "route[0].fields.LastName"),
     ];
     check_mistakes(&spec(fields), &object(&[]), &expected);
+}
+
+#[test]
+fn record_types_and_owners_are_checked_as_ids() {
+    let reference = |source: &str| FieldSpec {
+        field: "RecordTypeId".into(),
+        source: FieldSource::RecordType(source.into()),
+        trim: true,
+        on_too_long: None,
+    };
+    let constant = |field: &str, id: &str| FieldSpec {
+        field: field.into(),
+        source: FieldSource::Constant(Scalar::Text(id.into())),
+        trim: true,
+        on_too_long: None,
+    };
+    let mut object = object(&[]);
+    for name in ["RecordTypeId", "OwnerId"] {
+        object.fields.push(field(name, FieldKind::Reference));
+    }
+    let plan = compile(&spec(vec![reference("partner_lead")]), &table(), &object).unwrap();
+    let image = plan.map(&change(vec![Some(Value::Int(7))])).unwrap();
+    assert_eq!(
+        image.payload.as_ref(),
+        r#"{"RecordTypeId":"012000000000001AAA"}"#
+    );
+    let good = [
+        constant("RecordTypeId", "012000000000001"),
+        constant("OwnerId", "005000000000001AAA"),
+    ];
+    assert!(compile(&spec(good.into()), &table(), &object).is_ok());
+    let path = "route[0].fields.RecordTypeId";
+    check_mistakes(
+        &spec(vec![reference("Partner")]),
+        &object,
+        &[("LS4030", path)],
+    );
+    let other = vec![constant("RecordTypeId", "012000000000002AAA")];
+    check_mistakes(&spec(other), &object, &[("LS4030", path)]);
+    let contact = vec![constant("OwnerId", "003000000000001AAA")];
+    check_mistakes(
+        &spec(contact),
+        &object,
+        &[("LS5007", "route[0].fields.OwnerId")],
+    );
+    let mut misplaced = reference("Partner_Lead");
+    misplaced.field = "OwnerId".into();
+    check_mistakes(
+        &spec(vec![misplaced]),
+        &object,
+        &[("LS4030", "route[0].fields.OwnerId")],
+    );
 }
 
 #[test]

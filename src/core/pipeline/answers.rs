@@ -1,6 +1,7 @@
 //! What comes back from Salesforce, and what follows from it.
 
-use super::{Flight, Pipeline, refusals};
+use super::refusals::{self, Together};
+use super::{Flight, Pipeline};
 use crate::core::batching::{Handle, Record};
 use crate::core::change::RouteId;
 use crate::core::entry::{Attempt, Entry, ServiceEvent};
@@ -18,9 +19,12 @@ const SALESFORCE_WORKS_AT_MOST_MS: u64 = 600_000;
 /// enough not to knock all the time, short enough to be there when the call is over.
 const WAIT_LIKE_ATTEMPT: u32 = 6;
 
+/// After so many attempts the wait is as long as it gets.
+const LONGEST_WAIT: u32 = 32;
+
 /// When a call went out and came back.
 #[derive(Clone, Copy)]
-struct Timing {
+pub(super) struct Timing {
     batch: u64,
     sent_at: Micros,
     answered_at: Micros,
@@ -46,8 +50,9 @@ impl Pipeline {
         };
         match outcome {
             CallOutcome::Answered(results) if results.len() == flight.records.len() => {
-                if let Some(failure) = refusals::of_the_whole_org(&results) {
-                    return self.take_failure(flight, failure, timing, now);
+                let run = &mut self.route(flight.route).refused;
+                if let Some(together) = refusals::together(&results, run) {
+                    return self.take_refusals_alike(flight, results, together, timing, now);
                 }
                 self.note_reachable(flight.route);
                 self.take_results(flight, results, timing, now);
@@ -62,6 +67,44 @@ impl Pipeline {
             }
             CallOutcome::Failed(failure) => self.take_failure(flight, failure, timing, now),
         }
+    }
+
+    /// Those refused alike wait for the org or the route; the others have their outcome.
+    fn take_refusals_alike(
+        &mut self,
+        flight: Flight,
+        results: Vec<RecordResult>,
+        together: Together,
+        timing: Timing,
+        now: Now,
+    ) {
+        let Flight {
+            route,
+            batch,
+            records,
+            sent_at,
+        } = flight;
+        let is_alike = |result: &RecordResult| match result {
+            RecordResult::Rejected(rejection) => rejection.code == together.code,
+            RecordResult::Delivered { .. } => false,
+        };
+        let (mut alike, mut others, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+        for (handle, result) in records.into_iter().zip(results) {
+            if is_alike(&result) {
+                alike.push(handle);
+            } else {
+                others.push(handle);
+                outcomes.push(result);
+            }
+        }
+        let part = |records| Flight {
+            route,
+            batch,
+            records,
+            sent_at,
+        };
+        self.take_results(part(others), outcomes, timing, now);
+        self.take_failure(part(alike), together.failure, timing, now);
     }
 
     fn note_reachable(&mut self, route: RouteId) {
@@ -112,14 +155,21 @@ impl Pipeline {
                 }
                 RecordResult::Rejected(rejection) => match rejection.disposition {
                     Disposition::DeadLetter | Disposition::Pause => {
-                        self.dead_letter(handle, rejection, timing);
+                        if !self.skip_by_policy(handle, &rejection, timing) {
+                            self.dead_letter(handle, rejection, timing);
+                        }
                     }
                     Disposition::Split if !lone => {
                         self.planner.record_mut(handle).unknown = false;
                         pieces.push(handle);
                     }
                     Disposition::Backoff | Disposition::Split => {
-                        if let Some(attempts) = self.note_refused(handle, rejection, timing, now) {
+                        let most =
+                            refusals::most_attempts(&rejection, self.settings.record_attempts);
+                        let slow = refusals::passes_slowly(&rejection.code);
+                        let refused = self.note_refused(handle, rejection, most, timing, now);
+                        if let Some(attempts) = refused {
+                            let attempts = if slow { LONGEST_WAIT } else { attempts };
                             later.push((attempts, handle));
                         }
                     }
@@ -147,6 +197,8 @@ impl Pipeline {
             self.note_reachable(route);
             match flight.records.as_slice() {
                 [lone] => self.take_lone_failure(route, *lone, &failure, timing, now),
+                // Salesforce may still be at work on it.
+                _ if failure.unknown => self.retry_in_halves_later(route, flight.records, now),
                 _ => self.retry_in_halves(route, flight.records, now),
             }
             return;
@@ -218,7 +270,10 @@ impl Pipeline {
         if let [lone] = flight.records.as_slice() {
             return self.take_lone_failure(route, *lone, failure, timing, now);
         }
-        let mut records = flight.records;
+        self.retry_in_halves_later(route, flight.records, now);
+    }
+
+    fn retry_in_halves_later(&mut self, route: RouteId, mut records: Vec<Handle>, now: Now) {
         let second = records.split_off(records.len().div_ceil(2));
         for half in [records, second] {
             let delay = self.settings.backoff.delay_ms(1, &mut self.jitter);
@@ -251,7 +306,10 @@ impl Pipeline {
         );
         if final_answer && !failure.unknown {
             self.dead_letter(handle, rejection, timing);
-        } else if let Some(attempts) = self.note_refused(handle, rejection, timing, now) {
+            return;
+        }
+        let most = self.settings.record_attempts;
+        if let Some(attempts) = self.note_refused(handle, rejection, most, timing, now) {
             let delay = self.settings.backoff.delay_ms(attempts, &mut self.jitter);
             self.planner
                 .retry(route, vec![handle], now.tick.plus(delay));
@@ -270,6 +328,7 @@ impl Pipeline {
         &mut self,
         handle: Handle,
         rejection: Rejection,
+        most: u32,
         timing: Timing,
         now: Now,
     ) -> Option<u32> {
@@ -281,7 +340,7 @@ impl Pipeline {
         );
         let counts = !(collides && record.unknown && now.tick < record.unknown_until);
         let attempts = record.attempts + u32::from(counts);
-        if attempts >= self.settings.record_attempts {
+        if attempts >= most {
             self.dead_letter(handle, rejection, timing);
             return None;
         }
@@ -312,7 +371,7 @@ impl Pipeline {
         });
     }
 
-    fn attempt(&self, handle: Handle, timing: Timing) -> Attempt {
+    pub(super) fn attempt(&self, handle: Handle, timing: Timing) -> Attempt {
         Attempt {
             batch: timing.batch,
             number: self.planner.record(handle).attempts + 1,
@@ -321,7 +380,7 @@ impl Pipeline {
         }
     }
 
-    fn take_out(&mut self, handle: Handle) -> Record {
+    pub(super) fn take_out(&mut self, handle: Handle) -> Record {
         let record = self.planner.remove(handle);
         self.note_settled(&record);
         record

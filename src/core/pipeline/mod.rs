@@ -12,6 +12,7 @@ mod answers;
 mod intake;
 mod pace;
 mod pause;
+mod policy;
 mod refusals;
 mod snapshots;
 mod view;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use pace::Pace;
 use pause::Pause;
 pub use pause::RoutePause;
+pub use policy::{OnConverted, RoutePolicy};
 pub use snapshots::SnapshotInput;
 pub use view::{PipelineView, RouteView, Trouble};
 
@@ -200,6 +202,8 @@ struct Route {
     held: VecDeque<Held>,
     /// Set while its rows lack a column.
     pause: Option<Pause>,
+    policy: RoutePolicy,
+    refused: refusals::Run,
 }
 
 /// A record behind what is parked.
@@ -257,6 +261,8 @@ impl Pipeline {
                     table: setup.table,
                     plan: setup.plan,
                     scope: setup.scope,
+                    policy: RoutePolicy::default(),
+                    refused: refusals::Run::default(),
                 }
             })
             .collect();

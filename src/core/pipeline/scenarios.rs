@@ -502,3 +502,5 @@ fn a_snapshot_waits_while_salesforce_is_away() {
     assert_eq!(stage.orders.len(), 1, "it goes on with the first answer");
     assert!(stage.pipeline.view().snapshot_waits.is_none());
 }
+
+mod refused;

@@ -96,6 +96,7 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 Entry::Delivered { subject, .. }
                 | Entry::DeadLettered { subject, .. }
                 | Entry::Superseded { subject, .. }
+                | Entry::SkippedRecord { subject, .. }
                 | Entry::Filtered { subject } => {
                     if let Some(serial) = subject.parked {
                         parked.remove(&serial);

@@ -41,7 +41,7 @@ fn record_codes_that_pass_by_themselves() {
         ),
         ("ENTITY_FAILED_IFLASTMODIFIED_ON_UPDATE", Contention),
         ("API_CURRENTLY_DISABLED", Unavailable),
-        ("TXN_SECURITY_METERING_ERROR", Unavailable),
+        ("TXN_SECURITY_METERING_ERROR", Configuration),
         ("CANNOT_EXECUTE_FLOW_TRIGGER", Configuration),
         ("FLOW_EXCEPTION", Configuration),
         ("ENTITY_IS_LOCKED", Contention),
@@ -172,6 +172,12 @@ fn three_codes_are_told_apart_by_their_message() {
     check_record(
         code,
         &trigger("System.LimitException: Apex CPU time limit exceeded"),
+        Contention,
+        Split,
+    );
+    check_record(
+        code,
+        &trigger("System.LimitException: Too many DML statements: 151"),
         Contention,
         Split,
     );

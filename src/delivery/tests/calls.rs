@@ -277,6 +277,26 @@ async fn calls_that_cannot_work_are_not_made() {
 }
 
 #[tokio::test]
+async fn duplicate_rules_are_passed_over_only_when_asked_for() {
+    let server = answering(|| delivered(1)).await;
+    let org = org(&server);
+    for on_duplicate in [OnDuplicate::DeadLetter, OnDuplicate::Allow] {
+        let call = UpsertCall {
+            on_duplicate,
+            ..call(1)
+        };
+        let report = org.upsert(call).await;
+        assert!(matches!(report.outcome, CallOutcome::Answered(_)));
+    }
+    let calls = server.calls();
+    let headers: Vec<Option<&str>> = calls
+        .iter()
+        .map(|sent| sent.header("sforce-duplicate-rule-header"))
+        .collect();
+    assert_eq!(headers, [None, Some("allowSave=true")]);
+}
+
+#[tokio::test]
 async fn describe_and_limits_are_read() {
     let server = Server::start(|seen| async move {
         match seen.path.as_str() {

@@ -100,6 +100,7 @@ fn call(records: usize) -> UpsertCall {
         object: "Lead".into(),
         external_id: "MySQL_Id__c".into(),
         auto_assign: AutoAssign::Off,
+        on_duplicate: OnDuplicate::DeadLetter,
         records: (0..records)
             .map(|n| UpsertRecord {
                 key: n.to_string().into(),

@@ -62,6 +62,7 @@ impl Driver {
                 Entry::Superseded { .. }
                 | Entry::Filtered { .. }
                 | Entry::Skipped { .. }
+                | Entry::SkippedRecord { .. }
                 | Entry::Parked { .. }
                 | Entry::Unanswered { .. } => {}
             }

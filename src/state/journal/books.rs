@@ -266,6 +266,9 @@ impl JournalState {
                 self.next.letter = self.next.letter.max(letter + 1);
                 (subject.parked, attempt.map(|attempt| attempt.batch))
             }
+            Entry::SkippedRecord {
+                subject, attempt, ..
+            } => (subject.parked, Some(attempt.batch)),
             Entry::Superseded { subject, .. } | Entry::Filtered { subject } => {
                 (subject.parked, None)
             }

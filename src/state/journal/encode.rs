@@ -200,6 +200,19 @@ impl Encoder {
                 push_field(&mut self.out, "rule", rule_word(*rule));
                 None
             }
+            Entry::SkippedRecord {
+                subject,
+                rule,
+                code,
+                attempt,
+            } => {
+                self.push_subject("skipped", subject);
+                push_attempt(&mut self.out, attempt);
+                push_number(&mut self.out, "rows", 1);
+                push_field(&mut self.out, "rule", rule.as_str());
+                push_field(&mut self.out, "code", code);
+                Some((subject, &[], Keep::Payload(self.policy)))
+            }
             Entry::Filtered { subject } => {
                 self.push_subject("skipped", subject);
                 push_number(&mut self.out, "rows", 1);
@@ -356,6 +369,7 @@ pub(super) fn rule_word(rule: SkipRule) -> &'static str {
     match rule {
         SkipRule::OperationNotRouted => "operation_not_routed",
         SkipRule::Superseded => "superseded",
+        SkipRule::Converted => "converted",
         SkipRule::Where => "where",
     }
 }

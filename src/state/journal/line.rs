@@ -202,8 +202,19 @@ impl Decoder {
                 let rule = match line.rule.as_ref().map(|rule| &*rule.0) {
                     Some("operation_not_routed") => SkipRule::OperationNotRouted,
                     Some("superseded") => SkipRule::Superseded,
+                    Some("converted") => SkipRule::Converted,
                     _ => return Err("a skipped line has an unknown rule"),
                 };
+                // One that was sent names its call, and may have been parked.
+                if let Some(attempt) = attempt(line) {
+                    let subject = self.subject(line, Arc::clone(&self.nothing), route_id)?;
+                    return Ok(Some(Entry::SkippedRecord {
+                        subject,
+                        rule,
+                        code: String::new(),
+                        attempt,
+                    }));
+                }
                 return Ok(Some(Entry::Skipped {
                     id,
                     rows,

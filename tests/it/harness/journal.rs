@@ -19,6 +19,7 @@ pub struct Journal {
     pub events: Vec<String>,
     pub parked_ever: u64,
     pub retried: u64,
+    pub retried_by_key: BTreeMap<String, u64>,
     pub unanswered: u64,
     /// Rows that no route carries.
     pub skipped_rows: u64,
@@ -29,7 +30,22 @@ pub struct Step {
     pub kind: String,
     pub salesforce_id: Option<String>,
     pub code: Option<String>,
+    pub class: Option<String>,
     pub key: Option<String>,
+}
+
+impl Journal {
+    /// Class and code of each dead letter, by key.
+    pub fn set_aside(&self) -> BTreeMap<String, (String, String)> {
+        let steps = self.finals.values().flatten();
+        steps
+            .filter(|step| step.kind == "dead_letter")
+            .map(|step| {
+                let said = |text: &Option<String>| text.clone().unwrap_or_default();
+                (said(&step.key), (said(&step.class), said(&step.code)))
+            })
+            .collect()
+    }
 }
 
 const SEAL: &[u8] = b",\"chain\":\"";
@@ -122,7 +138,12 @@ fn take(
             journal.parked_ever += 1;
             parked.insert(entry["serial"].as_u64().unwrap(), ());
         }
-        "retried" => journal.retried += 1,
+        "retried" => {
+            journal.retried += 1;
+            let key = personal.and_then(|line| line["x"]["k"].as_str());
+            let key = key.unwrap_or_default().to_owned();
+            *journal.retried_by_key.entry(key).or_default() += 1;
+        }
         "unanswered" => journal.unanswered += 1,
         "delivered" | "dead_letter" | "superseded" => {
             if let Some(serial) = entry["parked"].as_u64() {
@@ -141,6 +162,7 @@ fn take(
                 kind,
                 salesforce_id: text("id"),
                 code: text("code"),
+                class: text("class"),
                 key: personal.and_then(|line| line["x"]["k"].as_str().map(str::to_owned)),
             };
             journal.finals.entry(change).or_default().push(step);

@@ -104,7 +104,9 @@ impl Compiler<'_> {
         field: &FieldDescribe,
     ) -> Option<(Recipe, Uses)> {
         match &spec.source {
-            FieldSource::Column { .. } | FieldSource::Constant(_) => None,
+            FieldSource::Column { .. } | FieldSource::Constant(_) | FieldSource::RecordType(_) => {
+                None
+            }
             FieldSource::Map {
                 column,
                 pairs,

@@ -122,6 +122,35 @@ fn every_kind_of_entry_is_recovered_into_the_books() {
 }
 
 #[test]
+fn a_parked_record_that_is_skipped_has_its_outcome() {
+    let mut bench = Bench::new(PayloadPolicy::Full);
+    bench.write(&[commit(vec![parked(5, 1, 0), parked(6, 2, 0)], 0)]);
+    let Entry::Delivered {
+        mut subject,
+        attempt,
+        ..
+    } = delivered(5, 3)
+    else {
+        panic!("it is another kind")
+    };
+    subject.parked = Some(1);
+    let skipped = Entry::SkippedRecord {
+        subject,
+        rule: SkipRule::Converted,
+        code: "CANNOT_UPDATE_CONVERTED_LEAD".into(),
+        attempt,
+    };
+    bench.write(&[commit(vec![skipped], 1)]);
+    let recovered = bench.recover().unwrap();
+    assert_eq!(recovered, bench.state.recovered(0));
+    let leads = &recovered.totals["leads"];
+    assert_eq!(leads.skipped[&SkipRule::Converted], 1);
+    assert_eq!(leads.parked, 1);
+    assert_eq!(recovered.parked_settled, [1].into());
+    assert_eq!(recovered.next_batch, attempt.batch + 1);
+}
+
+#[test]
 fn what_a_policy_leaves_out_is_nowhere_in_the_file() {
     for (policy, kept) in [
         (PayloadPolicy::Masked, "\"LastName\":\"L…10\""),
