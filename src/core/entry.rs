@@ -153,6 +153,8 @@ pub enum SkipRule {
     OperationNotRouted,
     /// A newer image of its key took its place.
     Superseded,
+    /// An update that changed no column of the route.
+    Unchanged,
 }
 
 impl SkipRule {
@@ -162,6 +164,7 @@ impl SkipRule {
         match self {
             SkipRule::OperationNotRouted => "operation_not_routed",
             SkipRule::Superseded => "superseded",
+            SkipRule::Unchanged => "unchanged",
         }
     }
 }
@@ -378,6 +381,10 @@ pub struct Recovered {
     pub next_parked: u64,
     pub next_letter: u64,
     pub next_batch: u64,
+    /// When the last call without an answer was noted: Salesforce may still be working on it.
+    pub unanswered_at: Option<Micros>,
+    /// The service stopped in order: everything that was sent has its answer or is noted.
+    pub stopped: bool,
     /// Number of the last commit; 0 when there is none.
     pub last_commit: u64,
     /// Bytes cut off the end because a crash left them unfinished.

@@ -79,7 +79,7 @@ impl Pipeline {
                 self.charged += u64::from(charge);
                 let key = route.plan.comparable_key(&image.key);
                 let scope = route.scope;
-                let record = Record {
+                let mut record = Record {
                     subject: subject_of(change, image),
                     slot: Some(slot),
                     attempts: 0,
@@ -90,7 +90,9 @@ impl Pipeline {
                     since: now.tick,
                     scope,
                     key,
+                    absorbed: Vec::new(),
                 };
+                self.doubt_read_again(&mut record, now);
                 self.admit(record);
             }
             Err(Unmappable { image, problems }) => {
@@ -151,12 +153,24 @@ impl Pipeline {
         let Some(replaced) = self.planner.admit(record) else {
             return;
         };
-        let older = replaced.older;
+        for older in replaced.older {
+            self.supersede(older, replaced.by.clone());
+        }
+    }
+
+    fn supersede(&mut self, older: Record, by: ChangeId) {
         self.note_settled(&older);
         self.entries.push(Entry::Superseded {
             subject: older.subject,
-            by: replaced.by,
+            by,
         });
+    }
+
+    /// Settles what lived on in a record that now has its outcome, or is on its way to the disk.
+    pub(super) fn settle_absorbed(&mut self, absorbed: Vec<Record>, by: &ChangeId) {
+        for older in absorbed {
+            self.supersede(older, by.clone());
+        }
     }
 
     /// Books a record out: its slot, its share of the window, its place in parking.
@@ -193,7 +207,7 @@ impl Pipeline {
             };
             parked.subject = subject;
             let key = plan.comparable_key(&parked.subject.image.key);
-            let record = Record {
+            let mut record = Record {
                 subject: Subject {
                     parked: Some(parked.serial),
                     ..parked.subject
@@ -207,7 +221,9 @@ impl Pipeline {
                 since: now.tick,
                 scope,
                 key,
+                absorbed: Vec::new(),
             };
+            self.doubt_parked(&mut record, now);
             self.admit_now(record);
         }
     }
@@ -335,7 +351,12 @@ impl Pipeline {
         self.route(id)
             .parking
             .note_committing(records.len() as u64, oldest);
-        for record in records {
+        let mut absorbed = Vec::new();
+        for mut record in records {
+            let older = std::mem::take(&mut record.absorbed);
+            if !older.is_empty() {
+                absorbed.push((older, record.subject.id.clone()));
+            }
             let serial = self.next_parked;
             self.next_parked += 1;
             self.route(id).in_flight -= 1;
@@ -349,6 +370,10 @@ impl Pipeline {
                 serial,
                 unknown: record.unknown,
             });
+        }
+        // Behind the parked ones, which are one span as long as nothing comes between them.
+        for (older, by) in absorbed {
+            self.settle_absorbed(older, &by);
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - the next chunk of a snapshot is asked for only when the one before is durable.
 
 mod answers;
+mod doubt;
 mod intake;
 mod pause;
 mod refusals;
@@ -18,6 +19,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use doubt::Doubt;
 use pause::Pause;
 pub use pause::RoutePause;
 pub use snapshots::SnapshotInput;
@@ -63,6 +65,8 @@ pub struct RouteSetup {
     pub plan: Arc<Plan>,
     /// Equal for routes that write the same object by the same external id.
     pub scope: u16,
+    /// It carries updates, so that a record may be sent in parts that must keep their order.
+    pub updates: bool,
     /// A column of its mapping that the table does not have now.
     pub lack: Option<Lack>,
 }
@@ -159,6 +163,7 @@ pub struct Pipeline {
     next_letter: u64,
     next_parked: u64,
     settled_ahead: HashSet<StoredChangeId>,
+    doubt: Doubt,
     snapshots: Snapshots,
     /// Collected during a step.
     entries: Vec<Entry>,
@@ -186,6 +191,7 @@ struct Route {
     table: TableName,
     plan: Arc<Plan>,
     scope: u16,
+    updates: bool,
     totals: Totals,
     captured: u64,
     /// From the stream, neither settled nor parked.
@@ -253,6 +259,7 @@ impl Pipeline {
                     table: setup.table,
                     plan: setup.plan,
                     scope: setup.scope,
+                    updates: setup.updates,
                 }
             })
             .collect();
@@ -272,6 +279,7 @@ impl Pipeline {
                 .cloned()
                 .chain(recovered.snapshot.iter().flat_map(settled_before))
                 .collect(),
+            doubt: Doubt::new(recovered, settings.window_bytes),
             snapshots: Snapshots::restore(recovered.snapshot.clone()),
             entries: Vec::new(),
             release: 0,
@@ -292,6 +300,7 @@ impl Pipeline {
 
     /// Takes one input and says what must be done now.
     pub fn step(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        self.doubt.begin(now);
         match input {
             Input::Captured(chunk) => self.take_chunk(chunk, now),
             Input::Answered {
@@ -333,6 +342,7 @@ impl Pipeline {
         let mut effects = Vec::new();
         self.pumped_at = now.tick;
         if !self.stopping {
+            self.planner.wake(now.tick);
             self.park_what_waits(now, &mut effects);
             self.park_behind_pauses(now, &mut effects);
             self.read_parked(now.tick, &mut effects);

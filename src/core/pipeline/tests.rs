@@ -284,6 +284,7 @@ impl World {
             plan: Arc::new(plan),
             table: TableName::clone(&table(name)),
             scope: 0,
+            updates: false,
             lack: None,
         };
         let seed = self.random.below(u64::MAX);

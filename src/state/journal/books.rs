@@ -8,7 +8,7 @@ use super::ahead::SettledAhead;
 use super::chain::Chain;
 use super::header::{Header, NextNumbers, VERSION};
 use crate::core::change::{ChangeId, RouteId};
-use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, Totals};
+use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent, Totals};
 use crate::core::position::{Checkpoint, TransactionId};
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::Snapshot;
@@ -29,6 +29,8 @@ pub(super) struct JournalState {
     pub checkpoint: Option<Checkpoint>,
     pub snapshot: Option<Snapshot>,
     schemas: Vec<TableSchema>,
+    unanswered_at: Option<Micros>,
+    stopped: bool,
     /// Names by [`RouteId`]: those of the config first, then those only the journal knows.
     pub routes: Vec<String>,
     totals: Vec<Totals>,
@@ -63,6 +65,8 @@ impl JournalState {
             checkpoint: None,
             snapshot: None,
             schemas: Vec::new(),
+            unanswered_at: None,
+            stopped: false,
             routes: routes.to_vec(),
             totals: vec![Totals::default(); routes.len()],
             ahead: SettledAhead::default(),
@@ -83,6 +87,8 @@ impl JournalState {
         state.checkpoint = header.checkpoint;
         state.snapshot = header.snapshot.into_iter().next_back();
         state.schemas = header.schemas;
+        state.unanswered_at = header.unanswered_at;
+        state.stopped = header.stopped;
         for (route, totals) in header.totals {
             let route = state.route_id(&route);
             state.totals[usize::from(route.0)] = totals;
@@ -131,6 +137,8 @@ impl JournalState {
             jobs: Vec::new(),
             snapshot: self.snapshot.clone().into_iter().collect(),
             schemas: self.schemas.clone(),
+            unanswered_at: self.unanswered_at,
+            stopped: self.stopped,
         }
     }
 
@@ -175,7 +183,17 @@ impl JournalState {
         }
         for entry in &commit.entries {
             self.apply_entry(entry);
+            if matches!(entry, Entry::Unanswered { .. }) {
+                self.unanswered_at = Some(commit.at);
+            }
         }
+        self.stopped = matches!(
+            commit.entries.last(),
+            Some(Entry::Service {
+                event: ServiceEvent::Stopped,
+                ..
+            })
+        );
         if let Some(snapshot) = &commit.snapshot {
             self.apply_snapshot(snapshot);
         }
@@ -286,6 +304,8 @@ impl JournalState {
             next_parked: self.next.parked,
             next_letter: self.next.letter,
             next_batch: self.next.batch,
+            unanswered_at: self.unanswered_at,
+            stopped: self.stopped,
             last_commit: self.last_commit,
             torn_bytes,
         }

@@ -350,5 +350,6 @@ pub(super) fn rule_word(rule: SkipRule) -> &'static str {
     match rule {
         SkipRule::OperationNotRouted => "operation_not_routed",
         SkipRule::Superseded => "superseded",
+        SkipRule::Unchanged => "unchanged",
     }
 }

@@ -55,6 +55,12 @@ pub(super) struct Header {
     /// What routed tables looked like when they were last read.
     #[serde(default)]
     pub schemas: Vec<TableSchema>,
+    /// When the last call without an answer was noted.
+    #[serde(default)]
+    pub unanswered_at: Option<Micros>,
+    /// The commit before this segment says that the service stopped in order.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 /// The numbers that are given out next.

@@ -195,6 +195,7 @@ impl Decoder {
                 let rule = match line.rule.as_ref().map(|rule| &*rule.0) {
                     Some("operation_not_routed") => SkipRule::OperationNotRouted,
                     Some("superseded") => SkipRule::Superseded,
+                    Some("unchanged") => SkipRule::Unchanged,
                     _ => return Err("a skipped line has an unknown rule"),
                 };
                 return Ok(Some(Entry::Skipped {
