@@ -43,6 +43,7 @@ mod supervisor;
 mod table_map;
 mod temporal;
 mod tls;
+mod touched;
 mod watchdog;
 mod whole_rows;
 mod xa;

@@ -664,7 +664,7 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         "route[0].on_converted",
     );
     check_more(
-        "operations = [\"insert\", \"update\"]",
+        "operations = [\"insert\", \"delete\"]",
         NOT_AVAILABLE,
         "route[0].operations",
     );

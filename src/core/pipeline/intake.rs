@@ -8,7 +8,7 @@ use super::{Effect, Held, PARK_AT_ONCE, PARKING_COMMITS, Pipeline, Route};
 use crate::core::batching::Record;
 use crate::core::change::{Change, ChangeId, Chunk, RouteId, SkippedRows, StreamItem};
 use crate::core::entry::{
-    Entry, Image, ParkedRecord, ParkedSpan, ServiceEvent, SkipRule, StoredChangeId, Subject,
+    Entry, Image, ParkedRecord, ParkedSpan, ServiceEvent, StoredChangeId, Subject,
 };
 use crate::core::mapping::Unmappable;
 use crate::core::outcome::ErrorClass;
@@ -125,7 +125,7 @@ impl Pipeline {
             id: skipped.id,
             rows: skipped.rows,
             operation: skipped.operation,
-            rule: SkipRule::OperationNotRouted,
+            rule: skipped.rule,
         });
     }
 
