@@ -359,7 +359,10 @@ fn check_columns(
 /// With a minimal image an update names its row by the primary key alone.
 fn check_update_keys(image: &str, tables: &[RoutedTable], report: &mut PreflightReport) {
     let keeps_columns = ["FULL", "NOBLOB"];
-    if keeps_columns.iter().any(|kept| image.eq_ignore_ascii_case(kept)) {
+    if keeps_columns
+        .iter()
+        .any(|kept| image.eq_ignore_ascii_case(kept))
+    {
         return;
     }
     for table in tables {
@@ -452,10 +455,13 @@ mod tests {
                 routes: vec![route],
             };
             check_update_keys(image, &[table], &mut report);
-            let failed = report.checks.iter().filter_map(|check| match &check.result {
-                CheckResult::Failed(error) => Some(error.page()),
-                _ => None,
-            });
+            let failed = report
+                .checks
+                .iter()
+                .filter_map(|check| match &check.result {
+                    CheckResult::Failed(error) => Some(error.page()),
+                    _ => None,
+                });
             failed.collect()
         };
         assert_eq!(codes("MINIMAL", "code", true), ["LS1066"]);

@@ -16,9 +16,9 @@ use mysql_cdc::events::row_events::write_rows_event::WriteRowsEvent;
 use mysql_cdc::events::table_map_event::TableMapEvent;
 
 use super::assembler::{Assembler, Open, snapshot};
+use super::decode::Cell;
 use super::error::Error;
 use super::pieces::Pieces;
-use super::decode::Cell;
 use super::routing::{Plan, Table};
 use super::row_guard;
 use super::snapshot::RowsEvent;
@@ -382,7 +382,11 @@ fn decode<'l>(
             let mut touched = wanted.map(Touched::new);
             if let Some(touched) = &mut touched {
                 for row in &event.rows {
-                    touched.note(row, &event.columns_before_update, &event.columns_after_update);
+                    touched.note(
+                        row,
+                        &event.columns_before_update,
+                        &event.columns_after_update,
+                    );
                 }
             }
             let mut present = event.columns_after_update;

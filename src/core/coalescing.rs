@@ -124,14 +124,29 @@ mod tests {
             r#"{"A":1.10,"C":null,"B":null,"D":12345678901234567890.12}"#,
             false,
         );
-        check(r#"{"A":{"X":1}}"#, r#"{"B":2}"#, r#"{"A":{"X":1},"B":2}"#, false);
+        check(
+            r#"{"A":{"X":1}}"#,
+            r#"{"B":2}"#,
+            r#"{"A":{"X":1},"B":2}"#,
+            false,
+        );
     }
 
     #[test]
     fn an_image_of_all_fields_takes_the_older_ones_place_whole() {
-        check(r#"{"A":1,"B":2}"#, r#"{"B":3,"A":4}"#, r#"{"B":3,"A":4}"#, true);
+        check(
+            r#"{"A":1,"B":2}"#,
+            r#"{"B":3,"A":4}"#,
+            r#"{"B":3,"A":4}"#,
+            true,
+        );
         check("{}", r#"{"B":3}"#, r#"{"B":3}"#, true);
-        check(r#"{"lastname":1}"#, r#"{"LastName":3}"#, r#"{"LastName":3}"#, true);
+        check(
+            r#"{"lastname":1}"#,
+            r#"{"LastName":3}"#,
+            r#"{"LastName":3}"#,
+            true,
+        );
     }
 
     #[test]

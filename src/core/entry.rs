@@ -381,7 +381,8 @@ pub struct Recovered {
     pub next_parked: u64,
     pub next_letter: u64,
     pub next_batch: u64,
-    /// When the last call without an answer was noted: Salesforce may still be working on it.
+    /// When it was last noted that a call has no answer, or that a life ended without a word:
+    /// Salesforce may still be working on what was sent before.
     pub unanswered_at: Option<Micros>,
     /// The service stopped in order: everything that was sent has its answer or is noted.
     pub stopped: bool,

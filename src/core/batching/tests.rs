@@ -251,10 +251,7 @@ fn what_a_newer_image_leaves_out_is_carried_with_it_until_one_speaks_of_all() {
     assert_eq!(planner.admit(partial), None);
     let batch = planner.take_batch(Tick(50), false, |_| true).unwrap();
     let carried = planner.record(batch.records[0]);
-    assert_eq!(
-        &*carried.subject.image.payload,
-        r#"{"A":1,"B":2,"C":3}"#
-    );
+    assert_eq!(&*carried.subject.image.payload, r#"{"A":1,"B":2,"C":3}"#);
     let absorbed = |record: &Record| -> Vec<u64> {
         record.absorbed.iter().map(|r| r.subject.id.row).collect()
     };

@@ -125,6 +125,15 @@ pub(crate) fn plan_of_column(name: &str) -> Plan {
     compile(&spec, &table(), &object(&["LastName"])).unwrap()
 }
 
+/// The key from `id`, LastName (required) from `name`, Company from `company`.
+pub(crate) fn plan_of_two() -> Plan {
+    let spec = spec(vec![
+        from_column("LastName", "name"),
+        from_column("Company", "company"),
+    ]);
+    compile(&spec, &table(), &object(&["LastName"])).unwrap()
+}
+
 #[test]
 fn columns_that_are_gone_can_be_assumed_and_other_mistakes_cannot() {
     let mut spec = spec(vec![

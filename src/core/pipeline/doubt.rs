@@ -110,18 +110,41 @@ impl Pipeline {
         self.routes[usize::from(route.0)].scope
     }
 
+    /// Whether the journal does not know of this life yet. Should it end before that, nobody could
+    /// tell that it had sent anything.
+    pub(super) fn must_note_start_first(&self) -> bool {
+        let is_unknown = self.commits_made > 0 && self.commits_durable == 0;
+        is_unknown && self.routes.iter().any(|route| route.updates)
+    }
+
     /// A row of the stream, or of a snapshot, is about to be taken in.
     pub(super) fn doubt_read_again(&mut self, record: &mut Record, now: Now) {
         let sent_before = self.doubt.sent_before(record, now);
         if !self.carries_updates(record.scope) {
             return;
         }
-        let updates_from = self.doubt.times.map_or(Tick(0), |times| times.updates_from);
-        if record.subject.operation == Operation::Update && now.tick < updates_from {
-            self.planner.rest(record.scope, &record.key, updates_from);
+        self.doubt(record, sent_before, now);
+    }
+
+    /// `sent_before`: until when an earlier sending of this very record may be under way.
+    fn doubt(&mut self, record: &mut Record, sent_before: Option<Tick>, now: Now) {
+        if self.rests_as_update(record, now) {
+            // It does not go at once, and so not before its own earlier sending is over either.
+            let until = sent_before.unwrap_or(Tick(0));
+            self.planner.rest(record.scope, &record.key, until);
         } else if let Some(until) = sent_before {
             self.doubt_first(record, until);
         }
+    }
+
+    /// Lets an update's key rest while a call of an earlier life may be under way for it.
+    fn rests_as_update(&mut self, record: &Record, now: Now) -> bool {
+        let from = self.doubt.times.map_or(Tick(0), |times| times.updates_from);
+        let waits = record.subject.operation == Operation::Update && now.tick < from;
+        if waits {
+            self.planner.rest(record.scope, &record.key, from);
+        }
+        waits
     }
 
     /// A record was read back from parking.
@@ -132,10 +155,11 @@ impl Pipeline {
         let doubt = &self.doubt;
         let over = doubt.times.map_or(Tick(0), |times| times.over);
         let is_older = record.subject.parked < Some(doubt.parked_before);
+        let sent_before = (doubt.crashed && now.tick < over).then_some(over);
         if record.unknown {
             record.unknown_until = now.tick.plus(SALESFORCE_WORKS_AT_MOST_MS);
-        } else if doubt.crashed && is_older && now.tick < over {
-            self.doubt_first(record, over);
+        } else if is_older {
+            self.doubt(record, sent_before, now);
         }
     }
 

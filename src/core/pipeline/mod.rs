@@ -388,6 +388,9 @@ impl Pipeline {
     }
 
     fn dispatch(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.must_note_start_first() {
+            return;
+        }
         while self.calls.len() < self.allowed_in_flight {
             let (org, routes) = (&self.org, &self.routes);
             let admits = |route: RouteId| {
@@ -493,3 +496,5 @@ impl Pipeline {
 mod scenarios;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod updates;

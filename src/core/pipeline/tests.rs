@@ -19,9 +19,9 @@ use reader::{Emitted, Reader};
 
 mod reader;
 
-const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+pub(super) const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
-fn gtid(number: u64) -> Gtid {
+pub(super) fn gtid(number: u64) -> Gtid {
     format!("{UUID}:{number}").parse().unwrap()
 }
 
@@ -61,7 +61,7 @@ struct World {
     follows_rename: bool,
 }
 
-fn recovered(disk: &[Commit]) -> Recovered {
+pub(super) fn recovered(disk: &[Commit]) -> Recovered {
     let mut state = Recovered::default();
     let mut parked: BTreeMap<u64, &str> = BTreeMap::new();
     for commit in disk {
@@ -89,6 +89,13 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 state.settled_ahead.insert(StoredChangeId::new(id, route));
             }
             match entry {
+                Entry::Unanswered { .. } => state.unanswered_at = Some(commit.at),
+                Entry::Service {
+                    event: ServiceEvent::Started,
+                    ..
+                } if state.last_commit > 0 && !state.stopped => {
+                    state.unanswered_at = Some(commit.at);
+                }
                 Entry::Parked { serial, .. } => {
                     parked.insert(*serial, route);
                     state.next_parked = state.next_parked.max(serial + 1);
@@ -109,6 +116,14 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 state.next_batch = state.next_batch.max(attempt.batch + 1);
             }
         }
+        state.last_commit += 1;
+        state.stopped = matches!(
+            commit.entries.last(),
+            Some(Entry::Service {
+                event: ServiceEvent::Stopped,
+                ..
+            })
+        );
         if let Some(snapshot) = &commit.snapshot {
             let progress = |known: &Snapshot| (known.number, known.chunks());
             if state.snapshot.as_ref().map(progress) != Some(progress(snapshot))
@@ -567,7 +582,7 @@ fn row_values(key: i64, name: Option<&String>) -> Box<[Option<Value>]> {
     vec![Some(Value::Int(key)), Some(name)].into()
 }
 
-fn spans_of(commit: &Commit) -> Vec<ParkedSpan> {
+pub(super) fn spans_of(commit: &Commit) -> Vec<ParkedSpan> {
     let mut spans: Vec<ParkedSpan> = Vec::new();
     for entry in &commit.entries {
         let Entry::Parked {

@@ -183,7 +183,15 @@ impl JournalState {
         }
         for entry in &commit.entries {
             self.apply_entry(entry);
-            if matches!(entry, Entry::Unanswered { .. }) {
+            // What a life had under way that ended without a word has no answer either.
+            let is_unanswered = match entry {
+                Entry::Unanswered { .. } => true,
+                Entry::Service { event, .. } => {
+                    *event == ServiceEvent::Started && self.last_commit > 1 && !self.stopped
+                }
+                _ => false,
+            };
+            if is_unanswered {
                 self.unanswered_at = Some(commit.at);
             }
         }

@@ -55,7 +55,7 @@ pub(super) struct Header {
     /// What routed tables looked like when they were last read.
     #[serde(default)]
     pub schemas: Vec<TableSchema>,
-    /// When the last call without an answer was noted.
+    /// When it was last noted that a call has no answer, or that a life ended without a word.
     #[serde(default)]
     pub unanswered_at: Option<Micros>,
     /// The commit before this segment says that the service stopped in order.
