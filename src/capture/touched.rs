@@ -68,6 +68,7 @@ fn same(before: Place<'_>, after: Place<'_>) -> bool {
         (V::Decimal(a), V::Decimal(b)) | (V::String(a), V::String(b)) => a == b,
         (V::Bit(a), V::Bit(b)) => a == b,
         (V::Blob(a), V::Blob(b)) => a == b,
+        (V::Date(a), V::Date(b)) => (a.year, a.month, a.day) == (b.year, b.month, b.day),
         _ => false,
     }
 }

@@ -384,8 +384,8 @@ pub struct Recovered {
     /// When it was last noted that a call has no answer, or that a life ended without a word:
     /// Salesforce may still be working on what was sent before.
     pub unanswered_at: Option<Micros>,
-    /// The service stopped in order: everything that was sent has its answer or is noted.
-    pub stopped: bool,
+    /// The last life ended without a word: what it had under way is not known.
+    pub crashed: bool,
     /// Number of the last commit; 0 when there is none.
     pub last_commit: u64,
     /// Bytes cut off the end because a crash left them unfinished.

@@ -30,3 +30,4 @@ mod startup;
 mod statements;
 mod tidy;
 mod transactions;
+mod updates;

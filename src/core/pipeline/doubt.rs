@@ -50,7 +50,7 @@ impl Doubt {
     pub(super) fn new(recovered: &Recovered, window_bytes: u32) -> Self {
         let running = recovered.snapshot.as_ref().is_some_and(|s| s.is_running());
         Self {
-            crashed: recovered.last_commit > 0 && !recovered.stopped,
+            crashed: recovered.crashed,
             in_snapshot: running,
             unanswered_at: recovered.unanswered_at,
             bytes_left: u64::from(window_bytes) * SHARES_DIFFER_AT_MOST,

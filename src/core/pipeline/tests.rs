@@ -90,11 +90,13 @@ pub(super) fn recovered(disk: &[Commit]) -> Recovered {
             }
             match entry {
                 Entry::Unanswered { .. } => state.unanswered_at = Some(commit.at),
-                Entry::Service {
-                    event: ServiceEvent::Started,
-                    ..
-                } if state.last_commit > 0 && !state.stopped => {
-                    state.unanswered_at = Some(commit.at);
+                Entry::Service { event, .. } if *event == ServiceEvent::Started => {
+                    if std::mem::replace(&mut state.crashed, true) {
+                        state.unanswered_at = Some(commit.at);
+                    }
+                }
+                Entry::Service { event, .. } if *event == ServiceEvent::Stopped => {
+                    state.crashed = false;
                 }
                 Entry::Parked { serial, .. } => {
                     parked.insert(*serial, route);
@@ -117,13 +119,6 @@ pub(super) fn recovered(disk: &[Commit]) -> Recovered {
             }
         }
         state.last_commit += 1;
-        state.stopped = matches!(
-            commit.entries.last(),
-            Some(Entry::Service {
-                event: ServiceEvent::Stopped,
-                ..
-            })
-        );
         if let Some(snapshot) = &commit.snapshot {
             let progress = |known: &Snapshot| (known.number, known.chunks());
             if state.snapshot.as_ref().map(progress) != Some(progress(snapshot))

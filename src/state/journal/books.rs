@@ -30,7 +30,7 @@ pub(super) struct JournalState {
     pub snapshot: Option<Snapshot>,
     schemas: Vec<TableSchema>,
     unanswered_at: Option<Micros>,
-    stopped: bool,
+    running: bool,
     /// Names by [`RouteId`]: those of the config first, then those only the journal knows.
     pub routes: Vec<String>,
     totals: Vec<Totals>,
@@ -66,7 +66,7 @@ impl JournalState {
             snapshot: None,
             schemas: Vec::new(),
             unanswered_at: None,
-            stopped: false,
+            running: false,
             routes: routes.to_vec(),
             totals: vec![Totals::default(); routes.len()],
             ahead: SettledAhead::default(),
@@ -88,7 +88,7 @@ impl JournalState {
         state.snapshot = header.snapshot.into_iter().next_back();
         state.schemas = header.schemas;
         state.unanswered_at = header.unanswered_at;
-        state.stopped = header.stopped;
+        state.running = header.running;
         for (route, totals) in header.totals {
             let route = state.route_id(&route);
             state.totals[usize::from(route.0)] = totals;
@@ -138,7 +138,7 @@ impl JournalState {
             snapshot: self.snapshot.clone().into_iter().collect(),
             schemas: self.schemas.clone(),
             unanswered_at: self.unanswered_at,
-            stopped: self.stopped,
+            running: self.running,
         }
     }
 
@@ -183,25 +183,8 @@ impl JournalState {
         }
         for entry in &commit.entries {
             self.apply_entry(entry);
-            // What a life had under way that ended without a word has no answer either.
-            let is_unanswered = match entry {
-                Entry::Unanswered { .. } => true,
-                Entry::Service { event, .. } => {
-                    *event == ServiceEvent::Started && self.last_commit > 1 && !self.stopped
-                }
-                _ => false,
-            };
-            if is_unanswered {
-                self.unanswered_at = Some(commit.at);
-            }
+            self.apply_life(entry, commit.at);
         }
-        self.stopped = matches!(
-            commit.entries.last(),
-            Some(Entry::Service {
-                event: ServiceEvent::Stopped,
-                ..
-            })
-        );
         if let Some(snapshot) = &commit.snapshot {
             self.apply_snapshot(snapshot);
         }
@@ -212,6 +195,24 @@ impl JournalState {
             let hour = commit.at.0.div_euclid(HOUR_MICROS);
             *self.api_calls.entry(hour).or_default() += commit.api_calls;
             self.api_calls = self.api_calls.split_off(&(hour - WINDOW_HOURS));
+        }
+    }
+
+    /// What bears on calls whose answer nobody has.
+    fn apply_life(&mut self, entry: &Entry, at: Micros) {
+        let Entry::Service { event, .. } = entry else {
+            if matches!(entry, Entry::Unanswered { .. }) {
+                self.unanswered_at = Some(at);
+            }
+            return;
+        };
+        if *event == ServiceEvent::Started {
+            // The life before ended without a word: what it had under way has no answer either.
+            if std::mem::replace(&mut self.running, true) {
+                self.unanswered_at = Some(at);
+            }
+        } else if *event == ServiceEvent::Stopped {
+            self.running = false;
         }
     }
 
@@ -313,7 +314,7 @@ impl JournalState {
             next_letter: self.next.letter,
             next_batch: self.next.batch,
             unanswered_at: self.unanswered_at,
-            stopped: self.stopped,
+            crashed: self.running,
             last_commit: self.last_commit,
             torn_bytes,
         }

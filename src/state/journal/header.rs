@@ -58,9 +58,9 @@ pub(super) struct Header {
     /// When it was last noted that a call has no answer, or that a life ended without a word.
     #[serde(default)]
     pub unanswered_at: Option<Micros>,
-    /// The commit before this segment says that the service stopped in order.
+    /// The service runs: it has noted its start and no stop since.
     #[serde(default)]
-    pub stopped: bool,
+    pub running: bool,
 }
 
 /// The numbers that are given out next.
