@@ -496,5 +496,3 @@ impl Pipeline {
 mod scenarios;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod updates;

@@ -18,10 +18,11 @@ use crate::core::value::Value;
 use reader::{Emitted, Reader};
 
 mod reader;
+mod updates;
 
-pub(super) const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
-pub(super) fn gtid(number: u64) -> Gtid {
+fn gtid(number: u64) -> Gtid {
     format!("{UUID}:{number}").parse().unwrap()
 }
 
@@ -61,7 +62,7 @@ struct World {
     follows_rename: bool,
 }
 
-pub(super) fn recovered(disk: &[Commit]) -> Recovered {
+fn recovered(disk: &[Commit]) -> Recovered {
     let mut state = Recovered::default();
     let mut parked: BTreeMap<u64, &str> = BTreeMap::new();
     for commit in disk {
@@ -577,7 +578,7 @@ fn row_values(key: i64, name: Option<&String>) -> Box<[Option<Value>]> {
     vec![Some(Value::Int(key)), Some(name)].into()
 }
 
-pub(super) fn spans_of(commit: &Commit) -> Vec<ParkedSpan> {
+fn spans_of(commit: &Commit) -> Vec<ParkedSpan> {
     let mut spans: Vec<ParkedSpan> = Vec::new();
     for entry in &commit.entries {
         let Entry::Parked {

@@ -3,18 +3,9 @@
 //! or stopped. When all is over, every record must be what its row is, field by field. Seeds are
 //! printed; `LEADSTREAM_SEED` repeats one.
 
-use std::collections::BTreeMap;
-
-use super::answers::SALESFORCE_WORKS_AT_MOST_MS;
-use super::tests::{ROUTES, UUID, gtid, recovered, settings, spans_of, table};
+use super::super::answers::SALESFORCE_WORKS_AT_MOST_MS;
 use super::*;
-use crate::core::change::{Change, ChangeId, Operation, StreamItem, Transaction};
 use crate::core::mapping::tests::plan_of_two;
-use crate::core::outcome::{
-    Disposition, ErrorClass, RecordError, RecordResult, Rejection, RequestFailure,
-};
-use crate::core::position::{Advance, FilePosition, GtidSet, Gtids, Position, TransactionId};
-use crate::core::value::Value;
 
 const KEYS: u64 = 4;
 const ROW_BYTES: u32 = 100;
