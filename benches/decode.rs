@@ -46,7 +46,7 @@ fn checkpoint() -> Checkpoint {
         server_uuid: String::new(),
         position,
         end,
-        inside: None,
+        inside: Default::default(),
     }
 }
 

@@ -223,7 +223,7 @@ fn commit(batch: u64) -> Commit {
             server_uuid: UUID.into(),
             position: Position::Gtid(format!("{UUID}:1-{}", (batch + 1) * BATCH).parse().unwrap()),
             end: "binlog.000007:4711".parse().unwrap(),
-            inside: None,
+            inside: Default::default(),
         }),
         api_calls: 1,
         at: Micros(now + 190_000),

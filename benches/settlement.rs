@@ -150,7 +150,7 @@ fn start() -> Checkpoint {
         server_uuid: UUID.to_owned(),
         position: Position::Gtid(GtidSet::default()),
         end: "binlog.000001:4".parse().unwrap(),
-        inside: None,
+        inside: Default::default(),
     }
 }
 

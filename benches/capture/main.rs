@@ -209,6 +209,7 @@ async fn capture_all(config: &Config, rows: u64) -> u64 {
         tables: wiring::tables_by_config(config),
         checkpoint,
         schemas: Vec::new(),
+        live: None,
         window: Arc::clone(&window),
         window_bytes: WINDOW_BYTES,
         events,

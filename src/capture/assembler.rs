@@ -15,7 +15,7 @@ use mysql_async::binlog::events::{
 };
 
 use super::ddl;
-use super::defaults::Defaults;
+use super::defaults::Known;
 use super::envelope::{Envelope, kind};
 use super::error::Error;
 use super::history;
@@ -23,6 +23,7 @@ use super::mariadb;
 use super::pieces::{Piece, Pieces};
 use super::progress::Progress;
 use super::routing::Routing;
+use super::settings::LiveSchemas;
 use super::snapshot::Gate;
 use super::statement::{self, Statement};
 use super::table_map::{Found, TableMaps, table_id};
@@ -50,8 +51,7 @@ pub(super) struct Assembler {
     pub(super) undecided: Undecided,
     /// MariaDB's last GTIDs that this stream has brought, what is behind us included.
     pub(super) seen: MariaDbPosition,
-    /// Of each routed table.
-    pub(super) defaults: Vec<Defaults>,
+    pub(super) defaults: Known,
     envelope: Envelope,
     pub(super) merged: Gtids,
     merged_count: u32,
@@ -92,7 +92,7 @@ impl Assembler {
         };
         Self {
             seen,
-            defaults: Defaults::of_tables(&routing, &[]),
+            defaults: Known::default(),
             routing,
             maps: TableMaps::default(),
             pieces: Pieces::default(),
@@ -120,13 +120,12 @@ impl Assembler {
     }
 
     /// Tells what routed tables look like: needed where row images leave columns out.
-    pub(super) fn with_schemas(mut self, schemas: &[TableSchema]) -> Self {
-        self.defaults = Defaults::of_tables(&self.routing, schemas);
-        for table in &self.progress.doubted {
-            if let Some(defaults) = self.defaults.get_mut(*table) {
-                defaults.schema_is_current = false;
-            }
-        }
+    pub(super) fn with_schemas(
+        mut self,
+        schemas: &[TableSchema],
+        live: Option<&LiveSchemas>,
+    ) -> Self {
+        self.defaults = Known::of_tables(&self.routing, schemas, live, &self.progress.doubted);
         self
     }
 
@@ -385,6 +384,7 @@ impl Assembler {
             });
         }
         self.maps.start_transaction();
+        self.defaults.enter(&id);
         self.open = Some(Open {
             transaction: Arc::new(Transaction { id, committed_at }),
             begun: false,
@@ -424,11 +424,11 @@ impl Assembler {
         if statement == Statement::Other {
             // By the bare name: a statement that is not understood counts, too.
             if self.open.as_ref().is_none_or(|open| !open.covered) {
-                Defaults::doubt(&mut self.defaults, &self.routing, text);
+                self.defaults.doubt(&self.routing, text);
                 if self.maps.names.pass(text, &self.envelope.at) {
                     self.maps.clear();
                 }
-                self.progress.doubted = Defaults::doubted(&self.defaults);
+                self.progress.doubted = self.defaults.doubted();
             }
             self.note_alterations(text, query.schema_raw());
         }
@@ -479,9 +479,12 @@ impl Assembler {
 
     /// LOAD DATA logged as a statement: its text is part of the event.
     fn load_query(&mut self, event: &Event) -> Result<(), Error> {
+        let data = event.data();
         let mut text = b"LOAD ".to_vec();
-        text.extend_from_slice(event.data());
-        match statement::classify(&text, b"", self.routing.names()) {
+        text.extend_from_slice(data);
+        let schema = statement::schema_of_load(data)
+            .ok_or_else(|| self.undecodable(event, "its default schema cannot be read"))?;
+        match statement::classify(&text, schema, self.routing.names()) {
             Statement::RoutedChange(table) => Err(Error::StatementLogged {
                 table: self.routing.tables[table].text.clone(),
                 position: self.envelope.at.clone(),

@@ -6,11 +6,19 @@
 mod multi_byte;
 mod single_byte;
 
+use std::collections::HashMap;
+
 use encoding_rs::Encoding;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use mysql_common::collations::{Collation, CollationId};
 
 use multi_byte::MultiByte;
 use single_byte::SingleByte;
+
+use super::connection::query_error;
+use super::error::Error;
+use super::settings::SourceSettings;
 
 /// MySQL's collation `binary`: the bytes are not text.
 pub(super) const BINARY: u16 = 63;
@@ -28,8 +36,56 @@ pub(super) enum Charset {
     MultiByte(&'static MultiByte),
 }
 
+/// No collation has it, so that the charset counts as unknown.
+pub(super) const NO_COLLATION: u16 = u16::MAX;
+
+/// What the numbers of one server's collations mean. From 576 on MariaDB has numbers of its own;
+/// MySQL leaves 1024 to 2047 to its users (MySQL manual, "Choosing a Collation ID").
+#[derive(Clone, Debug, Default)]
+pub(super) enum Numbering {
+    /// Fits a MySQL server without collations of its users as well.
+    #[default]
+    MariaDb,
+    /// By a user's number: a number of the server's own, of the same charset.
+    MySql(HashMap<u16, u16>),
+}
+
+impl Numbering {
+    /// What [`of_collation`] is to be asked instead of this server's number.
+    pub(super) fn resolve(&self, id: u16) -> u16 {
+        match self {
+            Numbering::MySql(users) if id >= FIRST_FREE => {
+                users.get(&id).copied().unwrap_or(NO_COLLATION)
+            }
+            Numbering::MySql(_) | Numbering::MariaDb => id,
+        }
+    }
+
+    /// Of a MySQL server.
+    pub(super) async fn ask(conn: &mut Conn, settings: &SourceSettings) -> Result<Self, Error> {
+        let rows: Vec<(u16, u16)> = conn
+            .exec(
+                "SELECT CAST(own.id AS UNSIGNED), CAST(MIN(of_server.id) AS UNSIGNED) \
+                 FROM information_schema.collations AS own \
+                 JOIN information_schema.collations AS of_server \
+                 ON of_server.character_set_name = own.character_set_name \
+                 WHERE own.id BETWEEN ? AND ? AND of_server.id < ? GROUP BY own.id",
+                (FIRST_FREE, NO_COLLATION - 1, FIRST_FREE),
+            )
+            .await
+            .map_err(|error| query_error(settings, "read the server's collations", error))?;
+        Ok(Self::MySql(rows.into_iter().collect()))
+    }
+}
+
+/// The first number behind those that MySQL itself uses; its own end at 323.
+const FIRST_FREE: u16 = 576;
+
 /// The charset of a collation, or the name of one that is not supported.
 pub(super) fn of_collation(id: u16) -> Result<Charset, String> {
+    if id == NO_COLLATION {
+        return Err("of a collation that the server does not list".to_owned());
+    }
     if let Some(name) = of_mariadb(id) {
         return of_name(name).ok_or_else(|| name.to_owned());
     }
@@ -218,5 +274,19 @@ mod tests {
         assert_eq!(of_collation(1107), Ok(Charset::Utf8));
         assert_eq!(of_collation(2304), Ok(Charset::Utf8));
         assert_eq!(of_collation(9999), Err("of collation 9999".to_owned()));
+    }
+
+    #[test]
+    fn a_number_of_mysqls_users_is_not_taken_for_one_of_mariadbs() {
+        // 1032 is latin1 without padding there, and whatever a user made of it here.
+        let latin1 = Ok(Charset::Table(encoding_rs::WINDOWS_1252));
+        assert_eq!(of_collation(Numbering::MariaDb.resolve(1032)), latin1);
+        let mysql = Numbering::MySql(HashMap::from([(1032, 45)]));
+        assert_eq!(of_collation(mysql.resolve(1032)), Ok(Charset::Utf8));
+        assert_eq!(of_collation(mysql.resolve(8)), latin1);
+        for unlisted in [608, 1033, 2304] {
+            let reason = of_collation(mysql.resolve(unlisted)).unwrap_err();
+            assert!(reason.contains("does not list"), "{unlisted}: {reason}");
+        }
     }
 }

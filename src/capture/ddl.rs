@@ -37,7 +37,7 @@ pub(super) fn altered(text: &[u8], schema: &[u8], routing: &Routing) -> Vec<(usi
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
+pub(super) enum Token {
     Word(Vec<u8>),
     /// A quoted name.
     Name(Vec<u8>),
@@ -46,8 +46,8 @@ enum Token {
     Sign(u8),
 }
 
-struct Tokens<'t> {
-    rest: &'t [u8],
+pub(super) struct Tokens<'t> {
+    pub(super) rest: &'t [u8],
 }
 
 impl Iterator for Tokens<'_> {
@@ -128,7 +128,7 @@ fn quoted(mut text: &[u8], quote: u8, escapes: bool) -> (Vec<u8>, &[u8]) {
     (inner, text)
 }
 
-fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'@') || !byte.is_ascii()
 }
 

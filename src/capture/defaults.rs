@@ -7,6 +7,8 @@
 //! default; and it is used only while the table is as it was when its schema was read.
 
 use super::routing::{Routing, same_column};
+use super::settings::LiveSchemas;
+use crate::core::position::{Position, TransactionId};
 use crate::core::schema::{Column, ColumnDefault, ColumnKind, TableSchema};
 use crate::core::value::{Date, DateTime, Value};
 
@@ -68,6 +70,96 @@ impl Defaults {
     }
 }
 
+/// What holds of all rows still to come, and what holds behind the binlog's end of this start.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// By table, as is the next.
+    certain: Vec<Defaults>,
+    live: Option<(Position, Vec<Defaults>)>,
+    /// The open transaction lies behind that end.
+    is_behind: bool,
+}
+
+/// Tables, by index, that may look otherwise than it was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Doubted {
+    certain: Vec<usize>,
+    live: Vec<usize>,
+}
+
+impl Doubted {
+    /// Of the first so many tables: all.
+    pub(super) fn all(tables: usize) -> Self {
+        let all: Vec<usize> = (0..tables).collect();
+        Self {
+            certain: all.clone(),
+            live: all,
+        }
+    }
+
+    /// Those of which a statement behind the start's end of the binlog was seen.
+    pub(super) fn since_start(&self) -> &[usize] {
+        &self.live
+    }
+}
+
+impl Known {
+    pub(super) fn of_tables(
+        routing: &Routing,
+        schemas: &[TableSchema],
+        live: Option<&LiveSchemas>,
+        doubted: &Doubted,
+    ) -> Self {
+        let of_tables = |schemas: &[TableSchema], doubted: &[usize]| {
+            let mut all = Defaults::of_tables(routing, schemas);
+            for table in doubted {
+                if let Some(defaults) = all.get_mut(*table) {
+                    defaults.schema_is_current = false;
+                }
+            }
+            all
+        };
+        let of_live =
+            |live: &LiveSchemas| (live.behind.clone(), of_tables(&live.tables, &doubted.live));
+        Self {
+            certain: of_tables(schemas, &doubted.certain),
+            live: live.map(of_live),
+            is_behind: false,
+        }
+    }
+
+    /// Rows and statements that follow are of this transaction.
+    pub(super) fn enter(&mut self, transaction: &TransactionId) {
+        let live = self.live.as_ref();
+        self.is_behind = live.is_some_and(|(behind, _)| !behind.covers(transaction));
+    }
+
+    /// As [`Defaults::doubt`]. What was told at the start has seen the statements before its end.
+    pub(super) fn doubt(&mut self, routing: &Routing, statement: &[u8]) {
+        Defaults::doubt(&mut self.certain, routing, statement);
+        if let Some((_, live)) = self.live.as_mut().filter(|_| self.is_behind) {
+            Defaults::doubt(live, routing, statement);
+        }
+    }
+
+    pub(super) fn doubted(&self) -> Doubted {
+        let live = self.live.as_ref();
+        Doubted {
+            certain: Defaults::doubted(&self.certain),
+            live: live.map_or_else(
+                || Defaults::doubted(&self.certain),
+                |(_, live)| Defaults::doubted(live),
+            ),
+        }
+    }
+
+    /// Of one table.
+    pub(super) fn of(&self, table: usize) -> Option<&Defaults> {
+        let live = self.live.as_ref().filter(|_| self.is_behind);
+        live.map_or(&self.certain, |(_, live)| live).get(table)
+    }
+}
+
 /// The value that a column takes when an INSERT's image leaves it out, if it can be told.
 pub(super) fn when_left_out(column: &Column) -> Option<Value> {
     match &column.default {
@@ -120,6 +212,7 @@ mod tests {
     use super::*;
     use crate::capture::settings::{RoutedTable, TableRoute};
     use crate::core::change::RouteId;
+    use crate::core::position::FilePosition;
     use crate::core::schema::TableName;
 
     fn column(kind: ColumnKind, default: ColumnDefault) -> Column {
@@ -195,5 +288,60 @@ mod tests {
         Defaults::doubt(&mut defaults, &routing, b"ALTER TABLE `Leads` ADD x INT");
         assert_eq!(defaults[0].get(0), None);
         assert!(!Defaults::of_tables(&routing, &[])[0].schema_is_current);
+    }
+
+    #[test]
+    fn what_was_told_at_the_start_holds_behind_the_binlogs_end_of_then() {
+        let name = TableName {
+            schema: "shop".to_owned(),
+            table: "leads".to_owned(),
+        };
+        let routes = vec![TableRoute {
+            name: "leads".to_owned(),
+            route: RouteId(0),
+            insert: true,
+            update: false,
+            delete: false,
+            columns: vec!["plan".to_owned()],
+        }];
+        let table = RoutedTable {
+            name: name.clone(),
+            routes,
+        };
+        let routing = Routing::new(&[table], false);
+        let schema = |default| TableSchema {
+            name: name.clone(),
+            columns: vec![column(ColumnKind::Year, default)],
+        };
+        let at = |offset| FilePosition {
+            file: "binlog.000001".into(),
+            offset,
+        };
+        let of = |offset| TransactionId::File(at(offset));
+        let live = LiveSchemas {
+            behind: Position::File(at(100)),
+            tables: vec![schema(ColumnDefault::Null)],
+        };
+        let certain = [schema(ColumnDefault::Expression)];
+        let known = |doubted: &Doubted| Known::of_tables(&routing, &certain, Some(&live), doubted);
+        let mut first = known(&Doubted::default());
+        let told = |known: &Known| known.of(0).unwrap().get(0).cloned();
+        first.enter(&of(90));
+        assert_eq!(told(&first), None, "it may have been another one then");
+        // The statement that changed it, which the start has seen.
+        first.doubt(&routing, b"ALTER TABLE leads ALTER plan SET DEFAULT NULL");
+        first.enter(&of(100));
+        assert_eq!(told(&first), Some(Value::Null));
+        // Another connection goes on with it.
+        assert_eq!(first.doubted().since_start(), [0_usize; 0]);
+        let mut next = known(&first.doubted());
+        next.enter(&of(110));
+        assert_eq!(told(&next), Some(Value::Null));
+        next.doubt(&routing, b"ALTER TABLE leads ALTER plan SET DEFAULT 2000");
+        assert_eq!(told(&next), None);
+        assert_eq!(next.doubted().since_start(), [0]);
+        let mut last = known(&next.doubted());
+        last.enter(&of(120));
+        assert_eq!(told(&last), None);
     }
 }

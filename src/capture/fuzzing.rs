@@ -141,7 +141,7 @@ fn read(binlog: &[u8], position: Position) {
         server_uuid: String::new(),
         position,
         end: start(),
-        inside: None,
+        inside: Default::default(),
     };
     tolerant(|| {
         let _ = replay(binlog, &tables, checkpoint, || Micros(0), |_, _| {});

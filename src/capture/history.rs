@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use mysql_async::ServerError;
 
 use super::connection::connect;
+use super::defaults::Doubted;
 use super::error::Error;
 use super::lineage::lagging;
 use super::mariadb;
@@ -154,8 +155,9 @@ pub(super) async fn begin_anew(
         .gate
         .spoil("the stream went on behind a gap in the server's history");
     let mut progress = Progress::from(checkpoint);
+    progress.keep_begun_before(context.shared.progress());
     // What happened to the tables in the gap was not seen.
-    progress.doubted = (0..context.tables.len()).collect();
+    progress.doubted = Doubted::all(context.tables.len());
     context.shared.note(progress);
     Ok(None)
 }
@@ -163,6 +165,21 @@ pub(super) async fn begin_anew(
 /// Whether the settings ask for that.
 pub(super) fn begins_anew(settings: &SourceSettings, error: &Error) -> bool {
     error.loses_history() && settings.on_history_lost == OnHistoryLost::Snapshot
+}
+
+/// The end of the server's binlog.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn binlog_end(settings: &SourceSettings) -> Result<Position, Error> {
+    let settings = SourceSettings {
+        start: Start::Now,
+        ..settings.clone()
+    };
+    let mut conn = connect(&settings).await?;
+    let server = in_time(&settings, Server::ask(&mut conn, &settings)).await?;
+    let end = in_time(&settings, server.resolve_start(&mut conn, &settings)).await?;
+    Ok(end.position)
 }
 
 /// The server's present end, with everything behind it that was read elsewhere.
@@ -205,7 +222,7 @@ pub(super) fn taken_over(progress: &Progress) -> StreamItem {
         server_uuid: progress.server_uuid.clone(),
         position: progress.position.clone(),
         end: progress.end.clone(),
-        inside: None,
+        inside: Default::default(),
     })
 }
 

@@ -42,6 +42,8 @@ mod statement;
 mod supervisor;
 mod table_map;
 mod temporal;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod touched;
 mod watchdog;
@@ -49,19 +51,21 @@ mod whole_rows;
 mod xa;
 
 pub use error::{Error, Source};
+pub use history::binlog_end;
 pub use observer::{Observation, Retention};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::{replay, replay_with_schemas};
 pub use session::resolve_start;
 pub use settings::{
-    ClientCertificate, Compression, OnHistoryLost, RoutedTable, SnapshotSettings, SourceSettings,
-    Start, TableRoute, Tls, TlsMode,
+    ClientCertificate, Compression, LiveSchemas, OnHistoryLost, RoutedTable, SnapshotSettings,
+    SourceSettings, Start, TableRoute, Tls, TlsMode,
 };
 pub use snapshot::check_snapshot;
 pub use supervisor::{Parts, derived_server_id, run};
 
 use crate::core::change::Chunk;
 use crate::core::position::{Checkpoint, FilePosition, Position};
+use crate::core::schema::TableName;
 pub use crate::core::snapshot::SnapshotOrder;
 
 #[derive(Debug)]
@@ -92,6 +96,9 @@ pub enum CaptureEvent {
         from: Position,
         to: Checkpoint,
     },
+    /// Statements came by that may have changed these tables since capture was started; what lies
+    /// behind them follows.
+    Doubted(Vec<TableName>),
     /// Of the snapshot of that number, which runs beside the stream.
     Snapshot(u64, SnapshotNews),
     /// Stopped for good until a person acts; whoever takes it logs it. The last event.

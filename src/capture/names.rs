@@ -333,7 +333,7 @@ mod tests {
             server_uuid: "server".to_owned(),
             position: Position::Gtid(GtidSet::default()),
             end: start.clone(),
-            inside: None,
+            inside: Default::default(),
         });
         let routing = Arc::new(Routing::new(&[table], false));
         let mut assembler = Assembler::new(routing, progress, start, || Micros(0));

@@ -29,7 +29,8 @@ use crate::core::position::{Advance, FilePosition, Position};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observation {
     pub retention: Retention,
-    /// Of the server's binlog, still to be read; `None` when the server could not be asked.
+    /// Of the server's binlog, still to be read, or to be read again by a restart because a prepared
+    /// transaction in it is undecided; `None` when the server could not be asked.
     pub behind_bytes: Option<u64>,
     /// The server's binlog grew, and nothing comes.
     pub is_stalled: bool,
@@ -167,9 +168,11 @@ impl Observer<'_> {
         Ok((answer, conn))
     }
 
-    /// Bytes between the last event that came and the end of the binlog.
+    /// Bytes between the last event that came, or what is undecided before it, and the end of the
+    /// binlog.
     async fn behind(&mut self, heard: &Heard, end: &FilePosition) -> Result<Option<u64>, Error> {
-        let (Some(reached), Some(conn)) = (&heard.reached, &mut self.conn) else {
+        let held = heard.held.as_ref().map(|held| &held.at);
+        let (Some(reached), Some(conn)) = (held.or(heard.reached.as_ref()), &mut self.conn) else {
             return Ok(None);
         };
         if !reached.is_before(end) {
@@ -233,12 +236,17 @@ fn lacks(ours: &Position, executed: &Position) -> Option<bool> {
     }
 }
 
-/// What we have yet to read is younger than the last event that came: the least that is left.
+/// What we have yet to read is younger than the last event that came: the least that is left. What is
+/// undecided must be read again after a restart, however far the stream has come.
 fn retention(answer: &Answer, heard: &Heard) -> Retention {
     let Some(kept) = answer.server.retention_seconds() else {
         return Retention::Endless;
     };
     let kept = i64::try_from(kept).unwrap_or(i64::MAX);
+    let left = |written_at: u32| kept - (answer.now - i64::from(written_at)).max(0);
+    if let Some(held) = &heard.held {
+        return Retention::Seconds(left(held.written_at));
+    }
     let Some(reached) = &heard.reached else {
         return Retention::Unknown;
     };
@@ -246,7 +254,7 @@ fn retention(answer: &Answer, heard: &Heard) -> Retention {
         return Retention::Seconds(kept);
     }
     match heard.written_at {
-        Some(written_at) => Retention::Seconds(kept - (answer.now - i64::from(written_at)).max(0)),
+        Some(written_at) => Retention::Seconds(left(written_at)),
         None => Retention::Unknown,
     }
 }

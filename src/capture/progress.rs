@@ -3,7 +3,10 @@
 //! Not what is durable: that is the driver's checkpoint. Capture resumes here after a lost
 //! connection, so nothing is handed on twice while the process lives.
 
-use crate::core::position::{Advance, Checkpoint, FilePosition, Inside, Position, TransactionId};
+use super::defaults::Doubted;
+use crate::core::position::{
+    Advance, Checkpoint, FilePosition, Inside, InsideList, Position, TransactionId,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Progress {
@@ -14,12 +17,11 @@ pub(super) struct Progress {
     /// Where the stream must be taken up, before `position`: a transaction that was prepared there
     /// is undecided.
     pub(super) held: Option<Position>,
-    /// Transactions that are partly behind us: nearly always none or one; more only when a
-    /// failover changed the order of the stream.
-    pub(super) insides: Vec<Inside>,
-    /// Routed tables, by index, that may look otherwise than when capture was started: a statement
+    /// Transactions that are partly behind us.
+    pub(super) insides: InsideList,
+    /// Routed tables that may look otherwise than when capture was started: a statement
     /// that is behind us named them. The next connection knows no more about them than this one.
-    pub(super) doubted: Vec<usize>,
+    pub(super) doubted: Doubted,
 }
 
 impl From<Checkpoint> for Progress {
@@ -29,8 +31,8 @@ impl From<Checkpoint> for Progress {
             position: checkpoint.position,
             end: checkpoint.end,
             held: None,
-            insides: checkpoint.inside.into_iter().collect(),
-            doubted: Vec::new(),
+            insides: checkpoint.inside,
+            doubted: Doubted::default(),
         }
     }
 }
@@ -47,15 +49,22 @@ impl Progress {
     }
 
     pub(super) fn inside(&self, id: &TransactionId) -> Option<&Inside> {
-        self.insides.iter().find(|inside| inside.transaction == *id)
+        self.insides.of(id)
     }
 
     pub(super) fn set_inside(&mut self, inside: Inside) {
-        self.forget_inside(&inside.transaction);
-        self.insides.push(inside);
+        self.insides.set(inside);
+    }
+
+    /// After a gap: what was begun before it may still come. Places in files mean nothing any more.
+    pub(super) fn keep_begun_before(&mut self, before: Progress) {
+        if !matches!(self.position, Position::File(_)) {
+            self.insides = before.insides;
+            self.insides.forget_covered(&self.position);
+        }
     }
 
     pub(super) fn forget_inside(&mut self, id: &TransactionId) {
-        self.insides.retain(|inside| inside.transaction != *id);
+        self.insides.forget(id);
     }
 }

@@ -51,7 +51,7 @@ pub fn replay_with_schemas(
     };
     let routing = Arc::new(Routing::new(tables, false));
     let mut assembler =
-        Assembler::new(routing, Progress::from(checkpoint), at, clock).with_schemas(schemas);
+        Assembler::new(routing, Progress::from(checkpoint), at, clock).with_schemas(schemas, None);
     let mut accepted = read_file(binlog, &mut assembler, &mut each);
     if accepted.is_ok() && assembler.is_in_payload() {
         accepted = Err(assembler.payload_broken("its events are not all there".to_owned()));

@@ -147,7 +147,8 @@ impl Assembler {
         let mut left_out = Vec::new();
         if operation == Operation::Insert {
             for slot in layout.absent(&present) {
-                let Some(value) = defaults[index].get(slot) else {
+                let told = defaults.of(index).and_then(|told| told.get(slot));
+                let Some(value) = told else {
                     return Err(Error::ImageIncomplete {
                         table: (*table.name).clone(),
                         column: table.columns[slot].clone(),

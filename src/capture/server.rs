@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
+use super::charset::Numbering;
 use super::connection::query_error;
 use super::error::Error;
 use super::lineage;
@@ -21,6 +22,7 @@ use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
 pub(super) struct Server {
     pub(super) version: String,
     pub(super) is_mariadb: bool,
+    pub(super) collations: Numbering,
     variables: HashMap<String, String>,
 }
 
@@ -43,8 +45,11 @@ impl Server {
             .into_iter()
             .map(|(k, v)| (k.to_ascii_lowercase(), v))
             .collect();
-        let server = Self::new(version.unwrap_or_default(), variables);
+        let mut server = Self::new(version.unwrap_or_default(), variables);
         server.check_version()?;
+        if !server.is_mariadb {
+            server.collations = Numbering::ask(conn, settings).await?;
+        }
         Ok(server)
     }
 
@@ -61,6 +66,7 @@ impl Server {
         Self {
             version,
             is_mariadb,
+            collations: Numbering::default(),
             variables,
         }
     }
@@ -154,7 +160,7 @@ impl Server {
             server_uuid: self.uuid().to_owned(),
             position,
             end,
-            inside: None,
+            inside: Default::default(),
         })
     }
 

@@ -14,7 +14,7 @@ use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, IoError, Sid};
 use mysql_common::packets::Tag;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::CaptureEvent;
@@ -29,7 +29,7 @@ use super::prepared;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
-use super::settings::{RoutedTable, SourceSettings};
+use super::settings::{LiveSchemas, RoutedTable, SourceSettings};
 use super::snapshot::{Gate, Place};
 use super::watchdog::{Header, Pulse};
 use super::xa::Undecided;
@@ -53,6 +53,7 @@ pub(super) struct Context {
     pub(super) settings: SourceSettings,
     pub(super) tables: Vec<RoutedTable>,
     pub(super) schemas: Vec<TableSchema>,
+    pub(super) live: Option<LiveSchemas>,
     pub(super) server_id: u32,
     pub(super) window: Arc<Semaphore>,
     pub(super) window_bytes: u32,
@@ -60,6 +61,20 @@ pub(super) struct Context {
     pub(super) clock: fn() -> Micros,
     pub(super) shared: Shared,
     pub(super) gate: Arc<Gate>,
+}
+
+impl Context {
+    /// Waits for room in the window; gives how much was taken, too. The pulse goes on as waiting
+    /// until the caller has handed on what the room is for.
+    async fn room_for(&self, bytes: usize) -> Result<(SemaphorePermit<'_>, u32), Abandoned> {
+        // A single row may be larger than the whole window; it must pass all the same.
+        let bytes = u32::try_from(bytes)
+            .unwrap_or(u32::MAX)
+            .min(self.window_bytes);
+        self.shared.pulse.wait_for_room(true);
+        let permits = self.window.acquire_many(bytes).await;
+        Ok((permits.map_err(|_| Abandoned)?, bytes))
+    }
 }
 
 /// What one connection leaves to the next.
@@ -118,6 +133,7 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
                     server: server.uuid().to_owned(),
                     version: Some(server.version),
                     company: None,
+                    doubts_told: 0,
                     heard: None,
                 }
                 .run(),
@@ -163,9 +179,10 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Rea
     };
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
-    let mut assembler =
-        Assembler::new(routing, progress, at, context.clock).with_schemas(&context.schemas);
+    let mut assembler = Assembler::new(routing, progress, at, context.clock)
+        .with_schemas(&context.schemas, context.live.as_ref());
     assembler.maps.text_types = text_types;
+    assembler.maps.collations = server.collations.clone();
     assembler.maps.names = names;
     assembler.undecided = Undecided::at_most(settings.prepared_bytes);
     assembler.gate = Some(Arc::clone(&context.gate));
@@ -302,6 +319,8 @@ struct Session {
     company: Option<Pin<Box<Sleep>>>,
     /// `@@server_uuid`.
     server: String,
+    /// Tables that were said to be in doubt.
+    doubts_told: usize,
     /// Where the last heartbeat said that the stream is: it also passes what was left out.
     heard: Option<FilePosition>,
 }
@@ -364,13 +383,16 @@ impl Session {
             drop(event);
             let pulse = &self.context.shared.pulse;
             pulse.beat(header, self.assembler.at());
-            if kind == kind::XA_PREPARE {
-                pulse.note_undecided(self.assembler.undecided.gtids());
+            // A statement may be the one that decides.
+            if matches!(kind, kind::XA_PREPARE | kind::QUERY) {
+                let undecided = &self.assembler.undecided;
+                pulse.note_undecided(undecided.gtids(), undecided.oldest());
             }
             if accepted.is_err() {
                 // What came before the event that cannot be read is good.
                 self.assembler.flush();
             }
+            self.tell_doubts().await?;
             self.hand_on().await?;
             if let Err(error) = accepted {
                 let condemned = &self.context.shared.condemned;
@@ -380,6 +402,20 @@ impl Session {
             self.announce(kind).await?;
             self.attend_snapshot().await?;
         }
+    }
+
+    /// Before the pieces that lie behind such a statement.
+    async fn tell_doubts(&mut self) -> Result<(), Abandoned> {
+        let doubted = self.assembler.progress.doubted.since_start();
+        if doubted.len() == self.doubts_told {
+            return Ok(());
+        }
+        self.doubts_told = doubted.len();
+        let name = |table: &usize| self.context.tables.get(*table).map(|it| it.name.clone());
+        let tables = doubted.iter().filter_map(name).collect();
+        let events = &self.context.events;
+        let told = events.send(CaptureEvent::Doubted(tables)).await;
+        told.map_err(|_| Abandoned)
     }
 
     /// The next event. Rows of a whole transaction never wait: when nothing can be read at once,
@@ -449,16 +485,7 @@ impl Session {
     async fn hand_on(&mut self) -> Result<(), Abandoned> {
         while let Some(piece) = self.assembler.pop() {
             let context = &self.context;
-            // A single row may be larger than the whole window; it must pass all the same.
-            let bytes = u32::try_from(piece.bytes)
-                .unwrap_or(u32::MAX)
-                .min(context.window_bytes);
-            context.shared.pulse.wait_for_room(true);
-            let permits = context
-                .window
-                .acquire_many(bytes)
-                .await
-                .map_err(|_| Abandoned)?;
+            let (permits, bytes) = context.room_for(piece.bytes).await?;
             let chunk = Chunk {
                 items: piece.items,
                 bytes,
@@ -504,15 +531,7 @@ impl Session {
     async fn let_chunk_in(&mut self) -> Result<(), Abandoned> {
         let context = &self.context;
         while let Some(bytes) = context.gate.next_piece() {
-            let bytes = u32::try_from(bytes)
-                .unwrap_or(u32::MAX)
-                .min(context.window_bytes);
-            context.shared.pulse.wait_for_room(true);
-            let permits = context
-                .window
-                .acquire_many(bytes)
-                .await
-                .map_err(|_| Abandoned)?;
+            let (permits, bytes) = context.room_for(bytes).await?;
             let slot = context.events.reserve().await.map_err(|_| Abandoned)?;
             context.shared.pulse.wait_for_room(false);
             // From here to the end nothing waits: the piece is handed on once, or is still there.

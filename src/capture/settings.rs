@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::core::change::RouteId;
-use crate::core::schema::TableName;
+use crate::core::position::Position;
+use crate::core::schema::{TableName, TableSchema};
 use crate::core::secret::Secret;
 
 #[derive(Clone, Debug)]
@@ -178,4 +179,13 @@ pub struct TableRoute {
     pub delete: bool,
     /// A change's values come in this order; the external id's column is the first.
     pub columns: Vec<String>,
+}
+
+/// What routed tables looked like when capture was started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveSchemas {
+    /// The binlog's end, asked for before the tables were looked at: statements up to there are in
+    /// them, and they hold behind it until a statement changes the table.
+    pub behind: Position,
+    pub tables: Vec<TableSchema>,
 }

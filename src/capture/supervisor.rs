@@ -15,7 +15,7 @@ use super::history::{self, Wait};
 use super::observer::{self, Observation};
 use super::progress::Progress;
 use super::session::{self, Abandoned, Context, Shared};
-use super::settings::{RoutedTable, SourceSettings};
+use super::settings::{LiveSchemas, RoutedTable, SourceSettings};
 use super::{CaptureEvent, SnapshotOrder, Waiting, describe, snapshot};
 use crate::core::position::Checkpoint;
 use crate::core::schema::TableSchema;
@@ -35,6 +35,8 @@ pub struct Parts {
     pub checkpoint: Checkpoint,
     /// What routed tables look like, with those defaults only that hold behind `checkpoint`.
     pub schemas: Vec<TableSchema>,
+    /// Set when some defaults among them are not known for rows of before.
+    pub live: Option<LiveSchemas>,
     /// Bounds the rows in flight: a permit is a byte, each chunk takes `chunk.bytes` of them (at
     /// most `window_bytes`), and whoever settles the chunk gives them back with `add_permits`.
     pub window: Arc<Semaphore>,
@@ -54,6 +56,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         tables,
         checkpoint,
         schemas,
+        live,
         window,
         window_bytes,
         events,
@@ -69,6 +72,7 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<bool>) {
         settings,
         tables,
         schemas,
+        live,
         server_id,
         window,
         window_bytes,

@@ -12,7 +12,7 @@ use mysql_async::binlog::events::{
 use mysql_async::consts::ColumnType;
 use mysql_cdc::events::table_map_event::TableMapEvent as CdcTableMap;
 
-use super::charset;
+use super::charset::{self, Numbering};
 use super::columns::{Column, Kind, Labels, width_of};
 use super::decode::Cell;
 use super::error::Error;
@@ -33,6 +33,8 @@ pub(super) struct TableMaps {
     layouts: HashMap<u64, Layout>,
     /// What the table maps do not say.
     pub(super) text_types: TextTypes,
+    /// What the table maps' collations are on this server.
+    pub(super) collations: Numbering,
     /// Columns of table maps without names.
     pub(super) names: Names,
     /// Ids of the open transaction that no route reads.
@@ -159,7 +161,15 @@ impl TableMaps {
             map: rewritten,
             mut columns,
             unnamed,
-        } = rewrite(id, &map, &routed.name, &broken, &plain, book)?;
+        } = rewrite(
+            id,
+            &map,
+            &routed.name,
+            &broken,
+            &plain,
+            book,
+            &self.collations,
+        )?;
         for (index, column) in columns.iter_mut().enumerate() {
             let text = self.text_types.find(&routed.name, &column.name);
             column.form = plain.form(index, text);
@@ -225,6 +235,7 @@ fn rewrite(
     broken: &dyn Fn(String) -> Error,
     plain: &mariadb::Plain,
     book: &Book,
+    numbering: &Numbering,
 ) -> Result<Rewritten, Error> {
     let text = |error: std::io::Error| broken(error.to_string());
     let meta = OptionalMetaExtractor::new(map.iter_optional_meta()).map_err(text)?;
@@ -304,6 +315,7 @@ fn rewrite(
         } else {
             charset::BINARY
         };
+        let collation = numbering.resolve(collation);
         let width = width_of(kind, meta_bytes, is_unsigned, collation, &mut labels)
             .ok_or_else(|| unsupported(mariadb::describe_type(kind)))?;
         types.push(width.code);

@@ -27,10 +27,21 @@ pub(super) struct Heard {
     pub(super) server_uuid: String,
     /// Transactions that came on this stream, and are no part of our position: undecided.
     pub(super) undecided: Gtids,
+    /// The oldest of them, if there is one.
+    pub(super) held: Option<Held>,
     /// The dump was asked for.
     pub(super) streams: bool,
     /// The reader waits for room: what it does not read now is not held back by the server.
     pub(super) waits_for_room: bool,
+}
+
+/// A prepared transaction that is undecided: a restart must read it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Where it begins.
+    pub(super) at: FilePosition,
+    /// When it was prepared, by the server's clock: seconds since 1970.
+    pub(super) written_at: u32,
 }
 
 /// Of an event's header.
@@ -66,10 +77,13 @@ impl Pulse {
         heard.streams = true;
         heard.waits_for_room = false;
         heard.undecided = Gtids::None;
+        heard.held = None;
     }
 
-    pub(super) fn note_undecided(&self, gtids: Gtids) {
-        self.lock().undecided = gtids;
+    pub(super) fn note_undecided(&self, gtids: Gtids, oldest: Option<&Held>) {
+        let mut heard = self.lock();
+        heard.undecided = gtids;
+        heard.held = oldest.cloned();
     }
 
     /// It stands no more.
@@ -183,13 +197,7 @@ fn is_behind(sight: &Sight<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(offset: u64) -> FilePosition {
-        FilePosition {
-            file: "binlog.000001".into(),
-            offset,
-        }
-    }
+    use crate::capture::testing::at;
 
     fn heard(beats: u64, offset: u64) -> Heard {
         Heard {

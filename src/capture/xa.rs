@@ -11,6 +11,7 @@ use mysql_async::binlog::events::Event;
 use super::assembler::{Assembler, Open};
 use super::envelope::kind;
 use super::error::Error;
+use super::watchdog::Held;
 use crate::core::change::StreamItem;
 use crate::core::position::{Advance, Gtids, MariaDbPosition, Position, TransactionId};
 use crate::core::schema::TableName;
@@ -31,6 +32,7 @@ struct Prepared {
     id: TransactionId,
     /// Where the stream must be taken up to see it again; a GTID set says so by itself.
     before: Option<Position>,
+    place: Held,
 }
 
 pub(super) struct Undecided {
@@ -57,6 +59,11 @@ impl Undecided {
             gtids.insert(&prepared.id);
         }
         gtids
+    }
+
+    /// Where the first of it lies.
+    pub(super) fn oldest(&self) -> Option<&Held> {
+        self.prepared.first().map(|prepared| &prepared.place)
     }
 }
 
@@ -131,6 +138,10 @@ impl Assembler {
         };
         // Prepared twice under one name: it is the same one, read again.
         self.take_prepared(&branch.xid);
+        let place = Held {
+            at: open.start.clone(),
+            written_at: event.header().timestamp(),
+        };
         let before = match (&self.progress.position, branch.before.take()) {
             (Position::File(_), _) => Some(Position::File(open.start)),
             (Position::MariaDb(_), Some(before)) => Some(Position::MariaDb(before)),
@@ -143,6 +154,7 @@ impl Assembler {
             branch,
             id: open.transaction.id.clone(),
             before,
+            place,
         });
         if !open.covered {
             self.push_merged();

@@ -1,6 +1,7 @@
 //! `leadstream check`: every precondition on both sides, each with its remedy.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
@@ -13,7 +14,10 @@ use crate::core::describe::ObjectDescribe;
 use crate::core::outcome::RequestFailure;
 use crate::core::schema::TableSchema;
 use crate::delivery::{self, Org};
-use crate::runtime::{clock, wiring};
+use crate::operator::{Query, Reply, ask};
+use crate::runtime::status::Status;
+use crate::runtime::{clock, first_start, wiring};
+use crate::state;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -95,7 +99,7 @@ async fn check_source(config: &Config, lines: &mut Vec<Line>) -> Vec<TableSchema
             CheckResult::Failed(error) => from_error(
                 "mysql",
                 check.name,
-                "failed",
+                failed_or_warning(config, &error),
                 error.page(),
                 with_causes(&error),
                 error.remedy(),
@@ -103,6 +107,31 @@ async fn check_source(config: &Config, lines: &mut Vec<Line>) -> Vec<TableSchema
         });
     }
     report.tables
+}
+
+/// As a start would take it: a snapshot's key matters while a snapshot may begin by itself.
+fn failed_or_warning(config: &Config, error: &capture::Error) -> &'static str {
+    let on_history_lost = wiring::source_settings(config).on_history_lost;
+    let could_go_on = first_start::needs_no_key(error, true, on_history_lost);
+    if could_go_on && has_started(&config.state.path) {
+        "warning"
+    } else {
+        "failed"
+    }
+}
+
+/// Whether the state folder has a place in the binlog. What cannot be read counts as none: the
+/// start itself says why.
+fn has_started(path: &Path) -> bool {
+    match ask(path, &Query::Status) {
+        Ok(Some(Reply::Value(value))) => {
+            serde_json::from_value::<Status>(value).is_ok_and(|status| status.checkpoint.is_some())
+        }
+        Ok(Some(Reply::Failure(_))) | Err(_) => false,
+        Ok(None) => {
+            state::open_reader(path).is_ok_and(|reader| reader.recovered().checkpoint.is_some())
+        }
+    }
 }
 
 async fn check_salesforce(

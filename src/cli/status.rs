@@ -226,15 +226,17 @@ fn print_checkpoint(checkpoint: Option<&Checkpoint>, printer: &Printer) -> std::
     match checkpoint {
         None => printer.data("checkpoint  none yet"),
         Some(checkpoint) => {
-            let inside = checkpoint.inside.as_ref().map(|inside| {
-                let rows: u64 = inside.rows.values().sum();
-                format!(" and {rows} rows of {}", inside.transaction)
-            });
+            let inside: String = checkpoint
+                .inside
+                .iter()
+                .map(|inside| {
+                    let rows: u64 = inside.rows.values().sum();
+                    format!(" and {rows} rows of {}", inside.transaction)
+                })
+                .collect();
             printer.data(&format!(
                 "checkpoint  {}{} (binlog {})",
-                checkpoint.position,
-                inside.unwrap_or_default(),
-                checkpoint.end
+                checkpoint.position, inside, checkpoint.end
             ))
         }
     }

@@ -185,8 +185,12 @@ fn headline(event: &Value, kind: &str) -> String {
             format!("set aside as dead letter {letter} by route {route}: {code} ({class})")
         }
         "retried" => format!("refused for now by Salesforce: {code} ({class})"),
-        "parked" => format!("parked by route {route}: durable here, waits for Salesforce"),
+        "parked" => format!(
+            "parked by route {route}: durable here, waits for Salesforce, for its turn, or for a \
+             mapping that fits"
+        ),
         "superseded" => format!("superseded by a newer image of its key, route {route}"),
+        "skipped" => format!("left out by the filter (where) of route {route}"),
         "unanswered" => "not answered when the service stopped: sent again after it".to_owned(),
         other => format!("{other}, route {route}"),
     }

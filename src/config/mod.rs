@@ -16,6 +16,7 @@ mod load;
 mod mistake;
 mod print;
 mod reader;
+mod recipes;
 mod route;
 mod salesforce;
 mod secrets;
@@ -32,7 +33,7 @@ use crate::core::secret::Secret;
 pub use crate::capture::{
     ClientCertificate, Compression, OnHistoryLost, SnapshotSettings, Start, Tls, TlsMode,
 };
-pub use crate::core::mapping::{FieldSource, Scalar};
+pub use crate::core::mapping::{FieldSource, OnTooLong, Scalar};
 pub use crate::delivery::Auth;
 pub use crate::state::PayloadPolicy;
 pub use load::{load, load_from, no_colour};
@@ -107,6 +108,9 @@ pub struct Route {
     pub auto_assign: AutoAssign,
     /// In the file's order; no two differ only in case; the external id is not among them.
     pub fields: Vec<FieldMapping>,
+    /// The rows that are carried, as a CEL expression that can be read; all without one.
+    pub filter: Option<String>,
+    pub on_too_long: OnTooLong,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +143,8 @@ pub struct FieldMapping {
     pub source: FieldSource,
     /// White space around a text is cut off.
     pub trim: bool,
+    /// `None`: as the route says.
+    pub on_too_long: Option<OnTooLong>,
     /// Its key, for mistakes that only show against Salesforce: `route[0].fields.LastName`.
     pub path: String,
 }

@@ -1,6 +1,7 @@
 //! The configuration that is in effect, as TOML. Secrets show a placeholder, which the reader
 //! refuses: a printed configuration needs its secrets given again.
 
+use crate::core::mapping::Unmapped;
 use crate::core::secret::Secret;
 
 use super::keys::{self, Kind, Need};
@@ -9,7 +10,7 @@ use super::toml_text::{join, quote};
 use super::units::{format_bytes, format_duration_ms, parse_bytes, parse_duration_ms};
 use super::{
     Auth, AutoAssign, Compression, Config, FieldMapping, FieldSource, LogFormat, OnHistoryLost,
-    PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source, Start, TlsMode,
+    OnTooLong, PayloadPolicy, Route, Salesforce, Scalar, SnapshotSettings, Source, Start, TlsMode,
 };
 
 impl Config {
@@ -271,6 +272,10 @@ fn print_route(page: &mut Page, route: &Route) {
         AutoAssign::Rule(id) => quote(id),
     };
     page.line("route[]", "auto_assign", &auto_assign);
+    if let Some(filter) = &route.filter {
+        page.text("route[]", "where", filter);
+    }
+    page.text("route[]", "on_too_long", word_of(route.on_too_long));
     page.section("route.fields");
     for field in &route.fields {
         page.line("route[].fields", &field.field, &print_field(field));
@@ -278,29 +283,64 @@ fn print_route(page: &mut Page, route: &Route) {
 }
 
 fn print_field(field: &FieldMapping) -> String {
-    let trim = if field.trim { "" } else { ", trim = false" };
-    match &field.source {
-        FieldSource::Column {
-            name,
-            default: None,
-        } if field.trim => quote(name),
-        FieldSource::Column {
-            name,
-            default: None,
-        } => {
-            format!("{{ column = {}{trim} }}", quote(name))
+    let mut parts: Vec<String> = Vec::new();
+    let part = |name: &str, value: &str| format!("{name} = {value}");
+    let default = match &field.source {
+        FieldSource::Column { name, default } => {
+            if default.is_none() && field.trim && field.on_too_long.is_none() {
+                return quote(name);
+            }
+            parts.push(part("column", &quote(name)));
+            default
         }
-        FieldSource::Column {
-            name,
-            default: Some(default),
-        } => {
-            format!(
-                "{{ column = {}, default = {}{trim} }}",
-                quote(name),
-                print_scalar(default)
-            )
+        FieldSource::Constant(value) => {
+            parts.push(part("constant", &print_scalar(value)));
+            &None
         }
-        FieldSource::Constant(value) => format!("{{ constant = {}{trim} }}", print_scalar(value)),
+        FieldSource::Map {
+            column,
+            pairs,
+            unmapped,
+            default,
+        } => {
+            let pair = |(key, value): &(String, Scalar)| part(&quote(key), &print_scalar(value));
+            let pairs: Vec<String> = pairs.iter().map(pair).collect();
+            parts.push(part("column", &quote(column)));
+            parts.push(part("map", &format!("{{ {} }}", pairs.join(", "))));
+            match unmapped {
+                Unmapped::DeadLetter => {}
+                Unmapped::Keep => parts.push(part("on_unmapped", "\"keep\"")),
+                Unmapped::Otherwise(value) => {
+                    parts.push(part("otherwise", &print_scalar(value)));
+                }
+            }
+            default
+        }
+        FieldSource::Template { text, default } => {
+            parts.push(part("template", &quote(text)));
+            default
+        }
+        FieldSource::Expression { text, default } => {
+            parts.push(part("expression", &quote(text)));
+            default
+        }
+    };
+    if let Some(default) = default {
+        parts.push(part("default", &print_scalar(default)));
+    }
+    if !field.trim {
+        parts.push(part("trim", "false"));
+    }
+    if let Some(policy) = field.on_too_long {
+        parts.push(part("on_too_long", &quote(word_of(policy))));
+    }
+    format!("{{ {} }}", parts.join(", "))
+}
+
+fn word_of(policy: OnTooLong) -> &'static str {
+    match policy {
+        OnTooLong::DeadLetter => "dead_letter",
+        OnTooLong::Truncate => "truncate",
     }
 }
 

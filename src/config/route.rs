@@ -8,6 +8,7 @@ use crate::core::schema::TableName;
 
 use super::mistake::{NOT_AVAILABLE, WRONG_VALUE};
 use super::reader::{Given, Reader, Table};
+use super::recipes;
 use super::{AutoAssign, ExternalId, FieldMapping, FieldSource, Operations, Route};
 
 /// MySQL's limit for names of schemas, tables and columns.
@@ -51,6 +52,8 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
     let auto_assign = reader.required(table, "auto_assign", auto_assign);
     let taken = external_id.as_ref().map(|id| id.field.clone());
     let fields = check_fields(reader, table, taken.as_deref());
+    let filter = recipes::check_filter(reader, table);
+    let on_too_long = recipes::on_too_long(reader, table);
     Some(Route {
         name: name?,
         table: table_name?,
@@ -59,6 +62,8 @@ fn check_route<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Route> 
         external_id: external_id?,
         auto_assign: auto_assign?,
         fields: fields?,
+        filter: filter?,
+        on_too_long: on_too_long?,
     })
 }
 
@@ -173,11 +178,13 @@ fn check_field<'a>(
         );
     }
     let path = fields.path_of(name);
-    let (source, trim) = match fields.get(name)? {
+    let (source, trim, on_too_long) = match fields.get(name)? {
         Value::Dict(_, dict) => {
             let table = reader.entry(fields, name, dict);
             let trim = reader.boolean(&table, "trim");
-            (check_field_source(reader, fields, name, &table), trim)
+            let on_too_long = recipes::optional_on_too_long(reader, &table);
+            let source = recipes::check_source(reader, fields, name, &table);
+            (source, trim, on_too_long)
         }
         Value::String(_, column) if is_column_name(column) => (
             Some(FieldSource::Column {
@@ -185,6 +192,7 @@ fn check_field<'a>(
                 default: None,
             }),
             Some(true),
+            Some(None),
         ),
         _ => {
             return reader.refuse(
@@ -203,44 +211,9 @@ fn check_field<'a>(
         field: name.to_owned(),
         source: source?,
         trim: trim?,
+        on_too_long: on_too_long?,
         path,
     })
-}
-
-fn check_field_source<'a>(
-    reader: &mut Reader<'a>,
-    fields: &Table<'a>,
-    name: &str,
-    table: &Table<'a>,
-) -> Option<FieldSource> {
-    let column = reader.optional(table, "column", column_name);
-    let default = reader.optional(table, "default", |given| given.scalar());
-    let constant = reader.optional(table, "constant", |given| given.scalar());
-    match (column?, constant?, default?) {
-        (Some(name), None, default) => Some(FieldSource::Column { name, default }),
-        (None, Some(constant), None) => Some(FieldSource::Constant(constant)),
-        (None, Some(_), Some(_)) => reader.refuse(
-            table,
-            "default",
-            WRONG_VALUE,
-            "has no effect beside a constant",
-            "leave it out",
-        ),
-        (Some(_), Some(_), _) => reader.refuse(
-            table,
-            "constant",
-            WRONG_VALUE,
-            "stands beside column",
-            "keep one of them; what NULL becomes is the key default",
-        ),
-        (None, None, _) => reader.refuse(
-            fields,
-            name,
-            WRONG_VALUE,
-            "names neither column nor constant",
-            format!("write {name} = {{ column = \"…\" }} or {name} = {{ constant = … }}"),
-        ),
-    }
 }
 
 /// `schema.table`, as it is spelt in MySQL, without backquotes.
@@ -257,7 +230,7 @@ fn is_column_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.chars().count()) && name.trim() == name
 }
 
-fn column_name(given: &Given<'_>) -> Option<String> {
+pub(super) fn column_name(given: &Given<'_>) -> Option<String> {
     given
         .text()
         .filter(|name| is_column_name(name))

@@ -10,6 +10,7 @@ use super::*;
 
 /// The documents that ship with the code say what it does.
 mod documents;
+mod recipes;
 
 /// A configuration with everything that must be there; `secret` and `ca.pem` are files.
 const SOUND: &str = r#"
@@ -247,6 +248,7 @@ fn fields_keep_the_order_of_the_file_and_know_their_key() {
         field: name.to_owned(),
         source,
         trim,
+        on_too_long: None,
         path: format!("route[0].fields.{name}"),
     };
     assert_eq!(
@@ -657,7 +659,6 @@ fn each_kind_of_mistake_names_its_key_and_page() {
     );
 
     // What this version does not have.
-    check_more("where = \"x\"", NOT_AVAILABLE, "route[0].where");
     check_more(
         "on_converted = \"x\"",
         NOT_AVAILABLE,

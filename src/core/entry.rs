@@ -117,6 +117,8 @@ pub enum Entry {
         operation: Operation,
         rule: SkipRule,
     },
+    /// The route's filter leaves it out; of its image the key alone is kept.
+    Filtered { subject: Subject },
     /// Durable with us, goes on by itself; serials rise by one within the process and across
     /// restarts.
     Parked {
@@ -155,6 +157,8 @@ pub enum SkipRule {
     Superseded,
     /// An update that changed no column of the route.
     Unchanged,
+    /// The route's filter says no.
+    Where,
 }
 
 impl SkipRule {
@@ -165,6 +169,7 @@ impl SkipRule {
             SkipRule::OperationNotRouted => "operation_not_routed",
             SkipRule::Superseded => "superseded",
             SkipRule::Unchanged => "unchanged",
+            SkipRule::Where => "where",
         }
     }
 }
@@ -254,6 +259,10 @@ impl Totals {
                 *self.skipped.entry(SkipRule::Superseded).or_default() += 1;
                 subject
             }
+            Entry::Filtered { subject } => {
+                *self.skipped.entry(SkipRule::Where).or_default() += 1;
+                subject
+            }
             Entry::Skipped { rows, rule, .. } => {
                 *self.skipped.entry(*rule).or_default() += u64::from(*rows);
                 return;
@@ -278,6 +287,7 @@ impl Entry {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
+            | Entry::Filtered { subject }
             | Entry::Parked { subject, .. }
             | Entry::Retried { subject, .. }
             | Entry::Unanswered { subject, .. } => Some(subject.id.route),
@@ -293,6 +303,7 @@ impl Entry {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
             | Entry::Superseded { subject, .. }
+            | Entry::Filtered { subject }
             | Entry::Parked { subject, .. } => Some(&subject.id),
             Entry::Skipped { id, .. } => Some(id),
             Entry::Retried { .. } | Entry::Unanswered { .. } | Entry::Service { .. } => None,
@@ -307,7 +318,8 @@ impl Entry {
         match self {
             Entry::Delivered { subject, .. }
             | Entry::DeadLettered { subject, .. }
-            | Entry::Superseded { subject, .. } => subject.parked,
+            | Entry::Superseded { subject, .. }
+            | Entry::Filtered { subject } => subject.parked,
             Entry::Parked { .. }
             | Entry::Skipped { .. }
             | Entry::Retried { .. }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::change::{ChangeId, Transaction};
-use super::position::{Advance, Checkpoint, Inside, Position, TransactionId};
+use super::position::{Advance, Checkpoint, InsideList, Position, TransactionId};
 use super::schema::TableName;
 use super::snapshot::ChunkEnd;
 use super::time::Micros;
@@ -163,22 +163,15 @@ impl Ledger {
                 rows_done: Some(rows),
                 ..
             } => {
-                let inside = match self.checkpoint.inside.take() {
-                    Some(inside) if inside.transaction == transaction.id => inside,
-                    _ => Inside {
-                        transaction: transaction.id.clone(),
-                        rows: Default::default(),
-                    },
-                };
-                let inside = self.checkpoint.inside.insert(inside);
+                let done_of = self.checkpoint.inside.rows_mut(&transaction.id);
                 let name = match &mut self.table {
                     Some((last, name)) if Arc::ptr_eq(last, &table) => name,
                     other => &mut other.insert((Arc::clone(&table), table.to_string())).1,
                 };
-                match inside.rows.get_mut(name) {
+                match done_of.get_mut(name) {
                     Some(done) => *done = rows,
                     None => {
-                        inside.rows.insert(name.clone(), rows);
+                        done_of.insert(name.clone(), rows);
                     }
                 }
             }
@@ -200,16 +193,19 @@ impl Ledger {
                 if let Position::File(place) = &place {
                     self.checkpoint.end = place.clone();
                 }
+                self.checkpoint.inside.forget_covered(&place);
                 self.checkpoint.position = place;
-                self.checkpoint.inside = None;
             }
             Item::Restart(checkpoint) => {
                 // What was held before it belongs to a history that is over.
                 self.beyond = None;
-                // What is partly behind us stays so, unless all of it is now.
-                let inside = self.checkpoint.inside.take();
-                let inside =
-                    inside.filter(|inside| !checkpoint.position.covers(&inside.transaction));
+                // What is partly behind us stays so, unless all of it is now. Places in files mean
+                // nothing in a history that begins anew.
+                let mut inside = std::mem::take(&mut self.checkpoint.inside);
+                inside.forget_covered(&checkpoint.position);
+                if matches!(checkpoint.position, Position::File(_)) {
+                    inside = InsideList::default();
+                }
                 self.checkpoint = Checkpoint {
                     inside,
                     ..checkpoint
@@ -257,6 +253,12 @@ impl Ledger {
     pub fn holds_stream(&self) -> bool {
         let of_stream = |item: &Item| matches!(item, Item::Rows { .. } | Item::Advance(_));
         self.slots.iter().any(of_stream)
+    }
+
+    /// Whether the checkpoint stays behind what has passed, because a transaction is undecided.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.beyond.is_some()
     }
 
     /// Slots not yet passed.

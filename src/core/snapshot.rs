@@ -92,9 +92,54 @@ pub struct TableSnapshot {
     pub finished: bool,
 }
 
-/// A place between two rows of a table: behind the row with these primary-key values.
+impl TableSnapshot {
+    /// A table of which nothing is read yet.
+    #[must_use]
+    pub fn new(table: TableName, routes: Vec<String>, condition: Option<String>) -> Self {
+        Self {
+            table,
+            routes,
+            condition,
+            after: None,
+            chunks: 0,
+            rows: 0,
+            overtaken: 0,
+            estimated_rows: None,
+            finished: false,
+        }
+    }
+}
+
+/// A place between two rows of a table: behind the row with these key values. Named by its columns,
+/// because values alone would fit another key as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyBound(pub Vec<KeyPart>);
+#[serde(from = "StoredBound")]
+pub struct KeyBound {
+    /// The key's, in its order; empty in a journal that was written before they were noted.
+    pub columns: Vec<String>,
+    pub values: Vec<KeyPart>,
+}
+
+/// The forms that journals hold.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredBound {
+    Named {
+        columns: Vec<String>,
+        values: Vec<KeyPart>,
+    },
+    Unnamed(Vec<KeyPart>),
+}
+
+impl From<StoredBound> for KeyBound {
+    fn from(stored: StoredBound) -> Self {
+        let (columns, values) = match stored {
+            StoredBound::Named { columns, values } => (columns, values),
+            StoredBound::Unnamed(values) => (Vec::new(), values),
+        };
+        Self { columns, values }
+    }
+}
 
 /// A primary-key column's value, in the form in which it is given back to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::grant::{self, Grant};
-use super::http::{Ask, Http};
+use super::http::{Ask, Body, Http};
 use super::limits::Counters;
 use super::{classify, pages};
 use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
@@ -39,6 +39,8 @@ pub(super) struct Token {
     pub bearer: HeaderValue,
     /// Scheme and host for API calls.
     pub instance: Url,
+    /// The id of the integration user, when the login told.
+    pub user: Option<String>,
     accepted: AtomicBool,
 }
 
@@ -152,6 +154,11 @@ impl Session {
         self.login(&mut gate, http, counters).await
     }
 
+    /// The id of the integration user, while there is a session and its login told.
+    pub fn user(&self) -> Option<String> {
+        self.current()?.user.clone()
+    }
+
     async fn login(
         &self,
         gate: &mut Gate,
@@ -204,7 +211,9 @@ impl Session {
             method: Method::POST,
             url: self.token_url.clone(),
             headers,
-            body: Some(Bytes::copy_from_slice(form.expose().as_bytes())),
+            body: Some(Body::Whole(Bytes::copy_from_slice(
+                form.expose().as_bytes(),
+            ))),
             timeout: Some(LOGIN_TIMEOUT),
         };
         counters.login();
@@ -237,6 +246,7 @@ impl Session {
         Ok(Arc::new(Token {
             bearer,
             instance: granted.instance,
+            user: granted.user,
             accepted,
         }))
     }

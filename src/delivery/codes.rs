@@ -114,7 +114,7 @@ rules! {
         "The lead is in the recycle bin: restore it and replay, or discard.";
     ENTITY_IS_LOCKED Contention Backoff None,
         "An approval process holds the lead: finish the approval, then replay.";
-    EXCEEDEDQUOTA Quota DeadLetter Some(Whole { class: Quota, disposition: Pause, unknown: false, page: pages::QUOTA }),
+    EXCEEDEDQUOTA Quota DeadLetter Some(Whole { class: Quota, disposition: Pause, unknown: false, page: pages::BULK_QUOTA }),
         "The org's Bulk allowance of the last 24 hours is used up: replay later.";
     EXCEEDED_ID_LIMIT Data Split split(Data, false, pages::TOO_BIG),
         "Too many records in one call; it is sent again in smaller pieces.";
@@ -148,8 +148,14 @@ rules! {
         "The integration user may not change this lead: check sharing and permissions, then replay.";
     INTERNAL_ERROR Unavailable Backoff backoff(Unavailable, true, pages::UNAVAILABLE),
         "Salesforce failed inside: replay; if it lasts, give its support the id in the message.";
+    INVALIDBATCH Configuration DeadLetter pause(pages::BULK_REFUSED),
+        "Salesforce could not take the file of the Bulk job: correct the route, then replay.";
     INVALIDENTITY Configuration DeadLetter pause(pages::OBJECT),
         "Salesforce does not know the object: correct the route.";
+    INVALIDJOB Configuration DeadLetter pause(pages::BULK_REFUSED),
+        "Salesforce refused the Bulk job: correct the route, then replay.";
+    INVALIDJOBSTATE Contention Backoff backoff(Contention, false, pages::BULK_STATE),
+        "The Bulk job was in another state; the record is sent again by itself.";
     INVALID_ASSIGNMENT_RULE Configuration DeadLetter pause(pages::ASSIGNMENT_RULE),
         "The assignment rule does not exist: correct the route's setting.";
     INVALID_AUTH_HEADER Auth DeadLetter Some(Whole { class: Auth, disposition: Pause, unknown: false, page: pages::CONNECTOR }),

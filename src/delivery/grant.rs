@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::Whole;
 use super::http::Answer;
-use super::{Auth, Error, classify, pages};
+use super::{Auth, Error, classify, pages, wire};
 use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
 use crate::core::secret::Secret;
 
@@ -43,6 +43,8 @@ struct Claims<'a> {
 pub(super) struct Granted {
     pub access_token: Secret,
     pub instance: Url,
+    /// The id of the user, when the answer tells it.
+    pub user: Option<String>,
 }
 
 impl Grant {
@@ -144,14 +146,17 @@ pub(super) fn decode(body: &[u8], https_only: bool) -> Result<Granted, RequestFa
     struct Wire {
         access_token: String,
         instance_url: String,
+        /// An address that ends in the ids of org and user.
+        #[serde(default)]
+        id: Option<String>,
     }
     let unusable = |detail| {
         let whole = whole(ErrorClass::Auth, Disposition::Pause, pages::LOGIN_ANSWER);
         classify::failure(whole, "login_answer", detail)
     };
-    let wire: Wire =
+    let told: Wire =
         serde_json::from_slice(body).map_err(|_| unusable("it holds no token and address"))?;
-    let instance = Url::parse(&wire.instance_url)
+    let instance = Url::parse(&told.instance_url)
         .ok()
         .filter(Url::has_host)
         .ok_or_else(|| unusable("its instance_url is not an address"))?;
@@ -160,12 +165,13 @@ pub(super) fn decode(body: &[u8], https_only: bool) -> Result<Granted, RequestFa
         "http" if !https_only => {}
         _ => return Err(unusable("its instance_url is not https")),
     }
-    if wire.access_token.is_empty() || !wire.access_token.bytes().all(|b| b.is_ascii_graphic()) {
+    if told.access_token.is_empty() || !told.access_token.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(unusable("its token is not one"));
     }
     Ok(Granted {
-        access_token: Secret::new(wire.access_token),
+        access_token: Secret::new(told.access_token),
         instance,
+        user: told.id.and_then(|id| wire::full_id(id.rsplit('/').next()?)),
     })
 }
 
@@ -260,7 +266,6 @@ mod tests {
             status,
             html: body.starts_with('<'),
             retry_after_ms: None,
-            org_usage: None,
             date: None,
             body: body.as_bytes().to_vec(),
         }

@@ -2,21 +2,27 @@
 //!
 //! Invariants: every request waits for the rate limiter; redirects are never followed (a PATCH
 //! would change its meaning, and a token could leave for another host); an answer larger than
-//! [`MAX_ANSWER_BYTES`] is not read. reqwest and governor stop here: the rest of delivery sees
-//! [`Ask`], [`Answer`] and [`Broken`].
+//! [`MAX_ANSWER_BYTES`] is not read, unless piece by piece. reqwest and governor stop here: the rest
+//! of delivery sees [`Ask`], [`Incoming`], [`Answer`] and [`Broken`].
 //! Proxies come from the usual environment variables (`HTTPS_PROXY`, `NO_PROXY`), as people expect
 //! of a service behind a corporate proxy; with plain http, which is the sandbox near by, none is used.
 //! It does not retry. The client itself sends again only what the other side provably never
 //! processed (a kept-alive connection that was closed before a byte went out).
 
 use std::error::Error;
+use std::io;
 use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{Stream, try_unfold};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, Url, redirect};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, Response, Url, redirect};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
 
 use super::codes::Whole;
 use super::{classify, limits, pages};
@@ -37,14 +43,37 @@ pub(super) struct Http {
     limiter: DefaultDirectRateLimiter,
 }
 
+/// Of a file, read and sent at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// What a request carries. Clones are cheap, so that a call can be made again.
+#[derive(Clone)]
+pub(super) enum Body {
+    Whole(Bytes),
+    /// A file of so many bytes, read while it is sent, from its beginning each time.
+    File(Arc<Path>, u64),
+}
+
 /// What to send.
 pub(super) struct Ask {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
-    pub body: Option<Bytes>,
+    pub body: Option<Body>,
     /// Shorter than the client's own, when given.
     pub timeout: Option<Duration>,
+}
+
+/// An answer whose body is still to be read.
+pub(super) struct Incoming {
+    pub status: u16,
+    /// As far as the headers tell.
+    pub html: bool,
+    pub retry_after_ms: Option<u64>,
+    /// Used and limit, when the answer told.
+    pub org_usage: Option<(u32, u32)>,
+    date: Option<String>,
+    response: Response,
 }
 
 /// What came back, whole.
@@ -52,8 +81,6 @@ pub(super) struct Answer {
     pub status: u16,
     pub html: bool,
     pub retry_after_ms: Option<u64>,
-    /// Used and limit, when the answer told.
-    pub org_usage: Option<(u32, u32)>,
     /// The other side's clock, as it wrote it.
     pub date: Option<String>,
     pub body: Vec<u8>,
@@ -70,6 +97,8 @@ pub(super) enum Broken {
     Timeout,
     Cut,
     TooLarge,
+    /// The file to send cannot be read, or is shorter than was told; the other side did not get it.
+    File,
 }
 
 impl Http {
@@ -113,17 +142,29 @@ impl Http {
 
     /// Sends and reads the whole answer. Call [`Http::ready`] before.
     pub async fn exchange(&self, ask: Ask) -> Result<Answer, Broken> {
+        self.send(ask).await?.whole().await
+    }
+
+    /// Sends and reads the answer's headers. Call [`Http::ready`] before.
+    pub async fn send(&self, ask: Ask) -> Result<Incoming, Broken> {
         let mut request = self
             .client
             .request(ask.method, ask.url)
             .headers(ask.headers);
-        if let Some(body) = ask.body {
-            request = request.body(body);
+        match ask.body {
+            Some(Body::Whole(bytes)) => request = request.body(bytes),
+            Some(Body::File(path, length)) => {
+                let file = File::open(&path).await.map_err(|_| Broken::File)?;
+                request = request
+                    .header(CONTENT_LENGTH, length)
+                    .body(reqwest::Body::wrap_stream(pieces(file, length)));
+            }
+            None => {}
         }
         if let Some(timeout) = ask.timeout {
             request = request.timeout(timeout);
         }
-        let mut response = request.send().await.map_err(|error| Broken::of(&error))?;
+        let response = request.send().await.map_err(|error| Broken::of(&error))?;
         let headers = response.headers();
         let text = |value: Option<&HeaderValue>| {
             value
@@ -142,27 +183,67 @@ impl Http {
                 .to_ascii_lowercase()
                 .starts_with("text/html")
         });
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
+        Ok(Incoming {
+            status: response.status().as_u16(),
+            html,
+            retry_after_ms,
+            org_usage,
+            date,
+            response,
+        })
+    }
+}
+
+/// A file in pieces, as many bytes as were promised.
+fn pieces(file: File, length: u64) -> impl Stream<Item = Result<Bytes, Unreadable>> {
+    try_unfold((file, length), |(mut file, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let most = left.min(PIECE_BYTES as u64);
+        let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+        let read = (&mut file)
+            .take(most)
+            .read_buf(&mut piece)
             .await
-            .map_err(|error| Broken::of_body(&error))?
-        {
+            .map_err(Unreadable)?;
+        if read == 0 {
+            return Err(Unreadable(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let left = left.saturating_sub(read as u64);
+        Ok(Some((piece.freeze(), (file, left))))
+    })
+}
+
+/// Ours, so that it is told from what breaks on the way.
+#[derive(Debug, thiserror::Error)]
+#[error("the file to send cannot be read")]
+struct Unreadable(#[source] io::Error);
+
+impl Incoming {
+    pub async fn whole(mut self) -> Result<Answer, Broken> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.piece().await? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                 return Err(Broken::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }
-        let html = html || body.trim_ascii_start().starts_with(b"<");
         Ok(Answer {
-            status,
-            html,
-            retry_after_ms,
-            org_usage,
-            date,
+            status: self.status,
+            html: self.html || body.trim_ascii_start().starts_with(b"<"),
+            retry_after_ms: self.retry_after_ms,
+            date: self.date,
             body,
         })
+    }
+
+    /// The next piece of the body; `None` at its end.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, Broken> {
+        self.response
+            .chunk()
+            .await
+            .map_err(|error| Broken::of_body(&error))
     }
 }
 
@@ -178,6 +259,9 @@ impl Broken {
         if error.is_builder() {
             // Refused on our side, such as plain http where https is due.
             return Broken::Connect;
+        }
+        if causes(error).any(|cause| cause.is::<Unreadable>()) {
+            return Broken::File;
         }
         if error.is_connect() {
             return if is_certificate(error) {
@@ -204,7 +288,7 @@ impl Broken {
     /// False when the other side cannot have seen the request.
     pub fn was_sent(self) -> bool {
         match self {
-            Broken::Connect | Broken::Certificate => false,
+            Broken::Connect | Broken::Certificate | Broken::File => false,
             Broken::Timeout | Broken::Cut | Broken::TooLarge => true,
         }
     }
@@ -216,6 +300,7 @@ impl Broken {
             Broken::Timeout => (Disposition::Backoff, pages::TIMEOUT, "timeout"),
             Broken::Cut => (Disposition::Backoff, pages::CUT, "cut"),
             Broken::TooLarge => return classify::protocol("answer is too large"),
+            Broken::File => (Disposition::Backoff, pages::BULK_FILE, "file"),
         };
         let unknown = self.was_sent();
         let whole = Whole {
@@ -230,27 +315,27 @@ impl Broken {
 
 /// Looks for the TLS library's verdict on a certificate in the chain of causes.
 fn is_certificate(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(inner) = cause {
-        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-            return matches!(tls, rustls::Error::InvalidCertificate(_));
-        }
+    causes(error)
+        .find_map(|cause| cause.downcast_ref::<rustls::Error>())
+        .is_some_and(|tls| matches!(tls, rustls::Error::InvalidCertificate(_)))
+}
+
+/// An error and all that it rests on.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&inner| {
         // `source` of an io::Error skips what it wraps, and TLS wraps twice.
-        cause = match inner
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
+        match inner
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
         {
             Some(wrapped) => Some(wrapped),
             None => inner.source(),
-        };
-    }
-    false
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[test]

@@ -1,4 +1,5 @@
-//! Everything that speaks HTTP to Salesforce: login, describe, limits, upsert by external id.
+//! Everything that speaks HTTP to Salesforce: login, describe, limits, upsert by external id, jobs
+//! of Bulk API 2.0.
 //!
 //! Delivery makes one attempt and says what came of it, in the core's words. It owns the session
 //! (one login at a time, never a storm of them), the rate of requests, the number of calls in
@@ -13,6 +14,7 @@
 //! `crate::core`.
 
 mod auth;
+pub mod bulk;
 mod classify;
 mod codes;
 mod describe;

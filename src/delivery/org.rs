@@ -1,22 +1,21 @@
 //! One Salesforce org: the calls that the service makes to it.
 //!
 //! Invariants: at most `max_in_flight` API calls at a time, each made once, and once more with a
-//! new session when the first was refused with a 401; every request of a call carries the same
-//! headers. Whatever breaks after a request left is reported as unknown for writes.
+//! new session when the first was refused with a 401; beside them at most one transfer, which is
+//! what takes minutes; every request of a call carries the same headers. Whatever breaks after a request left is reported as unknown for writes.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::auth::{self, Session};
+use super::auth::{self, Session, Token};
 use super::codes::Whole;
 use super::grant::Grant;
-use super::http::{Answer, Ask, Http};
+use super::http::{Answer, Ask, Body, Http, Incoming};
 use super::limits::Counters;
 use super::{
     ApiUsage, AutoAssign, CallReport, Error, Limits, MAX_RECORDS_PER_CALL, OrgSettings, UpsertCall,
@@ -35,25 +34,33 @@ struct Inner {
     session: Session,
     counters: Counters,
     permits: Semaphore,
+    /// Transfers take turns, so that they never hold the permits of the stream.
+    transfers: Semaphore,
     clock: fn() -> Micros,
     /// `/services/data/v67.0`
     base_path: String,
     compress: bool,
 }
 
+/// An upload or a download may take as long as Salesforce lets a request run.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// One API call before it has a session.
-struct Call {
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: Option<Bytes>,
+pub(super) struct Call {
+    pub method: Method,
+    pub path: String,
+    pub query: Option<String>,
+    pub headers: HeaderMap,
+    pub body: Option<Body>,
+    /// It may take minutes.
+    pub is_transfer: bool,
 }
 
 /// When and how often a call went out.
-struct Trail {
-    sent_at: Micros,
-    answered_at: Micros,
-    api_calls: u32,
+pub(super) struct Trail {
+    pub sent_at: Micros,
+    pub answered_at: Micros,
+    pub api_calls: u32,
 }
 
 impl Org {
@@ -100,6 +107,7 @@ impl Org {
             session: Session::new(grant, token_url, https_only, clock),
             counters: Counters::default(),
             permits: Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS)),
+            transfers: Semaphore::new(1),
             clock,
             base_path: format!("/services/data/v{}", settings.api_version),
             compress: settings.compress,
@@ -130,12 +138,7 @@ impl Org {
 
     /// Upserts up to 200 records, each key once, in one call.
     pub async fn upsert(&self, call: UpsertCall) -> CallReport {
-        let now = (self.0.clock)();
-        let mut trail = Trail {
-            sent_at: now,
-            answered_at: now,
-            api_calls: 0,
-        };
+        let mut trail = self.trail();
         let mut request_bytes = 0;
         let outcome = match self.try_upsert(&call, &mut trail, &mut request_bytes).await {
             Ok(results) => CallOutcome::Answered(results),
@@ -218,12 +221,11 @@ impl Org {
         headers.insert("sforce-auto-assign", auto_assign_header(auto_assign)?);
         let call = Call {
             method: Method::PATCH,
-            path: format!(
-                "{}/composite/sobjects/{object}/{external_id}",
-                self.0.base_path
-            ),
+            path: self.path(&format!("/composite/sobjects/{object}/{external_id}")),
+            query: None,
             headers,
-            body: Some(body.bytes),
+            body: Some(Body::Whole(body.bytes)),
+            is_transfer: false,
         };
         let answer = self.make(&call, trail).await?;
         if answer.status != 200 || answer.html {
@@ -234,19 +236,15 @@ impl Org {
     }
 
     async fn read(&self, path: &str) -> Result<Vec<u8>, RequestFailure> {
-        let path = format!("{}{path}", self.0.base_path);
         let call = Call {
             method: Method::GET,
-            path,
+            path: self.path(path),
+            query: None,
             headers: HeaderMap::new(),
             body: None,
+            is_transfer: false,
         };
-        let now = (self.0.clock)();
-        let mut trail = Trail {
-            sent_at: now,
-            answered_at: now,
-            api_calls: 0,
-        };
+        let mut trail = self.trail();
         let answer = self.make(&call, &mut trail).await.map_err(read_only)?;
         if answer.status != 200 || answer.html {
             return Err(read_only(answer.failure()));
@@ -254,23 +252,77 @@ impl Org {
         Ok(answer.body)
     }
 
+    /// The address of a resource of the API.
+    pub(super) fn path(&self, rest: &str) -> String {
+        format!("{}{rest}", self.0.base_path)
+    }
+
+    /// The id of the integration user, once a login told.
+    pub(super) fn user(&self) -> Option<String> {
+        self.0.session.user()
+    }
+
+    pub(super) fn now(&self) -> Micros {
+        (self.0.clock)()
+    }
+
+    pub(super) fn trail(&self) -> Trail {
+        let now = self.now();
+        Trail {
+            sent_at: now,
+            answered_at: now,
+            api_calls: 0,
+        }
+    }
+
     /// Sends a call with the session, and once more with a new one when that was refused.
-    async fn make(&self, call: &Call, trail: &mut Trail) -> Result<Answer, RequestFailure> {
+    pub(super) async fn make(
+        &self,
+        call: &Call,
+        trail: &mut Trail,
+    ) -> Result<Answer, RequestFailure> {
+        let _permit = self.permit(call).await;
+        let (incoming, token) = self.open(call, trail).await?;
+        let answer = incoming.whole().await;
+        trail.answered_at = self.now();
+        let answer = answer.map_err(super::http::Broken::failure)?;
+        if answer.status < 500 && !answer.html {
+            token.accept();
+        }
+        Ok(answer)
+    }
+
+    /// The right to make a call, held until its answer was read.
+    pub(super) async fn permit(&self, call: &Call) -> Option<SemaphorePermit<'_>> {
+        let permits = if call.is_transfer {
+            &self.0.transfers
+        } else {
+            &self.0.permits
+        };
+        // A semaphore is never closed; if it were, there is still nothing to protect.
+        permits.acquire().await.ok()
+    }
+
+    /// The first half of [`Org::make`], for who holds a permit: up to the answer's body, and the
+    /// session that it came by.
+    pub(super) async fn open(
+        &self,
+        call: &Call,
+        trail: &mut Trail,
+    ) -> Result<(Incoming, Arc<Token>), RequestFailure> {
         let Inner {
             http,
             session,
             counters,
-            permits,
             clock,
             ..
         } = &*self.0;
-        // The semaphore is never closed; if it were, there is still nothing to protect.
-        let _permit = permits.acquire().await.ok();
         let mut token = session.token(http, counters).await?;
         let mut renewed = false;
         loop {
             let mut url = token.instance.clone();
             url.set_path(&call.path);
+            url.set_query(call.query.as_deref());
             let mut headers = call.headers.clone();
             headers.insert(AUTHORIZATION, token.bearer.clone());
             headers.insert("sforce-call-options", call_options());
@@ -278,12 +330,12 @@ impl Org {
             http.ready().await;
             trail.sent_at = clock();
             let result = http
-                .exchange(Ask {
+                .send(Ask {
                     method,
                     url,
                     headers,
                     body,
-                    timeout: None,
+                    timeout: call.is_transfer.then_some(TRANSFER_TIMEOUT),
                 })
                 .await;
             trail.answered_at = clock();
@@ -294,17 +346,16 @@ impl Org {
                 trail.api_calls += 1;
                 counters.call();
             }
-            let answer = result.map_err(super::http::Broken::failure)?;
-            if let Some(org_usage) = answer.org_usage {
+            let incoming = result.map_err(super::http::Broken::failure)?;
+            if let Some(org_usage) = incoming.org_usage {
                 counters.org_usage(org_usage);
             }
-            if answer.status != 401 {
-                if answer.status < 500 && !answer.html {
-                    token.accept();
-                }
-                return Ok(answer);
+            if incoming.status != 401 {
+                return Ok((incoming, token));
             }
-            let failure = answer.failure();
+            let answer = incoming.whole().await;
+            trail.answered_at = clock();
+            let failure = answer.map_err(super::http::Broken::failure)?.failure();
             if failure.disposition != Disposition::Backoff {
                 return Err(failure);
             }
@@ -335,7 +386,7 @@ fn auto_assign_header(auto_assign: &AutoAssign) -> Result<HeaderValue, RequestFa
 }
 
 /// A call that we do not make.
-fn refused(
+pub(super) fn refused(
     class: ErrorClass,
     disposition: Disposition,
     page: &'static str,
@@ -351,7 +402,7 @@ fn refused(
 }
 
 /// Nothing was written, so nothing is unknown.
-fn read_only(failure: RequestFailure) -> RequestFailure {
+pub(super) fn read_only(failure: RequestFailure) -> RequestFailure {
     RequestFailure {
         unknown: false,
         ..failure
@@ -359,7 +410,7 @@ fn read_only(failure: RequestFailure) -> RequestFailure {
 }
 
 /// Names go into the address of a call: letters, digits and underscores only.
-fn check_name(name: &str) -> Result<(), RequestFailure> {
+pub(super) fn check_name(name: &str) -> Result<(), RequestFailure> {
     let good = !name.is_empty()
         && name
             .bytes()

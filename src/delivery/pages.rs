@@ -104,6 +104,18 @@ pages! {
         "look the code up in Salesforce's documentation; report it, so that it is treated better";
     CONNECTOR = "LS2082", "leadstream sent a request that Salesforce cannot take",
         "this is a fault of leadstream: report it with the log of this call";
+    BULK_GONE = "LS2083", "Salesforce no longer knows the Bulk job",
+        "nothing to do if rare: the records are sent again; else find who deletes Bulk jobs of the integration user";
+    BULK_STATE = "LS2084", "the Bulk job is in another state than it should be",
+        "nothing to do if rare; else find who closes or aborts Bulk jobs of the integration user in Setup, Bulk Data Load Jobs";
+    BULK_REFUSED = "LS2085", "Salesforce refuses the Bulk job",
+        "check the route's object, external_id and auto_assign, or set pace.bulk_from to \"off\" to go by calls alone";
+    BULK_QUOTA = "LS2086", "the org's Bulk allowance of the last 24 hours is used up",
+        "wait for the rolling window, or find who uses the batches (Setup, Bulk Data Load Jobs)";
+    BULK_FAILED = "LS2087", "the Bulk job failed inside Salesforce",
+        "nothing to do if rare: unfinished rows are sent again in smaller pieces; else look for slow triggers and other writers";
+    BULK_FILE = "LS2088", "the file of the Bulk job cannot be read",
+        "check that state/spool is readable for the service's user and that nothing else changes it";
 }
 
 fn find(code: &str) -> Option<&'static Page> {

@@ -32,6 +32,7 @@ use snapshots::{SnapshotSource, Snapshots};
 
 mod history;
 pub(super) mod reporting;
+pub(super) mod schemas;
 pub(super) mod snapshots;
 
 /// What the loop needs from the outside.
@@ -52,6 +53,7 @@ pub(super) struct Parts {
     pub published: Published,
     pub metrics: Metrics,
     pub checkpoint: Checkpoint,
+    pub schemas: schemas::Schemas,
 }
 
 /// Where a route's records go.
@@ -245,7 +247,7 @@ impl Driver {
         self.call_of_task.insert(task.id(), id);
     }
 
-    fn commit(&mut self, commit: Commit, release: u32) -> Result<(), Error> {
+    fn commit(&mut self, mut commit: Commit, release: u32) -> Result<(), Error> {
         // Its answer has a place before it is handed over: one that got lost would hold everything
         // up for ever.
         let answer = self
@@ -257,6 +259,7 @@ impl Driver {
                     capacity: MAX_ANSWERS_OUTSTANDING,
                 })
             })?;
+        self.parts.schemas.join(&mut commit);
         self.observe(&commit);
         let checkpoint = commit.checkpoint.clone();
         #[allow(
@@ -367,6 +370,7 @@ impl Driver {
                 let trouble = source_trouble(page, error, remedy, attempt, delay_ms);
                 self.note_reconnect(trouble);
             }
+            Some(CaptureEvent::Doubted(tables)) => self.parts.schemas.doubt(&tables),
             Some(CaptureEvent::Snapshot(number, news)) => return self.take_news(number, news),
             Some(CaptureEvent::Stopped { error }) => {
                 self.capture_over = true;

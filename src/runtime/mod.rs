@@ -7,11 +7,13 @@ pub mod clock;
 pub mod commands;
 mod driver;
 mod errors;
+pub mod first_start;
 mod observing;
 mod schemas;
 pub mod service;
 pub mod shutdown;
 pub mod status;
+mod waits;
 pub mod wiring;
 
 pub use errors::{Error, with_causes};

@@ -90,6 +90,20 @@ pub(super) fn fitting(tables: &[TableSchema], routed: &[capture::RoutedTable]) -
     tables.iter().filter(fits).cloned().collect()
 }
 
+/// Whether [`forget_uncertain_defaults`] would forget any.
+pub(super) fn has_uncertain_defaults(tables: &[TableSchema], remembered: &[TableSchema]) -> bool {
+    let mut certain = tables.to_vec();
+    forget_uncertain_defaults(&mut certain, remembered);
+    certain != tables
+}
+
+/// What the journal remembers once these have taken the places of older ones.
+pub(super) fn remembered(before: &[TableSchema], changed: &[TableSchema]) -> Vec<TableSchema> {
+    let is_kept = |table: &&TableSchema| changed.iter().all(|it| it.name != table.name);
+    let kept = before.iter().filter(is_kept);
+    kept.chain(changed).cloned().collect()
+}
+
 /// Leaves those defaults that hold for every row still to come: rows of before may be unread, so a
 /// default that was another one when the table was last read is not known for them.
 pub(super) fn forget_uncertain_defaults(tables: &mut [TableSchema], remembered: &[TableSchema]) {
@@ -225,7 +239,10 @@ mod tests {
                     default: Default::default(),
                 },
                 trim: true,
+                on_too_long: None,
             }],
+            filter: None,
+            on_too_long: mapping::OnTooLong::DeadLetter,
             path: "route[0]".to_owned(),
         }
     }

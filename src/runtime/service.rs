@@ -12,16 +12,18 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::commands::{Command, Commands};
 use super::driver::reporting::Books;
+use super::driver::schemas::Schemas;
 use super::driver::snapshots::SnapshotSource;
 use super::driver::{Driver, Parts, RouteTarget};
 use super::errors::with_causes;
 use super::schemas::{self, Plans};
 use super::shutdown::{self, Signal};
 use super::status::{
-    Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status, TroubleStatus,
+    Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status,
 };
-use super::{Error, clock, observing, wiring};
-use crate::capture::{self, CheckResult, Observation, OnHistoryLost, SourceSettings, Start};
+use super::waits::Waits;
+use super::{Error, clock, first_start, observing, wiring};
+use crate::capture::{self, CheckResult, LiveSchemas, Observation, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
 use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent};
@@ -29,11 +31,9 @@ use crate::core::mapping::Plan;
 use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
 use crate::core::pipeline::Pipeline;
 use crate::core::position::Checkpoint;
-use crate::core::retry::{Backoff, Jitter};
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::{self, Snapshot, SnapshotReason, SnapshotRequest};
 use crate::core::source_row::Lack;
-use crate::core::time::Micros;
 use crate::delivery::{self, Org};
 use crate::state::{IndexHandle, JournalHandle, Store};
 use crate::telemetry::metrics::Metrics;
@@ -164,6 +164,9 @@ struct Prepare<'a> {
 struct Prepared {
     org: Org,
     tables: Vec<TableSchema>,
+    live: Option<LiveSchemas>,
+    /// As the journal has them.
+    remembered: Vec<TableSchema>,
     plans: Vec<Arc<Plan>>,
     /// By `RouteId`.
     lacks: Vec<Option<Lack>>,
@@ -177,14 +180,29 @@ impl Prepare<'_> {
     async fn all(&self, recovered: &Recovered) -> Result<Prepared, Error> {
         let org = Org::new(wiring::org_settings(self.config), clock::wall).map_err(Error::Org)?;
         let mut tables = self.tables(recovered).await?;
+        let mut live = None;
         // Else the stream begins with the tables as they are now.
         if recovered.checkpoint.is_some() || self.config.source.start == Start::Earliest {
+            if schemas::has_uncertain_defaults(&tables, &recovered.schemas) {
+                // The end first: what the tables look like then holds behind it.
+                let settings = wiring::source_settings(self.config);
+                if let Ok(behind) = capture::binlog_end(&settings).await {
+                    tables = self.tables(recovered).await?;
+                    let tables = tables.clone();
+                    live = Some(LiveSchemas { behind, tables });
+                }
+            }
             schemas::forget_uncertain_defaults(&mut tables, &recovered.schemas);
         }
+        first_start::warn_of_unread_rows(self.config.source.start, recovered);
         // Before Salesforce is waited for: rows that come meanwhile are not to be missed.
+        let mut remembered = recovered.schemas.clone();
         let (checkpoint, snapshot) = match recovered.checkpoint.clone() {
             Some(checkpoint) => (checkpoint, None),
-            None => self.begin(&tables).await?,
+            None => {
+                remembered = schemas::fitting(&tables, &wiring::tables_by_config(self.config));
+                self.begin(&tables).await?
+            }
         };
         let objects = self.objects(&org).await?;
         let specs = wiring::mapping_specs(self.config);
@@ -194,6 +212,7 @@ impl Prepare<'_> {
             changed,
         } = schemas::compile(&specs, &tables, &recovered.schemas, &objects)
             .map_err(Error::Mapping)?;
+        let remembered = schemas::remembered(&remembered, &changed);
         if !changed.is_empty() {
             let commit = Commit {
                 schemas: changed,
@@ -205,6 +224,8 @@ impl Prepare<'_> {
         Ok(Prepared {
             org,
             tables,
+            live,
+            remembered,
             plans,
             lacks,
             checkpoint,
@@ -224,16 +245,7 @@ impl Prepare<'_> {
     }
 
     fn waits(&self) -> Waits {
-        let retry = &self.config.retry;
-        Waits {
-            backoff: Backoff {
-                base_ms: retry.base_ms,
-                cap_ms: retry.cap_ms,
-            },
-            jitter: Jitter::new(clock::wall().0.unsigned_abs()),
-            attempt: 0,
-            since: clock::wall(),
-        }
+        Waits::new(&self.config.retry)
     }
 
     async fn tables(&self, recovered: &Recovered) -> Result<Vec<TableSchema>, Error> {
@@ -254,9 +266,12 @@ impl Prepare<'_> {
                     CheckResult::Failed(error) if schemas::may_wait(&error, remembered) => {
                         warnings.push(error);
                     }
-                    // Of a first start that is behind us: nothing of this one needs the key.
-                    CheckResult::Failed(error @ capture::Error::SnapshotKey { .. })
-                        if has_started && settings.on_history_lost != OnHistoryLost::Snapshot =>
+                    CheckResult::Failed(error)
+                        if first_start::needs_no_key(
+                            &error,
+                            has_started,
+                            settings.on_history_lost,
+                        ) =>
                     {
                         warnings.push(error);
                     }
@@ -329,6 +344,7 @@ impl Prepare<'_> {
             ..Commit::default()
         };
         self.make_durable(commit).await?;
+        self.published.update(|status| status.source.trouble = None);
         Ok((checkpoint, snapshot))
     }
 
@@ -410,31 +426,6 @@ impl Prepare<'_> {
     }
 }
 
-/// The pauses of one wait.
-struct Waits {
-    backoff: Backoff,
-    jitter: Jitter,
-    attempt: u32,
-    since: Micros,
-}
-
-impl Waits {
-    fn next(&mut self, page: &str, text: String, remedy: String) -> (TroubleStatus, Duration) {
-        self.attempt += 1;
-        let millis = self.backoff.delay_ms(self.attempt, &mut self.jitter);
-        let next = clock::wall().0 + i64::try_from(millis * 1000).unwrap_or(i64::MAX / 2);
-        let trouble = TroubleStatus {
-            page: page.to_owned(),
-            text,
-            remedy,
-            since: self.since,
-            attempt: self.attempt,
-            next_try: Some(Micros(next)),
-        };
-        (trouble, Duration::from_millis(millis))
-    }
-}
-
 #[allow(
     clippy::too_many_arguments,
     reason = "the parts of one call, each used once"
@@ -452,6 +443,8 @@ async fn stream(
     let Prepared {
         org,
         tables: table_schemas,
+        live,
+        remembered,
         plans,
         lacks,
         checkpoint,
@@ -477,6 +470,7 @@ async fn stream(
         tables,
         checkpoint: checkpoint.clone(),
         schemas: table_schemas,
+        live: live.clone(),
         window: Arc::clone(&window),
         window_bytes,
         events,
@@ -517,6 +511,7 @@ async fn stream(
         published: published.clone(),
         metrics,
         checkpoint,
+        schemas: Schemas::new(remembered, live),
     });
     let result = driver.run().await;
     reader.abort();

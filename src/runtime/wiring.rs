@@ -111,8 +111,11 @@ pub fn mapping_specs(config: &Config) -> Vec<MappingSpec> {
                     field: field.field.clone(),
                     source: field.source.clone(),
                     trim: field.trim,
+                    on_too_long: field.on_too_long,
                 })
                 .collect(),
+            filter: route.filter.clone(),
+            on_too_long: route.on_too_long,
             path: format!("route[{index}]"),
         })
         .collect()
@@ -124,11 +127,12 @@ pub fn mapping_specs(config: &Config) -> Vec<MappingSpec> {
 pub fn tables_by_config(config: &Config) -> Vec<RoutedTable> {
     let columns = |route: &config::Route| {
         let mut names = vec![route.external_id.column.clone()];
-        for field in &route.fields {
-            if let config::FieldSource::Column { name, .. } = &field.source
-                && !names.contains(name)
-            {
-                names.push(name.clone());
+        let of_fields = route.fields.iter().flat_map(|field| field.source.columns());
+        let filter = route.filter.as_deref();
+        let of_filter = filter.map(mapping::expression_columns);
+        for name in of_fields.chain(of_filter.into_iter().flatten()) {
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
         names

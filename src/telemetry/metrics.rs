@@ -118,7 +118,7 @@ impl Metrics {
             parked: gauges(
                 r,
                 "leadstream_records_parked",
-                "Records durable here that wait for Salesforce",
+                "Records durable here that wait for Salesforce, their turn, or a mapping that fits",
                 &["route"],
             )?,
             in_flight: gauges(
@@ -231,12 +231,12 @@ impl Metrics {
             retention_left: float_gauge(
                 r,
                 "leadstream_source_retention_left_seconds",
-                "How long the server still keeps what has not been read; +Inf: for ever, NaN: not known",
+                "How long the server still keeps what is to be read, again or for the first time; +Inf: for ever, NaN: not known",
             )?,
             behind_bytes: float_gauge(
                 r,
                 "leadstream_source_behind_bytes",
-                "Bytes of the server's binlog that have not been read; NaN: not known",
+                "Bytes of the server's binlog that are to be read, again or for the first time; NaN: not known",
             )?,
             snapshot_running: gauge(
                 r,
@@ -272,7 +272,7 @@ impl Metrics {
             checkpoint_age: float_gauge(
                 r,
                 "leadstream_checkpoint_age_seconds",
-                "How long rows have been waiting for the checkpoint to pass them; 0 when none wait",
+                "How long rows have been waiting for the checkpoint to pass them, or a prepared transaction holds it; 0 when none wait",
             )?,
             checkpoint_time: float_gauge(
                 r,

@@ -8,12 +8,14 @@
 )]
 
 mod alerts;
+mod bulk_api;
 mod cli;
 mod connection;
 mod crash;
 mod failover;
 mod failpoints;
 mod harness;
+mod mapping;
 mod mariadb;
 mod mysql_alone;
 mod names;

@@ -59,6 +59,17 @@ fn tagged_gtids_are_carried_through_restarts_and_failovers() {
     assert_eq!(cluster.world.judge().rows, rows);
 }
 
+/// Until the checkpoint is in the server's newest file; gives that file's name.
+#[track_caller]
+fn wait_for_the_newest_file(world: &mut World) -> String {
+    let file = newest_file(world);
+    world.wait_for_status("the checkpoint to be in the newest file", |status| {
+        let checkpoint = status.checkpoint.as_ref();
+        checkpoint.is_some_and(|checkpoint| *checkpoint.end.file == file)
+    });
+    file
+}
+
 #[track_caller]
 fn a_quiet_server_rotates(options: MysqlOptions) {
     let mut world = World::with(Build::Release, options, Default::default());
@@ -67,11 +78,7 @@ fn a_quiet_server_rotates(options: MysqlOptions) {
     world.wait_settled();
     for _ in 0..3 {
         execute(&world, &["FLUSH BINARY LOGS"]);
-        let file = newest_file(&world);
-        world.wait_for_status("the checkpoint to be in the new file", |status| {
-            let checkpoint = status.checkpoint.as_ref();
-            checkpoint.is_some_and(|checkpoint| *checkpoint.end.file == file)
-        });
+        wait_for_the_newest_file(&mut world);
     }
     // So the older files are not needed any more.
     assert!(world.stop().success());
@@ -99,11 +106,7 @@ fn rotations_on_a_quiet_server_without_gtids_move_the_checkpoint() {
     world.insert(10, 10);
     world.wait_settled();
     execute(&world, &["FLUSH BINARY LOGS"]);
-    let file = newest_file(&world);
-    world.wait_for_status("the checkpoint to be in the new file", |status| {
-        let checkpoint = status.checkpoint.as_ref();
-        checkpoint.is_some_and(|checkpoint| *checkpoint.end.file == file)
-    });
+    let file = wait_for_the_newest_file(&mut world);
     world.kill();
     execute(&world, &[&format!("PURGE BINARY LOGS TO '{file}'")]);
     world.insert(10, 10);
@@ -155,11 +158,7 @@ fn goes_on_at_the_present_end(world: &mut World) {
         metrics.contains("leadstream_capture_history_lost_total 1\n"),
         "{metrics}"
     );
-    let end = newest_file(world);
-    world.wait_for_status("the checkpoint at the new place", |status| {
-        let checkpoint = status.checkpoint.as_ref();
-        checkpoint.is_some_and(|checkpoint| *checkpoint.end.file == end)
-    });
+    wait_for_the_newest_file(world);
     world.kill();
     let before = world.log().matches("history lost").count();
     assert_eq!(before, 1, "{}", world.log());

@@ -164,7 +164,7 @@ fn ours(
         server_uuid: String::new(),
         position: Position::Gtid(GtidSet::default()),
         end,
-        inside: None,
+        inside: Default::default(),
     };
     let mut rows = Ours::new();
     let each = |items: Vec<StreamItem>, _| {

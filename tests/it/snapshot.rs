@@ -212,6 +212,24 @@ fn a_first_start_waits_for_a_table_with_a_key() {
     let answer = world.command(&["check"]);
     let told = format!("{}{}", answer.stdout, answer.stderr);
     assert!(answer.code == 1 && told.contains("LS1085"), "{answer:?}");
+
+    // Once the first start is behind it, nothing begins by itself any more: a warning is enough.
+    let statement = "ALTER TABLE crm.leads ADD PRIMARY KEY (id)";
+    world.with_form(async |form| form.execute(statement).await);
+    world.set("source.start", "now");
+    world.start();
+    let stands = |status: &leadstream::runtime::status::Status| status.checkpoint.is_some();
+    world.wait_for_status("a place", stands);
+    assert!(world.stop().success());
+    world.set("source.start", "snapshot");
+    let statement = "ALTER TABLE crm.leads MODIFY id BIGINT UNSIGNED, DROP PRIMARY KEY";
+    world.with_form(async |form| form.execute(statement).await);
+    let answer = world.command(&["check"]);
+    let told = format!("{}{}", answer.stdout, answer.stderr);
+    assert!(answer.code == 0 && told.contains("LS1085"), "{answer:?}");
+    world.start();
+    world.wait_for_status("the stream", |status| status.source.connected);
+    assert!(world.log().contains("LS1095"), "{}", world.log());
 }
 
 #[test]

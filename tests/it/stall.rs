@@ -206,6 +206,26 @@ fn what_is_left_of_the_retention_goes_by_the_age_of_what_was_read() {
         whole(status.source.retention_left_seconds)
     });
 
+    // All is read, but a restart would have to begin at what is prepared and undecided.
+    world.execute(&[
+        "SET TIMESTAMP = UNIX_TIMESTAMP() - 600",
+        "XA START 'held'",
+        "INSERT INTO crm.leads (last_name, company, email) VALUES ('Held', 'Acme', 'h@example.com')",
+        "XA END 'held'",
+        "XA PREPARE 'held'",
+    ]);
+    world.wait_for_status("what is held to show", |status| {
+        status.source.behind_bytes.is_some_and(|bytes| bytes > 0)
+            && status
+                .source
+                .retention_left_seconds
+                .is_some_and(|left| (300..=400).contains(&left))
+    });
+    world.execute(&["XA COMMIT 'held'"]);
+    world.wait_for_status("nothing to be held", |status| {
+        whole(status.source.retention_left_seconds)
+    });
+
     world.execute(&["SET GLOBAL binlog_expire_logs_auto_purge = OFF"]);
     let endless = wait_until(PATIENCE, || {
         let (_, metrics) = world.get("/metrics")?;

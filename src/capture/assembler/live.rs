@@ -24,7 +24,7 @@ fn assembler() -> Assembler {
         server_uuid: "first".to_owned(),
         position: Position::Gtid(GtidSet::default()),
         end: start.clone(),
-        inside: None,
+        inside: Default::default(),
     });
     let routing = Arc::new(Routing::new(&[], false));
     Assembler::new(routing, progress, start, || Micros(0))
@@ -120,10 +120,10 @@ fn a_table_that_was_altered_stays_in_doubt_over_connections() {
     let connect = |progress| {
         let at = assembler().at().clone();
         Assembler::new(Arc::clone(&routing), progress, at, || Micros(0))
-            .with_schemas(std::slice::from_ref(&schema))
+            .with_schemas(std::slice::from_ref(&schema), None)
     };
     let mut first = connect(assembler().progress);
-    assert!(first.defaults[0].schema_is_current);
+    assert!(first.defaults.of(0).unwrap().schema_is_current);
     // Its first statement creates the table; a compressed transaction ends what can be read so.
     assert!(feed_from(OPERATIONS, &mut first).is_err());
     first.flush();
@@ -131,7 +131,13 @@ fn a_table_that_was_altered_stays_in_doubt_over_connections() {
     while let Some(piece) = first.pop() {
         progress = Some(piece.progress);
     }
-    assert!(!connect(progress.unwrap()).defaults[0].schema_is_current);
+    assert!(
+        !connect(progress.unwrap())
+            .defaults
+            .of(0)
+            .unwrap()
+            .schema_is_current
+    );
 }
 
 #[test]
@@ -142,7 +148,7 @@ fn a_row_that_is_kept_whole_keeps_a_default_that_was_left_out() {
         server_uuid: "first".to_owned(),
         position: Position::Gtid(GtidSet::default()),
         end: assembler().at().clone(),
-        inside: None,
+        inside: Default::default(),
     };
     let mut kept = Vec::new();
     let mut read = |checkpoint: &Checkpoint, schemas: &[TableSchema]| {

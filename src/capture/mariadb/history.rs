@@ -52,7 +52,7 @@ pub(in crate::capture) async fn resolve_start(
         server_uuid: server.uuid().to_owned(),
         position: Position::MariaDb(position),
         end,
-        inside: None,
+        inside: Default::default(),
     })
 }
 

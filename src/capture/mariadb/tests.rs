@@ -13,6 +13,7 @@ use crate::capture::progress::Progress;
 use crate::capture::replay::replay;
 use crate::capture::routing::Routing;
 use crate::capture::settings::{RoutedTable, TableRoute};
+use crate::capture::testing::short;
 use crate::core::change::{RouteId, StreamItem};
 use crate::core::position::{
     Checkpoint, FilePosition, Gtids, Inside, MariaDbPosition, Position, TransactionId,
@@ -50,7 +51,7 @@ fn at(position: &str) -> Checkpoint {
             file: "binlog.000001".into(),
             offset: 4,
         },
-        inside: None,
+        inside: Default::default(),
     }
 }
 
@@ -94,17 +95,6 @@ fn lines(items: &[StreamItem]) -> Vec<String> {
             other => format!("{other:?}"),
         })
         .collect()
-}
-
-fn short(value: &Option<Value>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(Value::Null) => "null".to_owned(),
-        Some(Value::Int(number)) => number.to_string(),
-        Some(Value::Text(text)) if text.len() > 20 => format!("[{}]", text.len()),
-        Some(Value::Text(text)) => text.clone(),
-        Some(other) => format!("{other:?}"),
-    }
 }
 
 const LEADS: [&str; 10] = [
@@ -245,7 +235,7 @@ fn a_transaction_that_was_half_handed_on_goes_on_inside() {
     let mut from = at("mariadb:0-1-3");
     let transaction: TransactionId = "7-1-1".parse().unwrap();
     let rows = [("shop.leads".to_owned(), 1)].into();
-    from.inside = Some(Inside { transaction, rows });
+    from.inside.set(Inside { transaction, rows });
     // The server would send what follows the position: cut out 0-1-1 to 0-1-3.
     let mut binlog = PLAIN[..325].to_vec();
     binlog.extend_from_slice(&PLAIN[868..]);

@@ -14,9 +14,6 @@ use crate::capture::schema::labels;
 use crate::capture::settings::SourceSettings;
 use crate::core::schema::TableName;
 
-/// No collation has it, so that the charset counts as unknown.
-const NO_COLLATION: u16 = u16::MAX;
-
 #[derive(Debug)]
 pub(in crate::capture) struct Told {
     pub(in crate::capture) name: String,
@@ -139,7 +136,10 @@ impl Told {
         let texts = labels(&declared.column_type);
         let shape = shape(&declared, texts.len() as u64);
         let collation = declared.charset.as_ref().map_or(charset::BINARY, |name| {
-            collations.get(name).copied().unwrap_or(NO_COLLATION)
+            collations
+                .get(name)
+                .copied()
+                .unwrap_or(charset::NO_COLLATION)
         });
         let texts = texts.into_iter().map(String::into_bytes).collect();
         Self {
@@ -355,6 +355,6 @@ mod tests {
         assert_eq!(labels(of("enum('a?')", "utf8mb4")), None);
         assert_eq!(labels(of("enum('a\\\\b')", "latin1")), None);
         assert_eq!(of("enum('a')", "latin1").collation, 8);
-        assert_eq!(of("enum('a')", "own").collation, NO_COLLATION);
+        assert_eq!(of("enum('a')", "own").collation, charset::NO_COLLATION);
     }
 }

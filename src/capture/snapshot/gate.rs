@@ -367,17 +367,11 @@ mod tests {
     use super::super::chunk::Takers;
     use super::*;
     use crate::capture::settings::{RoutedTable, TableRoute};
+    use crate::capture::testing::at;
     use crate::core::change::RouteId;
     use crate::core::schema::TableName;
     use crate::core::snapshot::ChunkEnd;
     use crate::core::time::Micros;
-
-    fn at(offset: u64) -> FilePosition {
-        FilePosition {
-            file: "binlog.000001".into(),
-            offset,
-        }
-    }
 
     fn chunk() -> ReadChunk {
         let route = TableRoute {

@@ -9,7 +9,6 @@ use std::fmt::Write;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
-use crate::capture::charset::{self, Charset};
 use crate::capture::connection::query_error;
 use crate::capture::error::Error;
 use crate::capture::settings::SourceSettings;
@@ -392,11 +391,6 @@ pub(super) fn table_error(
         }
         error => query_error(settings, "read the rows of a routed table", error),
     }
-}
-
-/// Whether a charset's bytes can be turned into text here.
-pub(super) fn charset_of(collation: u16) -> Result<Charset, String> {
-    charset::of_collation(collation)
 }
 
 #[cfg(test)]

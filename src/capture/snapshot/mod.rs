@@ -57,6 +57,21 @@ pub async fn check_snapshot(
     tables: &[RoutedTable],
     snapshot: &Snapshot,
 ) -> Result<(), Error> {
+    // Somebody waits for the answer: many tables must not add up to many patiences.
+    let waited_ms = settings.connect_timeout_ms.saturating_mul(3);
+    timeout(
+        Duration::from_millis(waited_ms),
+        check_tables(settings, tables, snapshot),
+    )
+    .await
+    .unwrap_or(Err(Error::Silent { waited_ms }))
+}
+
+async fn check_tables(
+    settings: &SourceSettings,
+    tables: &[RoutedTable],
+    snapshot: &Snapshot,
+) -> Result<(), Error> {
     let mut source = Source::connect(settings).await?;
     for table in snapshot.tables.iter().filter(|table| !table.finished) {
         let routed = tables.iter().find(|routed| routed.name == table.table);

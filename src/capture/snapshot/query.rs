@@ -45,11 +45,13 @@ impl Query<'_> {
     /// The parameters for a bound; `None` when it does not fit the key.
     pub(super) fn parameters(&self, bound: &KeyBound) -> Option<Vec<mysql_async::Value>> {
         let columns = &self.key.columns;
-        if bound.0.len() != columns.len() {
+        // A journal of before names none.
+        let is_of_key = bound.columns.is_empty() || bound.columns == self.key.names();
+        if !is_of_key || bound.values.len() != columns.len() {
             return None;
         }
         let mut parameters = Vec::new();
-        for (index, (column, part)) in columns.iter().zip(&bound.0).enumerate() {
+        for (index, (column, part)) in columns.iter().zip(&bound.values).enumerate() {
             let value = column.parameter(part)?;
             let times = if index + 1 == columns.len() { 1 } else { 3 };
             parameters.extend(std::iter::repeat_n(value, times));
@@ -89,6 +91,13 @@ mod tests {
         }
     }
 
+    fn bound(columns: &[&str], values: Vec<KeyPart>) -> KeyBound {
+        KeyBound {
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            values,
+        }
+    }
+
     fn table() -> TableName {
         TableName {
             schema: "shop".to_owned(),
@@ -112,7 +121,10 @@ mod tests {
              WHERE `a` >= ? AND (`a` > ? OR (`a` = ? AND `b` > ?)) \
              AND (country = 'DE' -- only there\n) ORDER BY `a`, `b` LIMIT 10"
         );
-        let bound = KeyBound(vec![KeyPart::Int(7), KeyPart::Text("x".to_owned())]);
+        let bound = bound(
+            &["a", "b"],
+            vec![KeyPart::Int(7), KeyPart::Text("x".to_owned())],
+        );
         let parameters = query.parameters(&bound).unwrap();
         assert_eq!(parameters.len(), 4);
         assert!(!query.sql(false, 10).contains('?'));
@@ -128,10 +140,13 @@ mod tests {
             condition: None,
         };
         let text = KeyPart::Text("x".to_owned());
-        assert_eq!(query.parameters(&KeyBound(vec![text.clone()])), None);
-        assert_eq!(
-            query.parameters(&KeyBound(vec![KeyPart::Int(1), text])),
-            None
-        );
+        assert_eq!(query.parameters(&bound(&["a"], vec![text.clone()])), None);
+        let two = bound(&["a", "b"], vec![KeyPart::Int(1), text]);
+        assert_eq!(query.parameters(&two), None);
+        // The values would fit; they are those of another column.
+        let one = || vec![KeyPart::Int(1)];
+        assert_eq!(query.parameters(&bound(&["b"], one())), None);
+        assert!(query.parameters(&bound(&["a"], one())).is_some());
+        assert!(query.parameters(&bound(&[], one())).is_some());
     }
 }

@@ -13,6 +13,7 @@ use super::chunk::ReadRow;
 use super::key::{Key, quoted_table, row_name, table_error};
 use super::query::Query;
 use super::values::value;
+use crate::capture::charset::Numbering;
 use crate::capture::connection::{connect, query_error};
 use crate::capture::error::Error;
 use crate::capture::server::Server;
@@ -168,7 +169,7 @@ impl Source {
         let waited = Duration::from_secs(STATEMENT_SECONDS) + GRACE;
         let read = fetch(
             &mut self.conn,
-            &self.settings,
+            (&self.settings, &self.server.collations),
             query,
             sql,
             parameters,
@@ -235,7 +236,7 @@ async fn prepare(conn: &mut Conn, settings: &SourceSettings, server: &Server) ->
 
 async fn fetch(
     conn: &mut Conn,
-    settings: &SourceSettings,
+    (settings, numbering): (&SourceSettings, &Numbering),
     query: &Query<'_>,
     sql: String,
     parameters: Vec<mysql_async::Value>,
@@ -251,7 +252,7 @@ async fn fetch(
     let mut rows = Vec::new();
     let (mut after, mut bytes, mut last) = (None, 0, true);
     while let Some(row) = result.next().await.map_err(failed)? {
-        let (row, bound) = read_row(query, row)?;
+        let (row, bound) = read_row(query, row, numbering)?;
         bytes += row.name.len() + row.values.iter().map(Value::heap_bytes).sum::<usize>();
         bytes += row.values.len() * size_of::<Value>();
         rows.push(row);
@@ -309,7 +310,11 @@ fn chunk_error(settings: &SourceSettings, query: &Query<'_>, error: mysql_async:
     }
 }
 
-fn read_row(query: &Query<'_>, mut row: Row) -> Result<(ReadRow, KeyBound), Error> {
+fn read_row(
+    query: &Query<'_>,
+    mut row: Row,
+    numbering: &Numbering,
+) -> Result<(ReadRow, KeyBound), Error> {
     let columns = row.columns();
     let (wanted, key) = (query.columns.len(), &query.key.columns);
     let undecodable = |index: usize, reason: String| Error::SnapshotValue {
@@ -328,14 +333,14 @@ fn read_row(query: &Query<'_>, mut row: Row) -> Result<(ReadRow, KeyBound), Erro
     };
     let mut values = Vec::with_capacity(wanted);
     for index in 0..wanted {
-        let decoded = read(index).and_then(|(column, raw)| value(column, raw));
+        let decoded = read(index).and_then(|(column, raw)| value(column, raw, numbering));
         values.push(decoded.map_err(|reason| undecodable(index, reason))?);
     }
     let (mut names, mut bound) = (Vec::new(), Vec::new());
     for (at, key_column) in key.iter().enumerate() {
         let index = wanted + at;
         let decoded = read(index)
-            .and_then(|(column, raw)| value(column, raw))
+            .and_then(|(column, raw)| value(column, raw, numbering))
             .map_err(|reason| undecodable(index, reason))?;
         let (_, raw) =
             read(wanted + key.len() + at).map_err(|reason| undecodable(index, reason))?;
@@ -347,7 +352,11 @@ fn read_row(query: &Query<'_>, mut row: Row) -> Result<(ReadRow, KeyBound), Erro
     }
     let name =
         row_name(&names).ok_or_else(|| undecodable(wanted, "it cannot name a row".to_owned()))?;
-    Ok((ReadRow { name, values }, KeyBound(bound)))
+    let bound = KeyBound {
+        columns: query.key.names(),
+        values: bound,
+    };
+    Ok((ReadRow { name, values }, bound))
 }
 
 /// What a snapshot of a table needs, asked before it begins.

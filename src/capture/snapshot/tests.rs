@@ -12,20 +12,11 @@ use crate::core::snapshot::{KeyBound, TableSnapshot};
 use crate::rehearsal::{MysqlOptions, MysqlServer};
 
 fn table(name: &str) -> TableSnapshot {
-    TableSnapshot {
-        table: TableName {
-            schema: "shop".to_owned(),
-            table: name.to_owned(),
-        },
-        routes: Vec::new(),
-        condition: None,
-        after: None,
-        chunks: 0,
-        rows: 0,
-        overtaken: 0,
-        estimated_rows: None,
-        finished: false,
-    }
+    let table = TableName {
+        schema: "shop".to_owned(),
+        table: name.to_owned(),
+    };
+    TableSnapshot::new(table, Vec::new(), None)
 }
 
 /// What the server plans for a chunk: how it gets at the rows, by which index, and what else.

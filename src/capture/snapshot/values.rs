@@ -7,12 +7,11 @@
 use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::{Column, Value as Raw};
 
-use super::key::charset_of;
-use crate::capture::charset::{self, Charset};
+use crate::capture::charset::{self, Charset, Numbering};
 use crate::core::value::{Date, DateTime, Value};
 
 /// One column's value, or why there is none.
-pub(super) fn value(column: &Column, raw: Raw) -> Result<Value, String> {
+pub(super) fn value(column: &Column, raw: Raw, numbering: &Numbering) -> Result<Value, String> {
     use ColumnType as T;
     let flags = column.flags();
     let labels = flags.intersects(ColumnFlags::ENUM_FLAG | ColumnFlags::SET_FLAG);
@@ -82,7 +81,7 @@ pub(super) fn value(column: &Column, raw: Raw) -> Result<Value, String> {
             charset::BINARY if labels => Value::Text(Charset::Utf8.decode(bytes)?),
             charset::BINARY => Value::Bytes(bytes),
             collation => {
-                let charset = charset_of(collation)
+                let charset = charset::of_collation(numbering.resolve(collation))
                     .map_err(|charset| format!("the charset {charset} is not supported"))?;
                 Value::Text(charset.decode(bytes)?)
             }

@@ -5,32 +5,15 @@ use std::sync::Arc;
 use super::*;
 use crate::capture::replay::replay;
 use crate::capture::settings::{RoutedTable, TableRoute};
+use crate::capture::testing::from_start;
 use crate::core::change::{Change, RouteId};
-use crate::core::position::{Checkpoint, FilePosition, GtidSet};
+use crate::core::position::{Checkpoint, FilePosition};
 use crate::core::settlement::Ledger;
 use crate::core::time::Micros;
 
 const XA: &[u8] = include_bytes!("../../../tests/fixtures/xa.binlog");
 /// In the fixture, just behind the event that prepares the transaction.
 const PREPARED: usize = 1_097;
-
-fn start(gtids: bool) -> Checkpoint {
-    let end = FilePosition {
-        file: Arc::from("binlog.000001"),
-        offset: 4,
-    };
-    let position = if gtids {
-        Position::Gtid(GtidSet::default())
-    } else {
-        Position::File(end.clone())
-    };
-    Checkpoint {
-        server_uuid: String::new(),
-        position,
-        end,
-        inside: None,
-    }
-}
 
 /// Reads the file and settles everything at once: the rows, and where a restart would begin.
 fn read(binlog: &[u8], checkpoint: Checkpoint) -> (Vec<Change>, Checkpoint) {
@@ -94,7 +77,7 @@ fn numbers(checkpoint: &Checkpoint) -> String {
 #[test]
 fn rows_of_a_prepared_transaction_come_with_its_commit_and_bear_its_name() {
     for gtids in [true, false] {
-        let (rows, checkpoint) = read(XA, start(gtids));
+        let (rows, checkpoint) = read(XA, from_start(gtids));
         assert_eq!(rows.len(), 2);
         let id = &rows[1].id;
         match &id.transaction.id {
@@ -110,7 +93,7 @@ fn rows_of_a_prepared_transaction_come_with_its_commit_and_bear_its_name() {
 #[test]
 fn the_checkpoint_stays_before_what_is_undecided_and_a_restart_reads_it_again() {
     for gtids in [true, false] {
-        let (rows, held) = read(&XA[..PREPARED], start(gtids));
+        let (rows, held) = read(&XA[..PREPARED], from_start(gtids));
         assert_eq!(rows.len(), 1, "only the row that was committed");
         assert_eq!(
             numbers(&held),
@@ -124,7 +107,7 @@ fn the_checkpoint_stays_before_what_is_undecided_and_a_restart_reads_it_again() 
 
 #[test]
 fn what_is_prepared_and_read_once_more_does_not_move_the_end_back() {
-    let (_, mut held) = read(&XA[..PREPARED], start(true));
+    let (_, mut held) = read(&XA[..PREPARED], from_start(true));
     let later = FilePosition {
         file: Arc::from("binlog.000001"),
         offset: 5_000,

@@ -1,5 +1,7 @@
 //! The plan's making: every mistake of a mapping is found here, before the first row, all at once.
 
+mod recipes;
+
 use std::sync::Arc;
 
 use super::convert;
@@ -78,6 +80,7 @@ fn compile_with(
         .filter_map(|field| compiler.field(field))
         .collect();
     compiler.required_fields();
+    let filter = compiler.filter();
     let Compiler {
         columns,
         mistakes,
@@ -98,6 +101,7 @@ fn compile_with(
                     _ => 255,
                 },
                 fields,
+                filter,
             };
             Ok((plan, overlooked))
         }
@@ -230,7 +234,10 @@ impl<'a> Compiler<'a> {
         let path = format!("fields.{}", spec.field);
         let column = match &spec.source {
             FieldSource::Column { name, .. } => Some(self.column(&path, name)?),
-            FieldSource::Constant(_) => None,
+            FieldSource::Constant(_)
+            | FieldSource::Map { .. }
+            | FieldSource::Template { .. }
+            | FieldSource::Expression { .. } => None,
         };
         let field = self.describe(&path, &spec.field)?;
         if field.name.eq_ignore_ascii_case(&self.spec.external_id) {
@@ -276,7 +283,22 @@ impl<'a> Compiler<'a> {
                     None => None,
                 },
             },
+            FieldSource::Map { default, .. }
+            | FieldSource::Template { default, .. }
+            | FieldSource::Expression { default, .. } => {
+                let (recipe, uses) = self.recipe(spec, field)?;
+                let default = match default {
+                    Some(scalar) => Some(self.literal(&path, scalar, field)?),
+                    None => None,
+                };
+                PlannedSource::Computed {
+                    recipe,
+                    uses,
+                    default,
+                }
+            }
         };
+        let cut = self.cut(spec, field);
         let mut json_name = String::new();
         convert::write_string(&field.name, &mut json_name);
         json_name.push(':');
@@ -292,6 +314,7 @@ impl<'a> Compiler<'a> {
             ),
             nillable: field.nillable && field.kind != FieldKind::Boolean,
             trim: spec.trim,
+            cut,
             source,
         })
     }

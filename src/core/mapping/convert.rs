@@ -309,6 +309,17 @@ fn write_text(value: &Value, kind: &FieldKind, trim: bool, out: &mut String) -> 
     Ok(())
 }
 
+/// Appends the first `max_chars` characters of a text that is longer.
+pub fn write_cut(value: &Value, max_chars: u32, trim: bool, out: &mut String) {
+    let text = text_of(value).unwrap_or_default();
+    let text = if trim { text.trim() } else { &text };
+    let end = text.char_indices().nth(max_chars as usize);
+    let cut = text.get(..end.map_or(text.len(), |(index, _)| index));
+    let cut = cut.unwrap_or_default();
+    // White space at the new end was inside before.
+    write_string(if trim { cut.trim_end() } else { cut }, out);
+}
+
 /// Only what Salesforce surely refuses is refused here: a valid address must never be held back.
 fn looks_like_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
@@ -447,7 +458,7 @@ fn date(value: &Value) -> Result<Date, Fault> {
     }
 }
 
-fn parse_date(text: &str) -> Option<Date> {
+pub(super) fn parse_date(text: &str) -> Option<Date> {
     let bytes = text.as_bytes();
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
@@ -529,7 +540,7 @@ fn write_datetime(value: &Value, out: &mut String) -> Result<(), Fault> {
 
 /// Reads `2026-01-31T10:00:00[.fff][Z|+01:00]`, a blank allowed for the `T`; without a zone it is
 /// UTC.
-fn parse_datetime(text: &str) -> Option<(DateTime, &str)> {
+pub(super) fn parse_datetime(text: &str) -> Option<(DateTime, &str)> {
     let date = parse_date(text.get(..10)?)?;
     let bytes = text.as_bytes();
     if bytes.len() < 19

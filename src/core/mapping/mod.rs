@@ -6,13 +6,23 @@
 //! would use for the same fault, so that a cause has one name wherever it is found.
 
 mod compile;
+mod computed;
 mod convert;
+mod expression;
+mod filter;
 mod fit;
+mod template;
 
 use std::sync::Arc;
 
 pub use compile::{Mistake, compile, compile_assuming, nearest};
 pub use convert::write_string as write_json_string;
+pub use expression::parse as parse_expression;
+pub use expression::{Fault as ExpressionFault, Parsed as ParsedExpression};
+pub use template::{Piece as TemplatePiece, parse as parse_template};
+
+use self::computed::{Made, Recipe, Uses};
+use self::filter::Filter;
 
 use super::change::{Change, Operation};
 use super::describe::FieldKind;
@@ -31,6 +41,10 @@ pub struct MappingSpec {
     pub external_id: String,
     pub key_column: String,
     pub fields: Vec<FieldSpec>,
+    /// The rows that are carried, as a CEL expression; all without one.
+    pub filter: Option<String>,
+    /// What becomes of texts that are too long, where a field does not say otherwise.
+    pub on_too_long: OnTooLong,
     /// Key path of the route in the config, for mistakes: `route[0]`.
     pub path: String,
 }
@@ -40,6 +54,17 @@ pub struct FieldSpec {
     pub field: String,
     pub source: FieldSource,
     pub trim: bool,
+    /// `None`: as the route says.
+    pub on_too_long: Option<OnTooLong>,
+}
+
+/// What becomes of a text that is longer than its field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTooLong {
+    #[default]
+    DeadLetter,
+    /// Cut between two characters; only where what is left is still the same thing.
+    Truncate,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +74,61 @@ pub enum FieldSource {
         default: Option<Scalar>,
     },
     Constant(Scalar),
+    /// A column through a table of values.
+    Map {
+        column: String,
+        pairs: Vec<(String, Scalar)>,
+        unmapped: Unmapped,
+        default: Option<Scalar>,
+    },
+    /// Text with columns in braces.
+    Template {
+        text: String,
+        default: Option<Scalar>,
+    },
+    /// CEL.
+    Expression {
+        text: String,
+        default: Option<Scalar>,
+    },
+}
+
+/// What becomes of a value that a value map does not list.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unmapped {
+    DeadLetter,
+    /// It is sent as it is.
+    Keep,
+    Otherwise(Scalar),
+}
+
+impl FieldSource {
+    /// The columns that it names; none of what cannot be read.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        match self {
+            FieldSource::Column { name, .. } => vec![name.clone()],
+            FieldSource::Constant(_) => Vec::new(),
+            FieldSource::Map { column, .. } => vec![column.clone()],
+            FieldSource::Template { text, .. } => {
+                let pieces = template::parse(text).unwrap_or_default();
+                let column = |piece| match piece {
+                    TemplatePiece::Column(name) => Some(name),
+                    TemplatePiece::Text(_) => None,
+                };
+                pieces.into_iter().filter_map(column).collect()
+            }
+            FieldSource::Expression { text, .. } => expression_columns(text),
+        }
+    }
+}
+
+/// The columns that an expression names; none of one that cannot be read.
+#[must_use]
+pub fn expression_columns(source: &str) -> Vec<String> {
+    parse_expression(source)
+        .map(|parsed| parsed.columns())
+        .unwrap_or_default()
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +151,7 @@ pub struct Plan {
     key_column: usize,
     key_max_chars: u32,
     fields: Vec<PlannedField>,
+    filter: Option<Filter>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +166,8 @@ struct PlannedField {
     /// The column is a SET that goes into a multi-select picklist.
     is_set: bool,
     trim: bool,
+    /// The characters to which a text is cut.
+    cut: Option<u32>,
     source: PlannedSource,
 }
 
@@ -97,6 +180,11 @@ enum PlannedSource {
     },
     /// JSON text.
     Constant(String),
+    Computed {
+        recipe: Recipe,
+        uses: Uses,
+        default: Option<String>,
+    },
 }
 
 /// A row that cannot become a valid record; `image` holds what could be mapped and the source row.
@@ -218,23 +306,39 @@ impl Plan {
 impl PlannedField {
     /// Appends the field's JSON value; `Ok(false)` when the row image does not have the column.
     fn write(&self, change: &Change, out: &mut String) -> Result<bool, Problem> {
+        let is_insert = change.operation == Operation::Insert;
         let (index, default) = match &self.source {
             PlannedSource::Constant(json) => {
                 out.push_str(json);
                 return Ok(true);
             }
             PlannedSource::Column { index, default } => (*index, default),
+            PlannedSource::Computed {
+                recipe,
+                uses,
+                default,
+            } => {
+                let null = Value::Null;
+                return match recipe.make(&self.name, uses, &change.values, is_insert)? {
+                    Made::Value(value) => self.write_value(&value, default, out),
+                    Made::Json(json) => {
+                        out.push_str(&json);
+                        Ok(true)
+                    }
+                    Made::Nothing if is_insert && (default.is_some() || self.required) => {
+                        self.write_value(&null, default, out)
+                    }
+                    Made::Nothing => Ok(false),
+                };
+            }
         };
         // A row image may leave columns out (MINIMAL): an update then leaves the field alone, an
         // insert has no older value that could stand.
         let value = match change.values.get(index) {
             Some(Some(value)) => value,
-            _ if change.operation == Operation::Insert && (default.is_some() || self.required) => {
-                &Value::Null
-            }
+            _ if is_insert && (default.is_some() || self.required) => &Value::Null,
             _ => return Ok(false),
         };
-        let start = out.len();
         // A MySQL SET joins its labels by commas, Salesforce by semicolons; in any other text a
         // comma is a comma.
         let labels = match value {
@@ -243,9 +347,21 @@ impl PlannedField {
             }
             _ => None,
         };
-        let value = labels.as_ref().unwrap_or(value);
+        self.write_value(labels.as_ref().unwrap_or(value), default, out)
+    }
+
+    fn write_value(
+        &self,
+        value: &Value,
+        default: &Option<String>,
+        out: &mut String,
+    ) -> Result<bool, Problem> {
+        let start = out.len();
         match convert::write_value(value, &self.kind, self.trim, out) {
             Ok(()) => {}
+            Err(convert::Fault::TooLong) if let Some(max_chars) = self.cut => {
+                convert::write_cut(value, max_chars, self.trim, out);
+            }
             Err(fault) => return Err(fault.problem(&self.name, &self.label, &self.kind)),
         }
         if out.get(start..) == Some("null") {

@@ -1,5 +1,7 @@
 //! Plans against tables and describes that fit and do not fit; conversions value by value.
 
+mod recipes;
+
 use super::*;
 use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
 use crate::core::describe::{FieldDescribe, ObjectDescribe};
@@ -99,6 +101,7 @@ fn from_column(field: &str, name: &str) -> FieldSpec {
         field: field.into(),
         source,
         trim: true,
+        on_too_long: None,
     }
 }
 
@@ -110,6 +113,8 @@ fn spec(fields: Vec<FieldSpec>) -> MappingSpec {
         external_id: "MySQL_Id__c".into(),
         key_column: "id".into(),
         fields,
+        filter: None,
+        on_too_long: OnTooLong::DeadLetter,
         path: "route[0]".into(),
     }
 }
@@ -131,6 +136,13 @@ pub(crate) fn plan_of_two() -> Plan {
         from_column("LastName", "name"),
         from_column("Company", "company"),
     ]);
+    compile(&spec, &table(), &object(&["LastName"])).unwrap()
+}
+
+/// The same as [`simple_plan`], with a filter.
+pub(crate) fn plan_with_filter(filter: &str) -> Plan {
+    let mut spec = spec(vec![from_column("LastName", "name")]);
+    spec.filter = Some(filter.to_owned());
     compile(&spec, &table(), &object(&["LastName"])).unwrap()
 }
 
@@ -232,6 +244,7 @@ fn literals_are_checked_against_their_field() {
         field: field.into(),
         source: FieldSource::Constant(scalar),
         trim: true,
+        on_too_long: None,
     };
     let fields = vec![
         constant("Birthday__c", Scalar::Text("soon".into())),
@@ -255,6 +268,7 @@ fn a_row_becomes_key_and_payload() {
                 default: Some(Scalar::Text("Unknown".into())),
             },
             trim: true,
+            on_too_long: None,
         },
         from_column("Birthday__c", "born"),
     ];
@@ -489,6 +503,7 @@ fn an_empty_literal_is_refused_where_null_is_unknown() {
         field: "Newsletter__c".into(),
         source: FieldSource::Constant(Scalar::Text(String::new())),
         trim: true,
+        on_too_long: None,
     };
     check_mistakes(
         &spec(vec![constant]),

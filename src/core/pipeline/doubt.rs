@@ -6,7 +6,7 @@
 //! word it is known only what it can have sent: rows that it can have read and that are not
 //! settled. The first of them for each key goes at once, as it was read, and its key rests. Routes
 //! of inserts alone do not wait: an insert is the whole record.
-//! `docs/decisions/0008-updates-wait-for-what-may-be-under-way.md` has the reasons.
+//! `docs/decisions/0009-updates-wait-for-what-may-be-under-way.md` has the reasons.
 
 use super::Pipeline;
 use super::answers::SALESFORCE_WORKS_AT_MOST_MS;

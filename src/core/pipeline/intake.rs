@@ -12,6 +12,8 @@ use crate::core::entry::{
 };
 use crate::core::mapping::Unmappable;
 use crate::core::outcome::ErrorClass;
+use crate::core::position::{Checkpoint, Position};
+use crate::core::settlement::Slot;
 use crate::core::time::{Now, Tick};
 
 impl Pipeline {
@@ -40,7 +42,10 @@ impl Pipeline {
                 }),
                 StreamItem::Advance(advance) => self.ledger.advance(advance),
                 StreamItem::Hold(place) => self.ledger.hold(place),
-                StreamItem::Restart(checkpoint) => self.ledger.restart(checkpoint),
+                StreamItem::Restart(checkpoint) => {
+                    self.forget_places(&checkpoint);
+                    self.ledger.restart(checkpoint);
+                }
                 StreamItem::ChunkEnd(end) => {
                     self.hurry_chunk(&end, now);
                     self.ledger.end_chunk(end);
@@ -48,6 +53,14 @@ impl Pipeline {
             }
         }
         self.release_now += chunk.bytes - charged;
+    }
+
+    /// Where the binlog begins anew, places in files name other transactions than before: what was
+    /// settled at them must not be taken for a row that is still to come.
+    fn forget_places(&mut self, next: &Checkpoint) {
+        if matches!(next.position, Position::File(_)) {
+            self.settled_ahead.retain(|id| id.transaction.is_snapshot());
+        }
     }
 
     /// Whether this change was settled before a restart, although the checkpoint is not past it.
@@ -73,6 +86,18 @@ impl Pipeline {
         self.end_expected_pause(change.id.route);
         let route = &mut self.routes[usize::from(change.id.route.0)];
         route.captured += 1;
+        match route.plan.leaves_out(&change) {
+            Ok(false) => {}
+            Ok(true) => {
+                let image = route.plan.key_alone(&change);
+                let subject = subject_of(change, image);
+                self.entries.push(Entry::Filtered { subject });
+                self.ledger.settle(slot);
+                self.release += charge;
+                return;
+            }
+            Err(undecided) => return self.refuse(change, undecided, slot, charge),
+        }
         match route.plan.map(&change) {
             Ok(image) => {
                 route.in_flight += 1;
@@ -95,21 +120,25 @@ impl Pipeline {
                 self.doubt_read_again(&mut record, now);
                 self.admit(record);
             }
-            Err(Unmappable { image, problems }) => {
-                let code = problems.first().map(|p| p.code.clone()).unwrap_or_default();
-                let letter = self.next_letter();
-                self.entries.push(Entry::DeadLettered {
-                    subject: subject_of(change, image),
-                    letter,
-                    class: ErrorClass::Mapping,
-                    code,
-                    errors: problems,
-                    attempt: None,
-                });
-                self.ledger.settle(slot);
-                self.release += charge;
-            }
+            Err(unmappable) => self.refuse(change, unmappable, slot, charge),
         }
+    }
+
+    /// Writes a row down as a dead letter that was never sent.
+    fn refuse(&mut self, change: Change, unmappable: Unmappable, slot: Slot, charge: u32) {
+        let Unmappable { image, problems } = unmappable;
+        let code = problems.first().map(|p| p.code.clone()).unwrap_or_default();
+        let letter = self.next_letter();
+        self.entries.push(Entry::DeadLettered {
+            subject: subject_of(change, image),
+            letter,
+            class: ErrorClass::Mapping,
+            code,
+            errors: problems,
+            attempt: None,
+        });
+        self.ledger.settle(slot);
+        self.release += charge;
     }
 
     fn take_skipped(&mut self, skipped: SkippedRows) {

@@ -493,6 +493,8 @@ impl Pipeline {
 }
 
 #[cfg(test)]
+mod filtering;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,8 @@ pub struct RoutePause {
     pub text: String,
     pub remedy: String,
     pub since: Tick,
+    /// Rows wait; until a row has shown the lack, it is only expected and holds nothing up.
+    pub holds_back: bool,
 }
 
 impl Pause {
@@ -49,12 +51,13 @@ impl Pause {
         }
     }
 
-    pub(super) fn view(&self) -> RoutePause {
+    fn view(&self) -> RoutePause {
         RoutePause {
             page: PAGE,
             text: self.lack.text.clone(),
             remedy: self.lack.remedy.clone(),
             since: self.since,
+            holds_back: self.proven,
         }
     }
 }
@@ -71,6 +74,24 @@ impl Pipeline {
     pub(super) fn is_scope_paused(&self, scope: u16) -> bool {
         let mut routes = self.routes.iter().filter(|route| route.scope == scope);
         routes.any(Route::holds_back)
+    }
+
+    /// Why this route's rows are kept: for a lack of its own, or behind a route that writes the same
+    /// records.
+    pub(super) fn pause_of(&self, route: &Route) -> Option<RoutePause> {
+        let own = route.pause.as_ref();
+        if let Some(own) = own.filter(|pause| pause.proven) {
+            return Some(own.view());
+        }
+        let mut others = self.routes.iter().filter(|it| it.scope == route.scope);
+        let behind = others.find(|it| it.holds_back());
+        match behind.and_then(|it| Some((&it.name, it.pause.as_ref()?))) {
+            Some((name, pause)) => Some(RoutePause {
+                text: format!("waits behind route {name}: {}", pause.lack.text),
+                ..pause.view()
+            }),
+            None => own.map(Pause::view),
+        }
     }
 
     /// The serial from which on the scope's parked records stay where they are.
@@ -241,7 +262,8 @@ impl Pipeline {
         self.pause(id, lack, Some(from), now);
     }
 
-    /// Maps a row that has waited; `None` when it has become a dead letter.
+    /// Maps a row that has waited; `None` when it has become a dead letter, or its route's filter
+    /// leaves it out.
     pub(super) fn map_waited(
         &mut self,
         plan: &Plan,
@@ -266,7 +288,18 @@ impl Pipeline {
                     values,
                     captured_at: subject.captured_at,
                 };
-                match plan.map(&change) {
+                let mapped = match plan.leaves_out(&change) {
+                    Ok(true) => {
+                        subject.image = Arc::new(plan.key_alone(&change));
+                        let route = subject.id.route;
+                        self.entries.push(Entry::Filtered { subject });
+                        self.route(route).parking.note_settled(serial);
+                        return None;
+                    }
+                    Ok(false) => plan.map(&change),
+                    Err(undecided) => Err(undecided),
+                };
+                match mapped {
                     Ok(image) => {
                         subject.image = Arc::new(image);
                         return Some(subject);

@@ -12,6 +12,9 @@ use crate::core::position::{FilePosition, GtidSet, Position, SnapshotRow, Transa
 use crate::core::snapshot::{ChunkEnd, Refusal, Snapshot, SnapshotReason, SnapshotRequest};
 use crate::core::value::Value;
 
+mod gaps;
+mod parking_bound;
+
 struct Stage {
     pipeline: Pipeline,
     tick: u64,
@@ -31,7 +34,7 @@ impl Stage {
             server_uuid: String::new(),
             position: Position::Gtid(GtidSet::default()),
             end,
-            inside: None,
+            inside: Default::default(),
         };
         let setup = RouteSetup {
             name: ROUTES[0].into(),

@@ -92,9 +92,9 @@ fn recovered(disk: &[Commit]) -> Recovered {
             match entry {
                 Entry::Unanswered { .. } => state.unanswered_at = Some(commit.at),
                 Entry::Service { event, .. } if *event == ServiceEvent::Started => {
-                    if std::mem::replace(&mut state.crashed, true) {
-                        state.unanswered_at = Some(commit.at);
-                    }
+                    let crashed = std::mem::replace(&mut state.crashed, true);
+                    let doubtful = crashed.then_some(commit.at);
+                    state.unanswered_at = doubtful.or(state.unanswered_at);
                 }
                 Entry::Service { event, .. } if *event == ServiceEvent::Stopped => {
                     state.crashed = false;
@@ -105,7 +105,8 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 }
                 Entry::Delivered { subject, .. }
                 | Entry::DeadLettered { subject, .. }
-                | Entry::Superseded { subject, .. } => {
+                | Entry::Superseded { subject, .. }
+                | Entry::Filtered { subject } => {
                     if let Some(serial) = subject.parked {
                         parked.remove(&serial);
                     }
@@ -249,7 +250,7 @@ impl World {
                 file: "binlog.000001".into(),
                 offset: 4,
             },
-            inside: None,
+            inside: Default::default(),
         });
         let mut stream = Vec::new();
         for (index, rows) in self.history.iter().enumerate() {

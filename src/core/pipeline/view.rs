@@ -1,6 +1,5 @@
 //! What the pipeline shows of itself: a plain copy, taken between steps.
 
-use super::pause::Pause;
 use super::{Pipeline, RoutePause};
 use crate::core::circuit::Circuit;
 use crate::core::entry::Totals;
@@ -17,7 +16,8 @@ pub struct PipelineView {
     /// When the oldest row was committed that has no final outcome yet, parked ones included.
     /// Rows of snapshots do not count: how old they are says nothing about the stream.
     pub oldest_unsettled: Option<Micros>,
-    /// Something of the stream waits for the checkpoint to pass it.
+    /// Something of the stream waits for the checkpoint to pass it, or a prepared transaction holds
+    /// the checkpoint.
     pub checkpoint_waits: bool,
     /// The last one, running or not.
     pub snapshot: Option<Snapshot>,
@@ -39,7 +39,7 @@ pub struct RouteView {
     pub in_flight: u64,
     pub totals: Totals,
     pub trouble: Option<Trouble>,
-    /// Its rows wait for a person to mend its mapping.
+    /// Its rows wait for a person to mend its mapping, or that of a route that writes the same records.
     pub pause: Option<RoutePause>,
 }
 
@@ -82,13 +82,13 @@ impl Pipeline {
                         in_flight: route.in_flight + committing,
                         totals,
                         trouble: trouble(&route.circuit),
-                        pause: route.pause.as_ref().map(Pause::view),
+                        pause: self.pause_of(route),
                     }
                 })
                 .collect(),
             checkpoint: self.ledger.checkpoint().clone(),
             oldest_unsettled: parked.chain(self.ledger.oldest_unsettled()).min(),
-            checkpoint_waits: self.ledger.holds_stream(),
+            checkpoint_waits: self.ledger.holds_stream() || self.ledger.is_held(),
             snapshot: self.snapshot().cloned(),
             snapshot_waits: self.snapshot_waits(),
             calls_in_flight: self.calls.len(),

@@ -4,6 +4,7 @@
 //! different sources, because the server does not either.
 
 mod arithmetic;
+mod inside;
 mod mariadb;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use inside::{Inside, InsideList};
 pub use mariadb::{MariaDbGtid, MariaDbPosition};
 
 use super::change::ChangeId;
@@ -100,17 +102,9 @@ pub struct Checkpoint {
     /// The file position that belongs to `position`, for people and for retention checks; present
     /// with GTIDs too, but meaningless on another server.
     pub end: FilePosition,
-    /// Set when a transaction is partly behind us.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inside: Option<Inside>,
-}
-
-/// A transaction of which the first rows are behind us.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inside {
-    pub transaction: TransactionId,
-    /// By table (`schema.table`): how many of its rows, from the first.
-    pub rows: BTreeMap<String, u64>,
+    /// Transactions that are partly behind us.
+    #[serde(default, skip_serializing_if = "InsideList::is_empty")]
+    pub inside: InsideList,
 }
 
 /// A position, GTID or GTID set that cannot be read.
@@ -126,9 +120,7 @@ impl Checkpoint {
     #[must_use]
     pub fn covers(&self, id: &ChangeId) -> bool {
         let transaction = &id.transaction.id;
-        if let Some(inside) = &self.inside
-            && inside.transaction == *transaction
-        {
+        if let Some(inside) = self.inside.of(transaction) {
             return inside
                 .rows
                 .get(&id.table.to_string())
@@ -141,7 +133,7 @@ impl Checkpoint {
     pub fn advance(&mut self, advance: Advance) {
         self.position.advance(&advance);
         self.end = advance.end;
-        self.inside = None;
+        self.inside.forget_covered(&self.position);
     }
 }
 

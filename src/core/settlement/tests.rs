@@ -20,7 +20,7 @@ fn start() -> Checkpoint {
             file: "binlog.000001".into(),
             offset: 4,
         },
-        inside: None,
+        inside: Default::default(),
     }
 }
 
@@ -65,7 +65,7 @@ fn the_checkpoint_stands_inside_a_transaction_that_is_half_settled() {
     assert!(checkpoint.covers(&change(1, 1)) && !checkpoint.covers(&change(1, 2)));
     ledger.settle(slots[2]);
     let checkpoint = ledger.take_checkpoint().unwrap();
-    assert!(checkpoint.inside.is_none() && checkpoint.covers(&change(1, 2)));
+    assert!(checkpoint.inside.is_empty() && checkpoint.covers(&change(1, 2)));
 }
 
 #[test]
@@ -110,6 +110,74 @@ fn a_restart_takes_its_turn_in_the_streams_order_and_keeps_what_it_does_not_cove
     ledger.settle(second);
     assert_eq!(ledger.checkpoint(), &elsewhere(3));
     assert!(ledger.has_moved() && ledger.is_empty());
+}
+
+#[test]
+fn another_order_of_transactions_leaves_several_half_behind_us_and_none_is_forgotten() {
+    let mut ledger = Ledger::new(start());
+    let settled = |ledger: &mut Ledger, number: u64, row: u64| {
+        let slot = ledger.open(&change(number, row), 1, true);
+        ledger.settle(slot);
+    };
+    // Two rows of the first are settled; the server that takes over sends others before it.
+    settled(&mut ledger, 1, 0);
+    settled(&mut ledger, 1, 1);
+    ledger.restart(start());
+    settled(&mut ledger, 2, 0);
+    ledger.advance(end_of(2));
+    settled(&mut ledger, 3, 0);
+    let covers = |ledger: &Ledger, number, row| ledger.checkpoint().covers(&change(number, row));
+    for row in 0..3 {
+        assert_eq!(covers(&ledger, 1, row), row < 2, "row {row} of the first");
+        assert_eq!(covers(&ledger, 3, row), row < 1, "row {row} of the third");
+    }
+    assert!(covers(&ledger, 2, 0));
+    // A third server, and the first goes on; then its end comes.
+    ledger.restart(ledger.checkpoint().clone());
+    settled(&mut ledger, 1, 2);
+    assert!(covers(&ledger, 1, 2) && !covers(&ledger, 1, 3) && covers(&ledger, 3, 0));
+    ledger.advance(end_of(1));
+    assert!(covers(&ledger, 1, 3) && covers(&ledger, 3, 0) && !covers(&ledger, 3, 1));
+    ledger.advance(end_of(3));
+    assert!(ledger.checkpoint().inside.is_empty());
+}
+
+#[test]
+fn a_place_that_holds_the_checkpoint_keeps_what_was_begun_before_it() {
+    let mut ledger = Ledger::new(start());
+    let slot = ledger.open(&change(1, 0), 1, true);
+    ledger.settle(slot);
+    ledger.restart(start());
+    ledger.hold(Some(start().position));
+    assert!(ledger.is_held() && ledger.checkpoint().covers(&change(1, 0)));
+    ledger.advance(end_of(1));
+    ledger.hold(None);
+    assert!(!ledger.is_held() && ledger.checkpoint().covers(&change(1, 9)));
+    assert!(ledger.checkpoint().inside.is_empty());
+}
+
+#[test]
+fn rows_at_places_of_a_history_that_is_over_are_no_rows_of_the_next() {
+    let place = |offset: u64| FilePosition {
+        file: "binlog.000001".into(),
+        offset,
+    };
+    let at = |offset: u64| Checkpoint {
+        position: Position::File(place(offset)),
+        ..start()
+    };
+    let mut begun = change(1, 0);
+    begun.transaction = Arc::new(Transaction {
+        id: TransactionId::File(place(500)),
+        committed_at: Micros(0),
+    });
+    let mut ledger = Ledger::new(at(500));
+    let slot = ledger.open(&begun, 1, true);
+    ledger.settle(slot);
+    assert!(ledger.checkpoint().covers(&begun));
+    // The binlog begins anew, and another transaction will stand there.
+    ledger.restart(at(4));
+    assert!(!ledger.checkpoint().covers(&begun));
 }
 
 #[test]
@@ -188,7 +256,10 @@ fn a_held_checkpoint_waits_and_then_is_where_the_stream_has_come_to() {
     assert_eq!(ledger.checkpoint().end, place(4), "nothing is passed yet");
     ledger.settle(before);
     assert_eq!(ledger.checkpoint().position, Position::File(place(100)));
-    assert_eq!(ledger.checkpoint().inside, None, "rows behind do not show");
+    assert!(
+        ledger.checkpoint().inside.is_empty(),
+        "rows behind do not show"
+    );
     ledger.advance(end(300));
 
     // Another one was prepared at 250; the first is decided.

@@ -88,17 +88,11 @@ pub fn plan<'r>(
         }
         match tables.iter_mut().find(|known| known.table == *table) {
             Some(known) => known.routes.push(name.to_owned()),
-            None => tables.push(TableSnapshot {
-                table: table.clone(),
-                routes: vec![name.to_owned()],
-                condition: request.condition.clone(),
-                after: None,
-                chunks: 0,
-                rows: 0,
-                overtaken: 0,
-                estimated_rows: None,
-                finished: false,
-            }),
+            None => tables.push(TableSnapshot::new(
+                table.clone(),
+                vec![name.to_owned()],
+                request.condition.clone(),
+            )),
         }
     }
     if request.condition.is_some() && tables.len() > 1 {
@@ -171,6 +165,25 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_names_its_columns_and_the_form_of_before_is_read() {
+        use crate::core::snapshot::{KeyBound, KeyPart};
+        let bound = KeyBound {
+            columns: vec!["region".into(), "id".into()],
+            values: vec![KeyPart::Text("eu".into()), KeyPart::UInt(u64::MAX)],
+        };
+        let text = serde_json::to_string(&bound).unwrap();
+        assert_eq!(
+            text,
+            r#"{"columns":["region","id"],"values":[{"text":"eu"},{"u_int":18446744073709551615}]}"#
+        );
+        assert_eq!(serde_json::from_str::<KeyBound>(&text).unwrap(), bound);
+        let former = r#"[{"text":"eu"},{"u_int":18446744073709551615}]"#;
+        let former: KeyBound = serde_json::from_str(former).unwrap();
+        assert!(former.columns.is_empty());
+        assert_eq!(former.values, bound.values);
+    }
+
+    #[test]
     fn a_key_is_kept_only_while_reading_goes_on_behind_it() {
         use crate::core::snapshot::{ChunkEnd, KeyBound, KeyPart};
         let (leads, events) = (table("leads"), table("events"));
@@ -180,7 +193,10 @@ mod tests {
             let end = ChunkEnd {
                 snapshot: 1,
                 table,
-                after: Some(KeyBound(vec![KeyPart::Text("ann@example.com".into())])),
+                after: Some(KeyBound {
+                    columns: vec!["email".into()],
+                    values: vec![KeyPart::Text("ann@example.com".into())],
+                }),
                 rows: 1,
                 overtaken: 0,
                 last,

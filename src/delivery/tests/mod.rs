@@ -1,6 +1,7 @@
 //! Delivery against a scripted server: sessions, headers, bodies, and what is unknown when.
 //! Nothing here sleeps; the one test of a timeout lets a very short one pass.
 
+mod bulk;
 mod calls;
 mod scripted;
 mod session;

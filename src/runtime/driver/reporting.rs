@@ -60,6 +60,7 @@ impl Driver {
                     tracing::info!(event = ?event, detail, "journalled");
                 }
                 Entry::Superseded { .. }
+                | Entry::Filtered { .. }
                 | Entry::Skipped { .. }
                 | Entry::Parked { .. }
                 | Entry::Unanswered { .. } => {}
@@ -205,7 +206,8 @@ impl Driver {
             };
             books.show(metrics);
             let paused = metrics.delivery_paused.with_label_values(&[&route.name]);
-            paused.set(i64::from(route.trouble.is_some() || route.pause.is_some()));
+            let holds_back = route.pause.as_ref().is_some_and(|pause| pause.holds_back);
+            paused.set(i64::from(route.trouble.is_some() || holds_back));
         }
         let paused = metrics.delivery_paused.with_label_values(&["*"]);
         paused.set(i64::from(view.org_trouble.is_some()));

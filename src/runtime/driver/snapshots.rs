@@ -23,6 +23,8 @@ pub(in crate::runtime) struct SnapshotSource {
     pub tables: Arc<[RoutedTable]>,
 }
 
+const CAPTURE_OVER: &str = "capture stopped and waits for a person";
+
 /// Progress is logged this often at most.
 const LOG_EVERY_MS: u64 = 30_000;
 
@@ -112,7 +114,7 @@ impl Driver {
     /// Asks the source whether the snapshot can be read, beside the loop.
     fn check_snapshot(&mut self, request: SnapshotRequest, answer: Answer) {
         if self.capture_over {
-            let declined = Declined::not_now("capture stopped and waits for a person");
+            let declined = Declined::not_now(CAPTURE_OVER);
             let _ = answer.send(Err(declined));
             return;
         }
@@ -147,12 +149,18 @@ impl Driver {
         else {
             return Ok(());
         };
+        if answer.is_closed() {
+            // Whoever asked has been told that nothing came of it.
+            tracing::info!("a snapshot is not begun: whoever asked for it has gone");
+            return Ok(());
+        }
         let SnapshotRequest {
             reason,
             routes,
             condition,
         } = request;
         let result = match result {
+            Ok(()) if self.capture_over => Err(Declined::not_now(CAPTURE_OVER)),
             Ok(()) => self
                 .start_snapshot(reason, routes.as_deref(), condition)?
                 .map_err(Declined::from),
@@ -224,6 +232,8 @@ impl Driver {
     ) -> Option<SnapshotStatus> {
         let snapshot = snapshot?;
         let now = clock::tick();
+        // Its reader ended with capture and can say nothing any more.
+        let held_back = held_back_by(snapshot, self.capture_over, held_back);
         let own = &mut self.snapshots;
         if !snapshot.is_running() {
             own.waiting = None;
@@ -283,6 +293,18 @@ impl Driver {
     }
 }
 
+/// What keeps a snapshot from going on, its reader's own reasons apart.
+fn held_back_by(
+    snapshot: &Snapshot,
+    capture_over: bool,
+    pipeline: Option<&'static str>,
+) -> Option<&'static str> {
+    match capture_over && snapshot.is_running() {
+        true => Some(CAPTURE_OVER),
+        false => pipeline,
+    }
+}
+
 /// How fast a snapshot moved over the last minute, pauses included.
 #[derive(Debug, Default)]
 struct Rate {
@@ -325,6 +347,25 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::time::Micros;
+
+    #[test]
+    fn a_snapshot_without_a_reader_says_why_it_stands() {
+        let mut snapshot = Snapshot {
+            number: 1,
+            reason: SnapshotReason::Requested,
+            started_at: Micros(0),
+            ended_at: None,
+            state: SnapshotState::Running,
+            tables: Vec::new(),
+            settled: Vec::new(),
+        };
+        let away = Some("Salesforce does not take records");
+        assert_eq!(held_back_by(&snapshot, false, away), away);
+        assert_eq!(held_back_by(&snapshot, true, away), Some(CAPTURE_OVER));
+        snapshot.end(SnapshotState::Cancelled, Micros(1));
+        assert_eq!(held_back_by(&snapshot, true, None), None);
+    }
 
     #[test]
     fn the_rate_is_that_of_the_last_minute() {

@@ -164,6 +164,11 @@ impl SettledAhead {
         self.rows.retain(|key, _| !key.transaction.is_snapshot());
     }
 
+    /// Drops all others: the history that named them is over.
+    pub(super) fn forget_stream(&mut self) {
+        self.rows.retain(|key, _| key.transaction.is_snapshot());
+    }
+
     /// In a fixed order, so that equal states are written alike.
     pub(super) fn stored(&self, routes: &[String]) -> Vec<AheadRows> {
         let mut all: Vec<AheadRows> = self
@@ -203,9 +208,7 @@ fn coverage(checkpoint: Option<&Checkpoint>, transaction: &TransactionId, table:
     let Some(checkpoint) = checkpoint else {
         return Coverage::Nothing;
     };
-    if let Some(inside) = &checkpoint.inside
-        && inside.transaction == *transaction
-    {
+    if let Some(inside) = checkpoint.inside.of(transaction) {
         return match inside.rows.get(table) {
             Some(rows) => Coverage::Before(*rows),
             None => Coverage::Nothing,
@@ -249,17 +252,22 @@ mod tests {
         };
         let gtid = |n: u64| format!("{uuid}:{n}");
         let file = |n: u64| format!("file:binlog.000001:{n}");
+        let two = vec![inside(&gtid(8), 1), inside(&gtid(6), 4)];
         for (position, insides) in [
-            (format!("{uuid}:1-5:7"), [None, Some(inside(&gtid(6), 2))]),
-            (file(500), [None, Some(inside(&file(500), 3))]),
+            (
+                format!("{uuid}:1-5:7"),
+                vec![vec![], vec![inside(&gtid(6), 2)], two],
+            ),
+            (file(500), vec![vec![], vec![inside(&file(500), 3)]]),
         ] {
-            for inside in insides {
-                let checkpoint = Checkpoint {
+            for insides in insides {
+                let mut checkpoint = Checkpoint {
                     server_uuid: uuid.into(),
                     position: position.parse().unwrap(),
                     end: "binlog.000001:500".parse().unwrap(),
-                    inside,
+                    inside: Default::default(),
                 };
+                insides.into_iter().for_each(|it| checkpoint.inside.set(it));
                 for transaction in (1..9).flat_map(|n| [gtid(n), file(n * 100)]) {
                     for table in ["leads", "others"] {
                         for row in 0..5 {

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ahead::SettledAhead;
 use super::chain::Chain;
-use super::header::{Header, NextNumbers, VERSION};
+use super::header::{FEATURES, Header, NextNumbers, VERSION};
 use crate::core::change::{ChangeId, RouteId};
 use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent, Totals};
-use crate::core::position::{Checkpoint, TransactionId};
+use crate::core::position::{Checkpoint, Position, TransactionId};
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Micros;
@@ -25,6 +25,8 @@ pub(super) struct JournalState {
     pub chain: Chain,
     pub last_commit: u64,
     pub last_at: Micros,
+    /// The segment's header names all that commits of this version may hold.
+    pub is_marked: bool,
     pub next: NextNumbers,
     pub checkpoint: Option<Checkpoint>,
     pub snapshot: Option<Snapshot>,
@@ -57,6 +59,7 @@ impl JournalState {
             chain: Chain::default(),
             last_commit: 0,
             last_at: Micros(0),
+            is_marked: true,
             next: NextNumbers {
                 parked: 1,
                 letter: 1,
@@ -83,6 +86,9 @@ impl JournalState {
         state.chain = chain;
         state.last_commit = header.commits;
         state.last_at = header.last_at;
+        state.is_marked = FEATURES
+            .iter()
+            .all(|feature| header.requires.iter().any(|known| known == feature));
         state.next = header.next;
         state.checkpoint = header.checkpoint;
         state.snapshot = header.snapshot.into_iter().next_back();
@@ -115,7 +121,7 @@ impl JournalState {
         Header {
             t: "segment".to_owned(),
             version: VERSION,
-            requires: Vec::new(),
+            requires: FEATURES.map(str::to_owned).into(),
             encryption: None,
             segment: self.segment + 1,
             opened_at,
@@ -164,6 +170,7 @@ impl JournalState {
         self.last_commit += 1;
         self.last_at = commit.at;
         let moved = commit.checkpoint.is_some();
+        let is_over = self.begins_anew(commit.checkpoint.as_ref());
         if moved {
             self.checkpoint.clone_from(&commit.checkpoint);
         }
@@ -184,6 +191,10 @@ impl JournalState {
         for entry in &commit.entries {
             self.apply_entry(entry);
             self.apply_life(entry, commit.at);
+        }
+        if is_over {
+            // Behind the entries: those of the same commit are of the history that is over, too.
+            self.ahead.forget_stream();
         }
         if let Some(snapshot) = &commit.snapshot {
             self.apply_snapshot(snapshot);
@@ -213,6 +224,20 @@ impl JournalState {
             }
         } else if *event == ServiceEvent::Stopped {
             self.running = false;
+        }
+    }
+
+    /// Whether the binlog begins anew with this checkpoint: places in files that were settled ahead of
+    /// the last one name other transactions from now on.
+    fn begins_anew(&self, next: Option<&Checkpoint>) -> bool {
+        let (Some(last), Some(next)) = (&self.checkpoint, next) else {
+            return false;
+        };
+        match (&last.position, &next.position) {
+            (Position::File(from), Position::File(to)) => {
+                last.server_uuid != next.server_uuid || to.is_before(from)
+            }
+            _ => false,
         }
     }
 
@@ -268,7 +293,9 @@ impl JournalState {
                 self.next.letter = self.next.letter.max(letter + 1);
                 (subject.parked, attempt.map(|attempt| attempt.batch))
             }
-            Entry::Superseded { subject, .. } => (subject.parked, None),
+            Entry::Superseded { subject, .. } | Entry::Filtered { subject } => {
+                (subject.parked, None)
+            }
             Entry::Retried { attempt, .. } => (None, Some(attempt.batch)),
             Entry::Unanswered { batch, .. } => (None, Some(*batch)),
             Entry::Parked { .. } | Entry::Skipped { .. } | Entry::Service { .. } => (None, None),

@@ -200,6 +200,12 @@ impl Encoder {
                 push_field(&mut self.out, "rule", rule_word(*rule));
                 None
             }
+            Entry::Filtered { subject } => {
+                self.push_subject("skipped", subject);
+                push_number(&mut self.out, "rows", 1);
+                push_field(&mut self.out, "rule", rule_word(SkipRule::Where));
+                Some((subject, &[], Keep::Names))
+            }
             Entry::Parked {
                 subject,
                 serial,
@@ -351,5 +357,6 @@ pub(super) fn rule_word(rule: SkipRule) -> &'static str {
         SkipRule::OperationNotRouted => "operation_not_routed",
         SkipRule::Superseded => "superseded",
         SkipRule::Unchanged => "unchanged",
+        SkipRule::Where => "where",
     }
 }

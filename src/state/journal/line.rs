@@ -40,6 +40,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// The rule of a skipped line that speaks of one record, and has its key in a personal line.
+const WHERE: &str = "where";
+
 /// Every field that an entry line may have; its kind decides which there are.
 #[derive(Debug, serde::Deserialize)]
 pub(in crate::state) struct EntryLine<'a> {
@@ -189,6 +192,10 @@ impl Decoder {
         let kind = match &*line.t.0 {
             known @ ("delivered" | "dead_letter" | "superseded" | "parked" | "retried"
             | "unanswered") => known,
+            "skipped" if line.rule.as_ref().is_some_and(|rule| rule.0 == WHERE) => {
+                let subject = self.subject(line, Arc::clone(&self.nothing), route_id)?;
+                return Ok(Some(Entry::Filtered { subject }));
+            }
             "skipped" => {
                 let (id, operation) = self.change(line, route_id)?;
                 let rows = line.rows.ok_or("a skipped line has no rows")?;

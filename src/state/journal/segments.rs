@@ -80,5 +80,6 @@ pub(super) fn begin_segment(
     failpoint::hit("journal.roll.after_folder_sync");
     state.segment = header.segment;
     state.chain = chain;
+    state.is_marked = true;
     Ok((file, path, line.len() as u64))
 }

@@ -182,12 +182,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether this commit belongs into a new segment: the size is reached, or its day is over.
+    /// Whether this commit belongs into a new segment: the size is reached, its day is over, or an
+    /// older version began this one, whose readers would not be told what they cannot read.
     fn is_full_for(&self, commit: &Commit) -> bool {
         let day = |at: i64| at.div_euclid(DAY_MICROS);
         let runs = self.length - self.header_bytes + self.encoder.out.len() as u64;
-        self.commits > 0
-            && (runs >= self.segment_bytes || day(commit.at.0) > day(self.state.last_at.0))
+        !self.state.is_marked
+            || self.commits > 0
+                && (runs >= self.segment_bytes || day(commit.at.0) > day(self.state.last_at.0))
     }
 
     fn roll(&mut self, commit: &Commit) -> Result<(), Error> {

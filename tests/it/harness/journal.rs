@@ -145,6 +145,15 @@ fn take(
             };
             journal.finals.entry(change).or_default().push(step);
         }
+        "skipped" if entry["rule"] == "where" => {
+            if let Some(serial) = entry["parked"].as_u64() {
+                assert!(
+                    parked.remove(&serial).is_some(),
+                    "serial {serial} is settled twice"
+                );
+            }
+            journal.skipped_rows += 1;
+        }
         "skipped" => journal.skipped_rows += entry["rows"].as_u64().unwrap(),
         other => panic!("an entry of kind {other}"),
     }

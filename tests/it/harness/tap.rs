@@ -75,16 +75,9 @@ pub fn snapshot(number: u64, tables: &[RoutedTable]) -> Snapshot {
         state: SnapshotState::Running,
         tables: tables
             .iter()
-            .map(|table| TableSnapshot {
-                table: table.name.clone(),
-                routes: table.routes.iter().map(|r| r.name.clone()).collect(),
-                condition: None,
-                after: None,
-                chunks: 0,
-                rows: 0,
-                overtaken: 0,
-                estimated_rows: None,
-                finished: false,
+            .map(|table| {
+                let routes = table.routes.iter().map(|r| r.name.clone()).collect();
+                TableSnapshot::new(table.name.clone(), routes, None)
             })
             .collect(),
     }
@@ -124,6 +117,7 @@ impl Tap {
             tables: tables.to_vec(),
             checkpoint,
             schemas: Vec::new(),
+            live: None,
             window: Arc::clone(&window),
             window_bytes: WINDOW,
             events: sender,

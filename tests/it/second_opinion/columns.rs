@@ -70,11 +70,8 @@ const fn only_mysql(
     value: fn(&mut Dice) -> String,
 ) -> Kind {
     Kind {
-        family,
-        sql,
-        print,
         on_mariadb: false,
-        value,
+        ..kind(family, sql, print, value)
     }
 }
 

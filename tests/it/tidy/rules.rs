@@ -194,6 +194,7 @@ const VENDORS: &[(&str, &[&str])] = &[
     ("reqwest", &["delivery"]),
     ("governor", &["delivery"]),
     ("sled", &["state"]),
+    ("cel", &["core"]),
 ];
 
 pub fn vendor_edges(file: &File) -> Vec<Complaint> {

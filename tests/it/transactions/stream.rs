@@ -198,6 +198,7 @@ impl<'s> Stream<'s> {
                 .collect(),
             checkpoint: checkpoint.clone(),
             schemas: Vec::new(),
+            live: None,
             window: Arc::clone(&window),
             window_bytes: WINDOW,
             events: sender,

@@ -105,7 +105,7 @@ fn prepared_rows_come_at_their_commit_across_cuts_and_restarts() {
         stream.read_to(mark);
         let (third, end) = stream.end();
         assert_eq!(third.len(), 1, "only the mark: {third:?}");
-        assert!(end.inside.is_none());
+        assert!(end.inside.is_empty());
         check_tables("xa", &source, &once(vec![first, second.0, third]));
     }
 }

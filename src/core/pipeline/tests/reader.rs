@@ -41,7 +41,7 @@ impl Reader {
             may_release: false,
             after: None,
             passed,
-            at_boundary: checkpoint.inside.is_none(),
+            at_boundary: checkpoint.inside.is_empty(),
         }
     }
 
@@ -142,7 +142,10 @@ impl Reader {
         items.push(StreamItem::ChunkEnd(ChunkEnd {
             snapshot: snapshot.number,
             table: 0,
-            after: end.map(|key| KeyBound(vec![KeyPart::Int(key)])),
+            after: end.map(|key| KeyBound {
+                columns: vec!["id".into()],
+                values: vec![KeyPart::Int(key)],
+            }),
             rows: items.len() as u64,
             overtaken,
             last,
@@ -160,7 +163,7 @@ fn table_name() -> Arc<TableName> {
 }
 
 fn key_of(bound: Option<&KeyBound>) -> Option<i64> {
-    match bound?.0.first()? {
+    match bound?.values.first()? {
         KeyPart::Int(key) => Some(*key),
         _ => unreachable!(),
     }

@@ -116,7 +116,7 @@ impl World {
             server_uuid: UUID.into(),
             position: Position::Gtid(GtidSet::default()),
             end: place(0),
-            inside: None,
+            inside: Default::default(),
         });
         let next = usize::try_from(checkpoint.end.offset).unwrap();
         let setup = RouteSetup {

@@ -1,5 +1,7 @@
 //! The journal's format and recovery, on files made without the thread.
 
+mod features;
+mod places;
 pub mod sample;
 mod snapshots;
 
@@ -101,6 +103,7 @@ fn every_kind_of_entry_is_recovered_into_the_books() {
         let leads = &recovered.totals["leads"];
         assert_eq!((leads.created, leads.updated, leads.parked), (1, 1, 1));
         assert_eq!(leads.skipped[&SkipRule::OperationNotRouted], 5);
+        assert_eq!(leads.skipped[&SkipRule::Where], 1);
         assert_eq!(leads.dead_lettered["data"], 1);
         assert_eq!(
             (
@@ -110,9 +113,9 @@ fn every_kind_of_entry_is_recovered_into_the_books() {
             ),
             (4, 2, 7)
         );
-        // Five skipped rows, the superseded one, and four more: transaction 6 is both parked and
+        // Five skipped rows, the filtered and the superseded one, and four more: transaction 6 is both parked and
         // delivered, 1 and 2 lie behind the checkpoint.
-        assert_eq!(recovered.settled_ahead.len(), 9);
+        assert_eq!(recovered.settled_ahead.len(), 10);
         assert_eq!(recovered.parked.len(), 2);
         assert_eq!(recovered.parked_settled, [1].into());
     }
@@ -422,10 +425,12 @@ proptest! {
                 }
                 inside = inside.max(rows);
                 let mut checkpoint = checkpoint(through);
-                checkpoint.inside = inside.map(|rows| Inside {
-                    transaction: change(through + 1, 0, 0).transaction.id.clone(),
-                    rows: [("shop.leads".to_owned(), rows)].into(),
-                });
+                if let Some(rows) = inside {
+                    checkpoint.inside.set(Inside {
+                        transaction: change(through + 1, 0, 0).transaction.id.clone(),
+                        rows: [("shop.leads".to_owned(), rows)].into(),
+                    });
+                }
                 checkpoint
             });
             let good = bench.bytes.len();

@@ -125,6 +125,9 @@ pub fn every_kind() -> Vec<Entry> {
             operation: Operation::Delete,
             rule: SkipRule::OperationNotRouted,
         },
+        Entry::Filtered {
+            subject: subject(10, 0, 0),
+        },
         parked(5, 1, 0),
         parked(6, 2, 0),
         parked(7, 3, 1),
@@ -157,7 +160,7 @@ pub fn checkpoint(through: u64) -> Checkpoint {
         server_uuid: UUID.into(),
         position: Position::Gtid(format!("{UUID}:1-{through}").parse().unwrap()),
         end: "binlog.000007:4711".parse().unwrap(),
-        inside: None,
+        inside: Default::default(),
     }
 }
 

@@ -35,10 +35,10 @@ fn end(last: bool) -> ChunkEnd {
     ChunkEnd {
         snapshot: 1,
         table: 0,
-        after: Some(KeyBound(vec![
-            KeyPart::Int(7),
-            KeyPart::Bytes("00ff".into()),
-        ])),
+        after: Some(KeyBound {
+            columns: vec!["id".into(), "token".into()],
+            values: vec![KeyPart::Int(7), KeyPart::Bytes("00ff".into())],
+        }),
         rows: 2,
         overtaken: 1,
         last,

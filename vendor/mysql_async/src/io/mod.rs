@@ -74,6 +74,20 @@ pub struct PacketCodec {
     decode_buf: PooledBuf,
     /// Grows whenever bytes came, a whole packet or not.
     reads: Arc<AtomicU64>,
+    /// The most room that the buffer it reads from was seen to have since that was last replaced.
+    src_room: usize,
+}
+
+/// A buffer to read from that has more room than this is given back once a packet is whole.
+const SRC_ROOM_KEPT: usize = 1 << 20;
+
+/// Puts a small buffer in the place of one that a large packet was read through, when little of what it
+/// holds is left. `room` is what it was seen to have: what was read is not part of its capacity any more.
+fn give_room_back(src: &mut BytesMut, room: &mut usize) {
+    if *room > SRC_ROOM_KEPT && src.len() <= *room / 4 {
+        *src = BytesMut::from(&src[..]);
+        *room = src.capacity();
+    }
 }
 
 impl Default for PacketCodec {
@@ -82,6 +96,7 @@ impl Default for PacketCodec {
             inner: Default::default(),
             decode_buf: crate::buffer_pool().get(),
             reads: Arc::default(),
+            src_room: 0,
         }
     }
 }
@@ -106,7 +121,9 @@ impl Decoder for PacketCodec {
 
     fn decode(&mut self, src: &mut BytesMut) -> std::result::Result<Option<Self::Item>, IoError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        self.src_room = self.src_room.max(src.capacity());
         if self.inner.decode(src, self.decode_buf.as_mut())? {
+            give_room_back(src, &mut self.src_room);
             let new_buf = crate::buffer_pool().get();
             Ok(Some(replace(&mut self.decode_buf, new_buf)))
         } else {
