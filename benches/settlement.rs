@@ -72,6 +72,7 @@ fn settlement(criterion: &mut Criterion) {
         },
         plan: Arc::new(plan.clone()),
         scope: 0,
+        updates: false,
         lack: None,
     };
     let mut pipeline = Pipeline::new(settings(), vec![setup], &Default::default(), start());

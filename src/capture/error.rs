@@ -206,6 +206,15 @@ pub enum Error {
     },
     #[error("binlog_row_image is {found:?}: rows leave out what took its default")]
     RowImage { found: String },
+    #[error(
+        "binlog_row_image is {found:?}, and the key of route {route}, column {column:?} of {table}, is not in its primary key: updates leave it out"
+    )]
+    UpdateKey {
+        table: TableName,
+        route: String,
+        column: String,
+        found: String,
+    },
     #[error("table {table} has no primary key and no unique key without NULLs to read it by")]
     SnapshotKey { table: TableName },
     #[error("the snapshot's condition cannot be used on {table}: {reason}")]
@@ -333,6 +342,7 @@ impl Error {
             Error::TransactionBroken { .. } => "LS1051",
             Error::ImageIncomplete { .. } => "LS1052",
             Error::RowImage { .. } => "LS1053",
+            Error::UpdateKey { .. } => "LS1066",
             Error::RowsUncounted { .. } => "LS1054",
             Error::XaTooLarge { .. } => "LS1056",
             Error::XaPrepared { .. } => "LS1057",
@@ -422,6 +432,7 @@ impl Error {
             | Error::NamesAltered { .. }
             | Error::NamesUnlike { .. }
             | Error::ImageIncomplete { .. }
+            | Error::UpdateKey { .. }
             | Error::RowsUncounted { .. }
             | Error::TransactionBroken { .. }
             | Error::SnapshotKey { .. }

@@ -45,6 +45,7 @@ mod temporal;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod touched;
 mod watchdog;
 mod whole_rows;
 mod xa;

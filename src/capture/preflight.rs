@@ -114,6 +114,7 @@ async fn look(settings: &SourceSettings, tables: &[RoutedTable]) -> PreflightRep
             for table in tables {
                 check_table(&mut conn, settings, table, &mut report).await;
             }
+            check_update_keys(server.get("binlog_row_image"), tables, &mut report);
             let after_loss = settings.on_history_lost == OnHistoryLost::Snapshot;
             if settings.start == Start::Snapshot || after_loss {
                 check_snapshots(&mut conn, settings, &mut report).await;
@@ -355,6 +356,39 @@ fn check_columns(
     }
 }
 
+/// With a minimal image an update names its row by the primary key alone.
+fn check_update_keys(image: &str, tables: &[RoutedTable], report: &mut PreflightReport) {
+    let keeps_columns = ["FULL", "NOBLOB"];
+    if keeps_columns
+        .iter()
+        .any(|kept| image.eq_ignore_ascii_case(kept))
+    {
+        return;
+    }
+    for table in tables {
+        let Some(schema) = report.tables.iter().find(|known| known.name == table.name) else {
+            continue;
+        };
+        let lost: Vec<Error> = table
+            .routes
+            .iter()
+            .filter(|route| route.update)
+            .filter_map(|route| Some((route, schema.column(route.columns.first()?)?)))
+            .filter(|(_, key)| !key.primary_key)
+            .map(|(route, key)| Error::UpdateKey {
+                table: table.name.clone(),
+                route: route.name.clone(),
+                column: key.name.clone(),
+                found: image.to_owned(),
+            })
+            .collect();
+        for error in lost {
+            let name = format!("updates of {}", table.name);
+            report.add(name, CheckResult::Failed(error));
+        }
+    }
+}
+
 /// Spatial types arrive as their bytes.
 fn is_geometry(kind: &str) -> bool {
     matches!(
@@ -385,6 +419,61 @@ async fn near_table(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn updates_whose_images_leave_the_key_out_are_refused() {
+        use crate::capture::settings::TableRoute;
+        use crate::core::change::RouteId;
+        use crate::core::schema::{Column, ColumnDefault, TableName};
+        let column = |name: &str, primary_key| Column {
+            name: name.to_owned(),
+            kind: ColumnKind::Json,
+            nullable: false,
+            primary_key,
+            default: ColumnDefault::None,
+        };
+        let name = TableName {
+            schema: "crm".to_owned(),
+            table: "leads".to_owned(),
+        };
+        let codes = |image: &str, key: &str, update| -> Vec<&'static str> {
+            let mut report = PreflightReport::default();
+            report.tables.push(TableSchema {
+                name: name.clone(),
+                columns: vec![column("id", true), column("code", false)],
+            });
+            let route = TableRoute {
+                name: "leads".to_owned(),
+                route: RouteId(0),
+                insert: true,
+                update,
+                delete: false,
+                columns: vec![key.to_owned(), "id".to_owned()],
+            };
+            let table = RoutedTable {
+                name: name.clone(),
+                routes: vec![route],
+            };
+            check_update_keys(image, &[table], &mut report);
+            let failed = report
+                .checks
+                .iter()
+                .filter_map(|check| match &check.result {
+                    CheckResult::Failed(error) => Some(error.page()),
+                    _ => None,
+                });
+            failed.collect()
+        };
+        assert_eq!(codes("MINIMAL", "code", true), ["LS1066"]);
+        for (image, key, update) in [
+            ("FULL", "code", true),
+            ("NOBLOB", "code", true),
+            ("MINIMAL", "id", true),
+            ("MINIMAL", "code", false),
+        ] {
+            assert_eq!(codes(image, key, update), [""; 0], "{image} {key}");
+        }
+    }
 
     #[test]
     fn the_right_to_read_the_binlog_is_found_among_grants() {

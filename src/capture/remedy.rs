@@ -199,6 +199,10 @@ impl Error {
                 "SET PERSIST binlog_row_image = FULL; sessions that are open keep the old value"
                     .to_owned()
             }
+            Error::UpdateKey { route, .. } => format!(
+                "SET PERSIST binlog_row_image = FULL (sessions that are open keep the old value), or use \
+                 the table's primary key as external id of route {route}"
+            ),
             Error::RowsUncounted { .. } | Error::ImageIncomplete { .. } => {
                 format!("SET PERSIST binlog_row_image = FULL, and find the session that changed it; then {SKIP}")
             }

@@ -16,17 +16,19 @@ use mysql_cdc::events::row_events::write_rows_event::WriteRowsEvent;
 use mysql_cdc::events::table_map_event::TableMapEvent;
 
 use super::assembler::{Assembler, Open, snapshot};
+use super::decode::Cell;
 use super::error::Error;
 use super::pieces::Pieces;
-use super::routing::Table;
+use super::routing::{Plan, Table};
 use super::row_guard;
 use super::snapshot::RowsEvent;
 use super::table_map::{Found, Layout, table_id};
+use super::touched::Touched;
 use super::whole_rows::Head;
 use crate::core::change::{Change, ChangeId, Operation, RouteId, SkippedRows, StreamItem};
+use crate::core::entry::SkipRule;
 use crate::core::position::{FilePosition, Position};
 use crate::core::source_row::Kept;
-use crate::core::time::Micros;
 use crate::core::value::Value;
 
 /// Table id of an event without rows that only ends a statement.
@@ -37,10 +39,12 @@ const PARTIAL_UPDATE: u8 = 39;
 pub(super) type Cells = Vec<Option<MySqlValue>>;
 
 /// The wanted images of one event's rows, with the columns that they carry.
-struct Rows {
+struct Rows<'l> {
     operation: Operation,
     present: Vec<bool>,
     rows: Vec<Cells>,
+    /// What an update changed, where that was asked for.
+    touched: Option<Touched<'l>>,
 }
 
 impl Assembler {
@@ -119,11 +123,14 @@ impl Assembler {
             skip(pieces, open, table, index, Operation::Update, count);
             return Ok(());
         }
+        let compare = table.plan(Operation::Update).any_carries;
+        let wanted = compare.then_some(&*layout.cells);
         let Rows {
             operation,
             present,
             rows,
-        } = decode(kind, data, &maps.rewritten).map_err(broken)?;
+            touched,
+        } = decode(kind, data, &maps.rewritten, wanted).map_err(broken)?;
         if !present.contains(&true) {
             return Err(Error::RowsUncounted {
                 table: (*table.name).clone(),
@@ -160,9 +167,13 @@ impl Assembler {
             };
             gate.collect(layout, &table.name, &rows);
         }
+        // A snapshot leaves out a row that the stream brings: there it must come, even unchanged.
+        let is_watched = gate.as_ref().is_some_and(|g| g.watches(index).is_some());
+        let is_whole = layout.absent(&present).next().is_none();
+        let touched = touched.filter(|_| !(is_watched && is_whole));
         let captured_at = clock();
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();
-        for cells in rows {
+        for (number, cells) in rows.into_iter().enumerate() {
             let row = open.rows[index];
             if row >= open.handed_on[index]
                 && let Some(whole) = &layout.whole
@@ -197,7 +208,18 @@ impl Assembler {
                 for (slot, value) in &left_out {
                     slots[*slot] = Some((*value).clone());
                 }
-                carry(pieces, open, table, operation, row, &mut slots, captured_at);
+                let head = Head {
+                    id: ChangeId {
+                        transaction: Arc::clone(&open.transaction),
+                        table: Arc::clone(&table.name),
+                        row,
+                        route: RouteId(0),
+                    },
+                    operation,
+                    captured_at,
+                };
+                let touched = touched.as_ref().map(|touched| touched.of(number));
+                carry(pieces, &head, table.plan(operation), &mut slots, touched);
             }
             open.rows[index] = row + 1;
             if pieces.is_full() {
@@ -234,26 +256,31 @@ fn read_row(
     Ok(())
 }
 
-/// One item per route of a row that some route carries.
+/// One item per route of a row that some route carries; `touched` are the slots that an update
+/// changed.
 fn carry(
     pieces: &mut Pieces,
-    open: &Open,
-    table: &Table,
-    operation: Operation,
-    row: u64,
+    head: &Head,
+    plan: &Plan,
     slots: &mut Vec<Option<Value>>,
-    captured_at: Micros,
+    touched: Option<&[bool]>,
 ) {
-    let steps = &table.plan(operation).steps;
-    for (index, step) in steps.iter().enumerate() {
+    let Head {
+        operation,
+        captured_at,
+        ..
+    } = *head;
+    for (index, step) in plan.steps.iter().enumerate() {
         let id = ChangeId {
-            transaction: Arc::clone(&open.transaction),
-            table: Arc::clone(&table.name),
-            row,
             route: step.route,
+            ..head.id.clone()
         };
-        let last_of_row = index + 1 == steps.len();
-        pieces.push(if step.carries {
+        let last_of_row = index + 1 == plan.steps.len();
+        let is_touched = touched.is_none_or(|touched| {
+            let mut slots = step.values.iter().map(|(slot, _)| *slot);
+            slots.any(|slot| touched.get(slot).copied().unwrap_or(true))
+        });
+        pieces.push(if step.carries && is_touched {
             let take = |(slot, last): &(usize, bool)| {
                 if *last {
                     slots[*slot].take()
@@ -280,6 +307,11 @@ fn carry(
                 last_of_row,
                 rows: 1,
                 operation,
+                rule: if step.carries {
+                    SkipRule::Unchanged
+                } else {
+                    SkipRule::OperationNotRouted
+                },
             })
         });
     }
@@ -321,12 +353,18 @@ fn skip(
             last_of_row,
             rows,
             operation,
+            rule: SkipRule::OperationNotRouted,
         }));
     }
 }
 
 /// The rows by mysql_cdc. The caller has made sure that the column count fits: it would panic.
-fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<Rows, String> {
+fn decode<'l>(
+    kind: u8,
+    data: &[u8],
+    maps: &HashMap<u64, TableMapEvent>,
+    wanted: Option<&'l [(usize, Cell)]>,
+) -> Result<Rows<'l>, String> {
     let cursor = &mut Cursor::new(data);
     let text = |error| format!("{error:?}");
     Ok(match kind {
@@ -337,10 +375,21 @@ fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<R
                 operation: Operation::Insert,
                 present: event.columns_present,
                 rows,
+                touched: None,
             }
         }
         24 | 31 => {
             let event = UpdateRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
+            let mut touched = wanted.map(Touched::new);
+            if let Some(touched) = &mut touched {
+                for row in &event.rows {
+                    touched.note(
+                        row,
+                        &event.columns_before_update,
+                        &event.columns_after_update,
+                    );
+                }
+            }
             let mut present = event.columns_after_update;
             // A column that only the image before holds was not touched: the key, above all.
             let before_only: Vec<usize> = (0..present.len())
@@ -361,6 +410,7 @@ fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<R
                 operation: Operation::Update,
                 present,
                 rows,
+                touched,
             }
         }
         25 | 32 => {
@@ -370,6 +420,7 @@ fn decode(kind: u8, data: &[u8], maps: &HashMap<u64, TableMapEvent>) -> Result<R
                 operation: Operation::Delete,
                 present: event.columns_present,
                 rows,
+                touched: None,
             }
         }
         _ => return Err("rows of this version are not known".to_owned()),

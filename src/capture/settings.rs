@@ -177,7 +177,7 @@ pub struct TableRoute {
     pub insert: bool,
     pub update: bool,
     pub delete: bool,
-    /// A change's values come in this order.
+    /// A change's values come in this order; the external id's column is the first.
     pub columns: Vec<String>,
 }
 

@@ -10,6 +10,7 @@ use super::pieces::Pieces;
 use super::routing::{Plan, Table, same_column};
 use super::rows::Cells;
 use crate::core::change::{Change, ChangeId, Operation, SkippedRows, StreamItem, Unmapped};
+use crate::core::entry::SkipRule;
 use crate::core::schema::TableName;
 use crate::core::source_row::{Kept, Lack, SourceRow};
 use crate::core::time::Micros;
@@ -147,6 +148,7 @@ impl Whole {
                     last_of_row,
                     rows: 1,
                     operation: head.operation,
+                    rule: SkipRule::OperationNotRouted,
                 })
             } else if let Some(lack) = lacks.find_map(Option::as_ref) {
                 StreamItem::Unmapped(Unmapped {

@@ -237,7 +237,7 @@ pub const KEYS: &[Key] = &[
     key("route", List("a list of 1 to 1000 tables, each [[route]]"), Required, "one table's way into one object"),
     key("route[].name", Text("1 to 40 of a-z, 0-9, _ and -, unique among the routes"), Required, "names the route in the journal, in metrics and commands; renaming starts new books"),
     key("route[].table", Text("schema.table"), Required, "the table that is read"),
-    key("route[].operations", List("[\"insert\"]"), Default("[\"insert\"]"), "what is carried; this version carries inserts only"),
+    key("route[].operations", List("[\"insert\"]"), Default("[\"insert\"]"), "what is carried: inserts, and updates where they are asked for; deletes are not"),
     key("route[].where", Text("a CEL expression that gives true or false"), Optional, "the rows that are carried; without it all"),
     key("route[].object", Text(API_NAME), Default("\"Lead\""), "the Salesforce object that is written"),
     key("route[].external_id", Table, Required, "the unique field that upserts go by"),

@@ -86,18 +86,28 @@ fn check_operations<'a>(reader: &mut Reader<'a>, table: &Table<'a>) -> Option<Op
     {
         return reader.wrong(table, "operations");
     }
-    if words.iter().any(|word| word != "insert") {
+    if words.iter().any(|word| word == "delete") {
         return reader.refuse(
             table,
             "operations",
             NOT_AVAILABLE,
-            "this version carries inserts only; updates and deletes are counted as skipped",
-            "write operations = [\"insert\"], or leave it out",
+            "this version carries inserts and updates; deletes are counted as skipped",
+            "write operations = [\"insert\"] or [\"insert\", \"update\"]",
+        );
+    }
+    let carries = |operation: &str| words.iter().any(|word| word == operation);
+    if !carries("insert") {
+        return reader.refuse(
+            table,
+            "operations",
+            WRONG_VALUE,
+            "updates without inserts would make records that lack what only their insert holds",
+            "write operations = [\"insert\", \"update\"]",
         );
     }
     Some(Operations {
         insert: true,
-        update: false,
+        update: carries("update"),
         delete: false,
     })
 }

@@ -667,7 +667,7 @@ fn each_kind_of_mistake_names_its_key_and_page() {
 
     // What this version does not have.
     check_more(
-        "operations = [\"insert\", \"update\"]",
+        "operations = [\"insert\", \"delete\"]",
         NOT_AVAILABLE,
         "route[0].operations",
     );

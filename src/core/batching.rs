@@ -3,12 +3,14 @@
 //! A batch closes at its record count, its bytes, or when its route has lingered long enough, which
 //! pacing decides. Per external id at
 //! most one record is under way; a newer image of a key waits behind it, or, while the older one
-//! is still unsent, takes its place. The planner decides nothing about failures.
+//! is still unsent, takes its place with what both say. A key may have to rest for a while after
+//! its record is out. The planner decides nothing about failures.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::change::{ChangeId, RouteId};
+use super::coalescing::coalesce;
 use super::entry::Subject;
 use super::pacing::Linger;
 use super::settlement::Slot;
@@ -44,6 +46,8 @@ pub struct Record {
     pub scope: u16,
     /// The key as Salesforce compares it.
     pub key: Arc<str>,
+    /// Older images that live on in this one alone, oldest first: until it is out, they are not.
+    pub absorbed: Vec<Record>,
 }
 
 /// A record's place in the planner, valid until it is taken out.
@@ -57,10 +61,11 @@ pub struct Batch {
     pub records: Vec<Handle>,
 }
 
-/// An unsent record whose place a newer image took.
+/// Unsent records whose place a newer image took, and of which nothing is left to send.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replaced {
-    pub older: Record,
+    /// Oldest first.
+    pub older: Vec<Record>,
     pub by: ChangeId,
 }
 
@@ -70,7 +75,11 @@ pub struct Planner {
     records: Vec<Option<Record>>,
     free: Vec<Handle>,
     queues: Vec<Queue>,
-    keys: HashMap<(u16, Arc<str>), KeyState>,
+    keys: HashMap<Key, KeyState>,
+    /// Keys that rest, and until when; whether a record of them is in here or not.
+    rests: HashMap<Key, Tick>,
+    /// The same by time.
+    rests_by_end: BTreeMap<Tick, Vec<Key>>,
     retries: VecDeque<Retry>,
     /// The route to look at first, so that none starves.
     turn: usize,
@@ -87,12 +96,17 @@ struct Queue {
     hurry: Option<Tick>,
 }
 
+/// A scope, and a key as Salesforce compares it.
+type Key = (u16, Arc<str>);
+
 #[derive(Debug)]
 struct KeyState {
-    /// The record that is queued, in retry or in flight.
+    /// The record that is queued, at rest, in retry or in flight.
     holder: Handle,
-    /// Still in its queue, never sent: a newer image may take its place.
+    /// Never sent: a newer image may take its place.
     replaceable: bool,
+    /// In no queue until the key's rest is over.
+    at_rest: bool,
     waiting: VecDeque<Handle>,
 }
 
@@ -132,65 +146,133 @@ impl Planner {
             free: Vec::new(),
             queues: (0..routes).map(|_| Queue::new(limits)).collect(),
             keys: HashMap::new(),
+            rests: HashMap::new(),
+            rests_by_end: BTreeMap::new(),
             retries: VecDeque::new(),
             turn: 0,
             pressed: false,
         }
     }
 
-    /// Takes a record in; gives back the one whose place it took, if any.
+    /// Takes a record in; gives back those whose place it took, if it speaks of all their fields.
     pub fn admit(&mut self, record: Record) -> Option<Replaced> {
         let key = (record.scope, Arc::clone(&record.key));
-        let Some(state) = self.keys.get_mut(&key) else {
+        let Some(state) = self.keys.get(&key) else {
             let handle = self.store(record);
             let state = KeyState {
                 holder: handle,
-                replaceable: true,
+                replaceable: false,
+                at_rest: false,
                 waiting: VecDeque::new(),
             };
-            self.keys.insert(key, state);
-            self.enqueue(handle, false);
+            self.keys.insert(key.clone(), state);
+            self.line_up(&key, false);
             return None;
         };
         let last = match state.waiting.back() {
             Some(last) => Some(*last),
+            // What came before the rest began may go; what comes now may not go with it.
+            None if self.rests.contains_key(&key) && !state.at_rest => None,
             None => state.replaceable.then_some(state.holder),
         };
-        match last {
-            // Only within a route: each route keeps its own books and its own fields.
-            Some(last) if self.record(last).subject.id.route == record.subject.id.route => {
-                Some(self.replace(last, record))
-            }
-            _ => {
-                let handle = self.store(record);
-                if let Some(state) = self.keys.get_mut(&key) {
-                    state.waiting.push_back(handle);
-                }
-                None
-            }
+        // Only within a route: each route keeps its own books and its own fields. What Salesforce
+        // may have goes again as it was.
+        let last = last.filter(|last| {
+            let last = self.record(*last);
+            let same_route = last.subject.id.route == record.subject.id.route;
+            same_route && !last.unknown && !record.unknown
+        });
+        if let Some(last) = last {
+            return self.replace(last, record);
         }
+        let handle = self.store(record);
+        if let Some(state) = self.keys.get_mut(&key) {
+            state.waiting.push_back(handle);
+        }
+        None
     }
 
-    /// The newer image takes the older one's place in line, so that it is not sent any later.
-    fn replace(&mut self, handle: Handle, mut record: Record) -> Replaced {
+    /// The newer image takes the older one's place in line, so that it is not sent any later, and
+    /// takes over what it does not speak of itself.
+    fn replace(&mut self, handle: Handle, mut record: Record) -> Option<Replaced> {
         let by = record.subject.id.clone();
-        let new_bytes = record.request_bytes();
-        let cell = self.records[handle.0 as usize]
-            .as_mut()
-            .expect("a handle names a stored record");
-        record.since = cell.since;
-        let route = usize::from(cell.subject.id.route.0);
-        let old_bytes = cell.request_bytes();
-        let older = std::mem::replace(cell, record);
-        if self
+        let older = self.record(handle);
+        let coalesced = coalesce(&older.subject.image, &record.subject.image);
+        record.subject.image = coalesced.image;
+        record.since = older.since;
+        let route = usize::from(older.subject.id.route.0);
+        let (old_bytes, new_bytes) = (older.request_bytes(), record.request_bytes());
+        let is_queued = self
             .keys
             .get(&(older.scope, Arc::clone(&older.key)))
-            .is_some_and(|s| s.holder == handle)
-        {
+            .is_some_and(|state| state.holder == handle && !state.at_rest);
+        if is_queued {
             let queue = &mut self.queues[route];
             queue.bytes = queue.bytes + new_bytes - old_bytes;
         }
-        Replaced { older, by }
+        let mut older = std::mem::replace(self.record_mut(handle), record);
+        let mut replaced = std::mem::take(&mut older.absorbed);
+        replaced.push(older);
+        if coalesced.covers {
+            let older = replaced;
+            return Some(Replaced { older, by });
+        }
+        self.record_mut(handle).absorbed = replaced;
+        None
+    }
+
+    /// Puts a key's holder into its queue, or lets it rest with its key.
+    fn line_up(&mut self, key: &Key, front: bool) {
+        let rests = self.rests.contains_key(key);
+        let Some(state) = self.keys.get(key) else {
+            return;
+        };
+        let holder = state.holder;
+        let replaceable = !self.record(holder).unknown;
+        if !rests {
+            self.enqueue(holder, front);
+        }
+        if let Some(state) = self.keys.get_mut(key) {
+            state.at_rest = rests;
+            state.replaceable = replaceable;
+        }
+    }
+
+    /// Whether a record of this key is in here, or the key rests.
+    #[must_use]
+    pub fn knows(&self, scope: u16, key: &Arc<str>) -> bool {
+        let key = (scope, Arc::clone(key));
+        self.keys.contains_key(&key) || self.rests.contains_key(&key)
+    }
+
+    /// From now on nothing new of this key is sent until then.
+    pub fn rest(&mut self, scope: u16, key: &Arc<str>, until: Tick) {
+        let key = (scope, Arc::clone(key));
+        let known = self.rests.entry(key.clone()).or_insert(Tick(0));
+        if *known < until {
+            *known = until;
+            self.rests_by_end.entry(until).or_default().push(key);
+        }
+    }
+
+    /// Ends the rests that are over.
+    pub fn wake(&mut self, now: Tick) {
+        while let Some(first) = self.rests_by_end.first_entry() {
+            if *first.key() > now {
+                return;
+            }
+            let (until, keys) = first.remove_entry();
+            for key in keys {
+                // One that was told to rest for longer goes on resting.
+                if self.rests.get(&key) != Some(&until) {
+                    continue;
+                }
+                self.rests.remove(&key);
+                if self.keys.get(&key).is_some_and(|state| state.at_rest) {
+                    self.line_up(&key, true);
+                }
+            }
+        }
     }
 
     fn store(&mut self, record: Record) -> Handle {
@@ -375,29 +457,25 @@ impl Planner {
     pub fn remove(&mut self, handle: Handle) -> Record {
         let record = self.take(handle);
         let key = (record.scope, Arc::clone(&record.key));
-        let next = match self.keys.get_mut(&key) {
-            Some(state) => match state.waiting.pop_front() {
-                Some(next) => {
-                    state.holder = next;
-                    state.replaceable = true;
-                    Some(next)
-                }
-                None => {
-                    self.keys.remove(&key);
-                    None
-                }
-            },
-            None => None,
-        };
-        if let Some(next) = next {
-            self.enqueue(next, true);
+        let next = self
+            .keys
+            .get_mut(&key)
+            .and_then(|state| state.waiting.pop_front());
+        match (next, self.keys.get_mut(&key)) {
+            (Some(next), Some(state)) => {
+                state.holder = next;
+                self.line_up(&key, true);
+            }
+            _ => {
+                self.keys.remove(&key);
+            }
         }
         record
     }
 
     /// Takes out what is not in flight and came from the stream, oldest first, up to `limit`
-    /// records of one route: for parking. Images that wait behind a record in flight stay, because
-    /// that record may have to be parked before them.
+    /// records of one route, and what waits behind those: for parking. Images that wait behind a
+    /// record in flight stay, because that record may have to be parked before them.
     pub fn drain(&mut self, route: RouteId, limit: usize) -> Vec<Record> {
         let mut handles: Vec<Handle> = Vec::new();
         let mut retries = std::mem::take(&mut self.retries);
@@ -421,12 +499,40 @@ impl Planner {
                 self.queues[index].handles.push_back(handle);
             }
         }
-        let mut records: Vec<Record> = handles
-            .into_iter()
-            .map(|handle| self.remove(handle))
-            .collect();
-        records.extend(self.drain_behind_parked(route, limit - records.len()));
+        handles.extend(self.at_rest(route, limit - handles.len()));
+        let mut records = Vec::with_capacity(handles.len());
+        for handle in handles {
+            // What waits behind it goes with it: left here, it would be free to overtake.
+            let record = self.record(handle);
+            let key = (record.scope, Arc::clone(&record.key));
+            let state = self.keys.get_mut(&key);
+            let behind = state.map(|state| std::mem::take(&mut state.waiting));
+            records.push(self.remove(handle));
+            let behind = behind.into_iter().flatten();
+            records.extend(behind.map(|handle| self.take(handle)));
+        }
+        let free = limit.saturating_sub(records.len());
+        records.extend(self.drain_behind_parked(route, free));
         records
+    }
+
+    /// Records of a route whose keys rest and that may be parked.
+    fn at_rest(&self, route: RouteId, limit: usize) -> Vec<Handle> {
+        if self.rests.is_empty() {
+            return Vec::new();
+        }
+        let mut handles: Vec<Handle> = self
+            .rests
+            .keys()
+            .filter_map(|key| self.keys.get(key).filter(|state| state.at_rest))
+            .map(|state| state.holder)
+            .filter(|holder| self.record(*holder).subject.id.route == route)
+            .filter(|holder| self.may_park(*holder))
+            .collect();
+        // The map has no order; the stream's is kept.
+        handles.sort_by_key(|handle| self.record(*handle).slot);
+        handles.truncate(limit);
+        handles
     }
 
     /// Whether a record can go to the disk: it came from the stream, and no image of another route
@@ -435,8 +541,11 @@ impl Planner {
         let record = self.record(handle);
         let route = record.subject.id.route;
         let state = self.keys.get(&(record.scope, Arc::clone(&record.key)));
-        let same_route = |waiting: &Handle| self.record(*waiting).subject.id.route == route;
-        record.slot.is_some() && state.is_none_or(|state| state.waiting.iter().all(same_route))
+        let may_follow = |waiting: &Handle| {
+            let waiting = self.record(*waiting);
+            waiting.subject.id.route == route && waiting.slot.is_some()
+        };
+        record.slot.is_some() && state.is_none_or(|state| state.waiting.iter().all(may_follow))
     }
 
     /// Takes out images that wait behind records from parking alone: those are on disk already, in
@@ -492,7 +601,8 @@ impl Planner {
             .retries
             .iter()
             .filter_map(|retry| Some(retry.not_before.max(admits_from(retry.route)?)));
-        ages.chain(retries).min()
+        let rests = self.rests_by_end.keys().next().copied();
+        ages.chain(retries).chain(rests).min()
     }
 
     /// Records that are queued, waiting or in retry or in flight.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::entry::SkipRule;
 use super::position::{Advance, Checkpoint, FilePosition, Position, TransactionId};
 use super::schema::TableName;
 use super::snapshot::ChunkEnd;
@@ -53,7 +54,7 @@ pub struct Change {
     pub captured_at: Micros,
 }
 
-/// Rows of a routed table that no route asked for, with the reason.
+/// Rows of a routed table that a route leaves out, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedRows {
     /// Of the first of them.
@@ -62,6 +63,7 @@ pub struct SkippedRows {
     /// How many rows in a row, `id.row` upwards.
     pub rows: u32,
     pub operation: Operation,
+    pub rule: SkipRule,
 }
 
 /// One row that a route asked for and that has not all of the route's columns: it is kept whole

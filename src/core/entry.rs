@@ -164,6 +164,8 @@ pub enum SkipRule {
     Superseded,
     /// The lead is converted, and the route's `on_converted` is `skip`.
     Converted,
+    /// An update that changed no column of the route.
+    Unchanged,
     /// The route's filter says no.
     Where,
 }
@@ -176,6 +178,7 @@ impl SkipRule {
             SkipRule::OperationNotRouted => "operation_not_routed",
             SkipRule::Superseded => "superseded",
             SkipRule::Converted => "converted",
+            SkipRule::Unchanged => "unchanged",
             SkipRule::Where => "where",
         }
     }
@@ -407,6 +410,11 @@ pub struct Recovered {
     pub next_parked: u64,
     pub next_letter: u64,
     pub next_batch: u64,
+    /// When it was last noted that a call has no answer, or that a life ended without a word:
+    /// Salesforce may still be working on what was sent before.
+    pub unanswered_at: Option<Micros>,
+    /// The last life ended without a word: what it had under way is not known.
+    pub crashed: bool,
     /// Number of the last commit; 0 when there is none.
     pub last_commit: u64,
     /// Bytes cut off the end because a crash left them unfinished.

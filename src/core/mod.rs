@@ -7,6 +7,7 @@
 pub mod batching;
 pub mod change;
 pub mod circuit;
+pub mod coalescing;
 pub mod describe;
 pub mod entry;
 pub mod mapping;

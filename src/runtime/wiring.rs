@@ -279,6 +279,7 @@ pub fn route_setups(
                 table: route.table.clone(),
                 plan: Arc::clone(plan),
                 scope: u16::try_from(scope).unwrap_or(u16::MAX),
+                updates: route.operations.update,
                 lack,
             }
         })

@@ -35,3 +35,4 @@ mod statements;
 mod storm;
 mod tidy;
 mod transactions;
+mod updates;

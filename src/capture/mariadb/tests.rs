@@ -88,6 +88,11 @@ fn lines(items: &[StreamItem]) -> Vec<String> {
                     values.join(" ")
                 )
             }
+            StreamItem::Skipped(skipped) => {
+                let id = &skipped.id;
+                let rule = skipped.rule.as_str();
+                format!("{}/{} {rule}", id.transaction.id, id.row)
+            }
             StreamItem::Advance(advance) => match &advance.gtids {
                 Gtids::MariaDb(position) => format!("to {position}"),
                 other => format!("{other:?}"),
@@ -104,7 +109,7 @@ const LEADS: [&str; 10] = [
     "to 0-1-4",
     "to 0-1-5",
     "7-1-1/0 Insert 3 Bob",
-    "7-1-1/1 Update 2 Grüße",
+    "7-1-1/1 unchanged",
     "to 7-1-1",
     "to 0-1-6",
     "0-1-7/0 Delete 1 Ada",

@@ -97,6 +97,16 @@ impl ReadChunk {
         pieces(self.items(changed))
     }
 
+    /// Whether an update that is not whole has overtaken a row of a route that carries updates: the
+    /// row cannot be left out in its favour, and would come too late behind it.
+    pub(super) fn meets_partial(&self, changed: &Changed) -> bool {
+        let mut update = Operations::default();
+        update.insert(Operation::Update);
+        let is_partial = |row: &ReadRow| changed.get(&row.name).is_some_and(|c| c.is_partial());
+        let mut takers = self.takers.routes.iter();
+        takers.any(|taker| taker.carries.overlaps(update)) && self.rows.iter().any(is_partial)
+    }
+
     fn items(self, changed: &Changed) -> Released {
         let Self {
             takers,
@@ -244,6 +254,17 @@ mod tests {
                 "end 3 1",
             ]
         );
+    }
+
+    #[test]
+    fn a_row_that_a_partial_update_overtook_is_read_again() {
+        let mut changed = Changed::new();
+        let b = changed.entry("b".to_owned()).or_default();
+        b.insert(Operation::Update);
+        assert!(!chunk(&["a", "b"]).meets_partial(&changed));
+        changed.entry("b".to_owned()).or_default().insert_partial();
+        assert!(chunk(&["a", "b"]).meets_partial(&changed));
+        assert!(!chunk(&["a"]).meets_partial(&changed));
     }
 
     #[test]

@@ -47,18 +47,23 @@ impl Gate {
             .iter()
             .map(|column| layout.cell_of(column, table))
             .collect();
-        match cells.and_then(|cells| names(&cells, rows)) {
-            Some(names) => self.note(names.into_iter(), rows.operation),
+        match cells.and_then(|cells| names(&cells, rows, layout)) {
+            Some((names, partial)) => self.note(names.into_iter(), rows.operation, partial),
             None => self.spoil(UNTOLD),
         }
     }
 }
 
-/// The names of all rows, before and after; `None` when one cannot be told.
-fn names(cells: &[(usize, Cell)], rows: &RowsEvent<'_>) -> Option<Vec<String>> {
+/// The names of all rows, before and after, and whether they are updates that leave wanted columns
+/// out; `None` when a name cannot be told.
+fn names(
+    cells: &[(usize, Cell)],
+    rows: &RowsEvent<'_>,
+    layout: &Layout,
+) -> Option<(Vec<String>, bool)> {
     let (version, maps) = (rows.version, rows.maps);
     let cursor = &mut Cursor::new(rows.data);
-    let mut names = Vec::new();
+    let (mut names, mut partial) = (Vec::new(), false);
     match rows.operation {
         Operation::Insert => {
             let event = WriteRowsEvent::parse(cursor, maps, version).ok()?;
@@ -74,6 +79,12 @@ fn names(cells: &[(usize, Cell)], rows: &RowsEvent<'_>) -> Option<Vec<String>> {
         }
         Operation::Update => {
             let event = UpdateRowsEvent::parse(cursor, maps, version).ok()?;
+            let images = event
+                .columns_before_update
+                .iter()
+                .zip(&event.columns_after_update);
+            let present: Vec<bool> = images.map(|(before, after)| *before || *after).collect();
+            partial = layout.absent(&present).next().is_some();
             for row in event.rows {
                 let before = whole(key_of(cells, row.before_update.cells)?)?;
                 let after = key_of(cells, row.after_update.cells)?;
@@ -90,7 +101,7 @@ fn names(cells: &[(usize, Cell)], rows: &RowsEvent<'_>) -> Option<Vec<String>> {
             }
         }
     }
-    Some(names)
+    Some((names, partial))
 }
 
 /// The key's values; `None` inside for a column that is not in the image: a key holds no NULL.

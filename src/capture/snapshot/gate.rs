@@ -43,6 +43,15 @@ impl Operations {
         self.0 |= Self::bit(operation);
     }
 
+    /// An update came that leaves wanted columns out: with it alone the row is not all there.
+    pub(super) fn insert_partial(&mut self) {
+        self.0 |= PARTIAL;
+    }
+
+    pub(super) fn is_partial(self) -> bool {
+        self.0 & PARTIAL != 0
+    }
+
     pub(super) fn overlaps(self, other: Operations) -> bool {
         self.0 & other.0 != 0
     }
@@ -55,6 +64,8 @@ impl Operations {
         }
     }
 }
+
+const PARTIAL: u8 = 8;
 
 /// The keys that the stream has changed since the gate was opened, by row name.
 pub(super) type Changed = HashMap<String, Operations>;
@@ -148,6 +159,14 @@ impl Gate {
                 },
                 _,
             ) => State::Done(Outcome::Discarded(reason)),
+            State::Submitted(open, submitted)
+                if !place.at.is_before(&submitted.end)
+                    && submitted.chunk.meets_partial(&open.changed) =>
+            {
+                State::Done(Outcome::Discarded(
+                    "an update that leaves columns out came for one of its rows",
+                ))
+            }
             State::Submitted(open, submitted) if !place.at.is_before(&submitted.end) => {
                 State::Releasing(submitted.chunk.release(&open.changed))
             }
@@ -190,19 +209,28 @@ impl Gate {
     }
 
     /// Notes keys that the stream has changed.
-    pub(super) fn note(&self, names: impl Iterator<Item = String>, operation: Operation) {
+    pub(super) fn note(
+        &self,
+        names: impl Iterator<Item = String>,
+        operation: Operation,
+        is_partial: bool,
+    ) {
         let mut state = self.state();
         let (State::Open(open) | State::Submitted(open, _)) = &mut *state else {
             return;
         };
         for name in names {
             let bytes = name.len() + KEY_OVERHEAD_BYTES;
-            match open.changed.entry(name) {
-                Entry::Occupied(mut known) => known.get_mut().insert(operation),
+            let known = match open.changed.entry(name) {
+                Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     open.changed_bytes += bytes;
-                    new.insert(Operations::default()).insert(operation);
+                    new.insert(Operations::default())
                 }
+            };
+            known.insert(operation);
+            if is_partial {
+                known.insert_partial();
             }
         }
         if open.changed_bytes > KEYS_BYTES_MAX {

@@ -45,6 +45,7 @@ fn record(route: u16, key: &str, row: u64, since: u64) -> Record {
         since: Tick(since),
         scope: 0,
         key: key.into(),
+        absorbed: Vec::new(),
     }
 }
 
@@ -113,7 +114,7 @@ fn a_newer_image_takes_the_place_of_an_unsent_one() {
     planner.admit(record(0, "a", 0, 0));
     planner.admit(record(0, "b", 1, 0));
     let replaced = planner.admit(record(0, "a", 2, 9)).unwrap();
-    assert_eq!((replaced.older.subject.id.row, replaced.by.row), (0, 2));
+    assert_eq!((replaced.older[0].subject.id.row, replaced.by.row), (0, 2));
     let batch = planner.take_batch(Tick(50), false, |_| true).unwrap();
     assert_eq!(rows(&planner, &batch), [2, 1]);
 }
@@ -126,7 +127,7 @@ fn a_newer_image_waits_behind_one_that_was_sent() {
     planner.admit(record(0, "a", 1, 60));
     let replaced = planner.admit(record(0, "a", 2, 60)).unwrap();
     assert_eq!(
-        replaced.older.subject.id.row, 1,
+        replaced.older[0].subject.id.row, 1,
         "of two that wait the newer is kept"
     );
     assert_eq!(planner.take_batch(Tick(500), false, |_| true), None);
@@ -180,15 +181,9 @@ fn draining_takes_what_is_not_in_flight_and_keeps_what_waits_behind_it() {
         .iter()
         .map(|r| r.subject.id.row)
         .collect();
-    assert_eq!(drained, [0, 3]);
-    let drained: Vec<u64> = planner
-        .drain(RouteId(0), 9)
-        .iter()
-        .map(|r| r.subject.id.row)
-        .collect();
     assert_eq!(
         drained,
-        [1],
+        [0, 1, 3],
         "the newer image of a parked one is parked behind it"
     );
     assert!(planner.is_empty());
@@ -236,4 +231,88 @@ fn something_fresh_goes_first_when_asked_for() {
     assert_eq!(rows(&planner, &batch), [1]);
     let batch = planner.take_batch(Tick(50), true, |_| true).unwrap();
     assert_eq!(rows(&planner, &batch), [0]);
+}
+
+fn with_payload(mut record: Record, payload: &str) -> Record {
+    record.subject.image = Arc::new(Image {
+        payload: payload.into(),
+        ..record.subject.image.as_ref().clone()
+    });
+    record
+}
+
+#[test]
+fn what_a_newer_image_leaves_out_is_carried_with_it_until_one_speaks_of_all() {
+    let mut planner = planner(1);
+    planner.admit(with_payload(record(0, "a", 0, 0), r#"{"A":1,"B":1}"#));
+    let partial = with_payload(record(0, "a", 1, 0), r#"{"B":2}"#);
+    assert_eq!(planner.admit(partial), None);
+    let partial = with_payload(record(0, "a", 2, 0), r#"{"C":3}"#);
+    assert_eq!(planner.admit(partial), None);
+    let batch = planner.take_batch(Tick(50), false, |_| true).unwrap();
+    let carried = planner.record(batch.records[0]);
+    assert_eq!(&*carried.subject.image.payload, r#"{"A":1,"B":2,"C":3}"#);
+    let absorbed = |record: &Record| -> Vec<u64> {
+        record.absorbed.iter().map(|r| r.subject.id.row).collect()
+    };
+    assert_eq!(absorbed(carried), [0, 1]);
+
+    let mut planner = self::planner(1);
+    planner.admit(with_payload(record(0, "a", 0, 0), r#"{"A":1}"#));
+    planner.admit(with_payload(record(0, "a", 1, 0), r#"{"B":2}"#));
+    let whole = with_payload(record(0, "a", 2, 0), r#"{"A":3,"B":3}"#);
+    let replaced = planner.admit(whole).unwrap();
+    let rows: Vec<u64> = replaced.older.iter().map(|r| r.subject.id.row).collect();
+    assert_eq!(rows, [0, 1]);
+    let batch = planner.take_batch(Tick(50), false, |_| true).unwrap();
+    assert_eq!(absorbed(planner.record(batch.records[0])), [0; 0]);
+}
+
+#[test]
+fn what_salesforce_may_have_goes_again_as_it_was() {
+    let mut planner = planner(1);
+    planner.admit(Record {
+        unknown: true,
+        ..record(0, "a", 0, 0)
+    });
+    assert_eq!(planner.admit(record(0, "a", 1, 0)), None);
+    let first = planner.take_batch(Tick(50), false, |_| true).unwrap();
+    assert_eq!(rows(&planner, &first), [0]);
+}
+
+#[test]
+fn a_key_that_rests_lets_newer_images_gather_and_others_pass() {
+    let mut planner = planner(1);
+    planner.admit(record(0, "a", 0, 0));
+    let first = planner.take_batch(Tick(50), false, |_| true).unwrap();
+    planner.admit(record(0, "a", 1, 60));
+    planner.rest(0, &"a".into(), Tick(900));
+    planner.remove(first.records[0]);
+    planner.admit(record(0, "b", 2, 100));
+    let replaced = planner.admit(record(0, "a", 3, 100)).unwrap();
+    assert_eq!(replaced.older[0].subject.id.row, 1);
+    planner.wake(Tick(899));
+    let other = planner.take_batch(Tick(899), false, |_| true).unwrap();
+    assert_eq!(rows(&planner, &other), [2]);
+    planner.remove(other.records[0]);
+    assert_eq!(planner.next_due(|_| Some(Tick(0))), Some(Tick(900)));
+    planner.wake(Tick(900));
+    let rested = planner.take_batch(Tick(900), false, |_| true).unwrap();
+    assert_eq!(rows(&planner, &rested), [3]);
+    planner.remove(rested.records[0]);
+    assert!(!planner.knows(0, &"a".into()));
+}
+
+#[test]
+fn a_key_rests_without_a_record_and_a_resting_record_can_be_parked() {
+    let mut planner = planner(1);
+    planner.rest(0, &"a".into(), Tick(900));
+    planner.rest(0, &"a".into(), Tick(500));
+    planner.admit(record(0, "a", 0, 0));
+    planner.wake(Tick(600));
+    assert_eq!(planner.take_batch(Tick(600), false, |_| true), None);
+    let drained = planner.drain(RouteId(0), 9);
+    assert_eq!(drained.len(), 1);
+    assert!(planner.is_empty());
+    assert!(planner.knows(0, &"a".into()), "it rests all the same");
 }

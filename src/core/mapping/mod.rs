@@ -251,7 +251,17 @@ impl Plan {
     fn key(&self, change: &Change, problems: &mut Vec<Problem>) -> String {
         let value = change.values.get(self.key_column).and_then(Option::as_ref);
         let text = value.and_then(convert::key_text).unwrap_or_default();
-        if text.is_empty() {
+        if value.is_none() && change.operation == Operation::Update {
+            problems.push(Problem {
+                code: "KEY_NOT_IN_ROW_IMAGE".into(),
+                message: format!(
+                    "{} is not in the update's row image: nobody can tell whose update it is; with \
+                     binlog_row_image = FULL the next one has it",
+                    self.external_id
+                ),
+                fields: vec![self.external_id.to_string()],
+            });
+        } else if text.is_empty() {
             problems.push(Problem {
                 code: "MISSING_ARGUMENT".into(),
                 message: format!(

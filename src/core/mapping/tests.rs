@@ -135,6 +135,15 @@ pub(crate) fn plan_of_column(name: &str) -> Plan {
     compile(&spec, &table(), &object(&["LastName"])).unwrap()
 }
 
+/// The key from `id`, LastName (required) from `name`, Company from `company`.
+pub(crate) fn plan_of_two() -> Plan {
+    let spec = spec(vec![
+        from_column("LastName", "name"),
+        from_column("Company", "company"),
+    ]);
+    compile(&spec, &table(), &object(&["LastName"])).unwrap()
+}
+
 /// The same as [`simple_plan`], with a filter.
 pub(crate) fn plan_with_filter(filter: &str) -> Plan {
     let mut spec = spec(vec![from_column("LastName", "name")]);

@@ -13,7 +13,7 @@ use crate::core::time::{Micros, Now};
 
 /// A request is ended by Salesforce after ten minutes (REST guide, limits); until then a call that
 /// was not answered may still be at work.
-const SALESFORCE_WORKS_AT_MOST_MS: u64 = 600_000;
+pub(super) const SALESFORCE_WORKS_AT_MOST_MS: u64 = 600_000;
 
 /// A record that collides with its own unanswered call waits as after this many attempts: long
 /// enough not to knock all the time, short enough to be there when the call is over.
@@ -190,6 +190,10 @@ impl Pipeline {
     fn take_failure(&mut self, flight: Flight, failure: RequestFailure, timing: Timing, now: Now) {
         let route = flight.route;
         let culprit = self.note_failed(&flight, &failure, now);
+        // Where updates are carried, a later life must know of it even if the next answer is good.
+        if failure.unknown && (self.stopping || self.carries_updates(self.scope_of(route))) {
+            self.note_unanswered(&flight);
+        }
         if matches!(
             failure.disposition,
             Disposition::Split | Disposition::DeadLetter
@@ -221,15 +225,11 @@ impl Pipeline {
             // Salesforce is there; it is this route that it refuses.
             other.note_answer();
         }
-        let unknown = failure.unknown;
         if circuit.note_failure(failure, backoff, &mut self.jitter, now.tick) {
             self.entries.push(Entry::Service {
                 event: ServiceEvent::DeliveryPaused,
                 detail,
             });
-        }
-        if self.stopping && unknown {
-            self.note_unanswered(&flight);
         }
         self.planner.retry(route, flight.records, now.tick);
     }
@@ -264,9 +264,6 @@ impl Pipeline {
         let route = flight.route;
         self.org.release_probe();
         self.route(route).circuit.release_probe();
-        if self.stopping && failure.unknown {
-            self.note_unanswered(&flight);
-        }
         if let [lone] = flight.records.as_slice() {
             return self.take_lone_failure(route, *lone, failure, timing, now);
         }
@@ -381,7 +378,10 @@ impl Pipeline {
     }
 
     pub(super) fn take_out(&mut self, handle: Handle) -> Record {
-        let record = self.planner.remove(handle);
+        self.let_rest(handle);
+        let mut record = self.planner.remove(handle);
+        let older = std::mem::take(&mut record.absorbed);
+        self.settle_absorbed(older, &record.subject.id);
         self.note_settled(&record);
         record
     }

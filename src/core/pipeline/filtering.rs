@@ -29,6 +29,7 @@ fn pipeline(recovered: &Recovered) -> Pipeline {
         table: TableName::clone(&table(ROUTES[0])),
         plan: Arc::new(plan_with_filter("name == \"carried\"")),
         scope: 0,
+        updates: false,
         lack: None,
     };
     Pipeline::new(settings(1), vec![setup], recovered, checkpoint)

@@ -8,7 +8,7 @@ use super::{Effect, Held, PARK_AT_ONCE, PARKING_COMMITS, Pipeline, Route};
 use crate::core::batching::Record;
 use crate::core::change::{Change, ChangeId, Chunk, RouteId, SkippedRows, StreamItem};
 use crate::core::entry::{
-    Entry, Image, ParkedRecord, ParkedSpan, ServiceEvent, SkipRule, StoredChangeId, Subject,
+    Entry, Image, ParkedRecord, ParkedSpan, ServiceEvent, StoredChangeId, Subject,
 };
 use crate::core::mapping::Unmappable;
 use crate::core::outcome::ErrorClass;
@@ -104,7 +104,7 @@ impl Pipeline {
                 self.charged += u64::from(charge);
                 let key = route.plan.comparable_key(&image.key);
                 let scope = route.scope;
-                let record = Record {
+                let mut record = Record {
                     subject: subject_of(change, image),
                     slot: Some(slot),
                     attempts: 0,
@@ -115,7 +115,9 @@ impl Pipeline {
                     since: now.tick,
                     scope,
                     key,
+                    absorbed: Vec::new(),
                 };
+                self.doubt_read_again(&mut record, now);
                 self.admit(record);
             }
             Err(unmappable) => self.refuse(change, unmappable, slot, charge),
@@ -152,7 +154,7 @@ impl Pipeline {
             id: skipped.id,
             rows: skipped.rows,
             operation: skipped.operation,
-            rule: SkipRule::OperationNotRouted,
+            rule: skipped.rule,
         });
     }
 
@@ -181,12 +183,24 @@ impl Pipeline {
         let Some(replaced) = self.planner.admit(record) else {
             return;
         };
-        let older = replaced.older;
+        for older in replaced.older {
+            self.supersede(older, replaced.by.clone());
+        }
+    }
+
+    fn supersede(&mut self, older: Record, by: ChangeId) {
         self.note_settled(&older);
         self.entries.push(Entry::Superseded {
             subject: older.subject,
-            by: replaced.by,
+            by,
         });
+    }
+
+    /// Settles what lived on in a record that now has its outcome, or is on its way to the disk.
+    pub(super) fn settle_absorbed(&mut self, absorbed: Vec<Record>, by: &ChangeId) {
+        for older in absorbed {
+            self.supersede(older, by.clone());
+        }
     }
 
     /// Books a record out: its slot, its share of the window, its place in parking.
@@ -223,7 +237,7 @@ impl Pipeline {
             };
             parked.subject = subject;
             let key = plan.comparable_key(&parked.subject.image.key);
-            let record = Record {
+            let mut record = Record {
                 subject: Subject {
                     parked: Some(parked.serial),
                     ..parked.subject
@@ -237,7 +251,9 @@ impl Pipeline {
                 since: now.tick,
                 scope,
                 key,
+                absorbed: Vec::new(),
             };
+            self.doubt_parked(&mut record, now);
             self.admit_now(record);
         }
     }
@@ -366,7 +382,12 @@ impl Pipeline {
         self.route(id)
             .parking
             .note_committing(records.len() as u64, oldest);
-        for record in records {
+        let mut absorbed = Vec::new();
+        for mut record in records {
+            let older = std::mem::take(&mut record.absorbed);
+            if !older.is_empty() {
+                absorbed.push((older, record.subject.id.clone()));
+            }
             let serial = self.next_parked;
             self.next_parked += 1;
             self.route(id).in_flight -= 1;
@@ -380,6 +401,10 @@ impl Pipeline {
                 serial,
                 unknown: record.unknown,
             });
+        }
+        // Behind the parked ones, which are one span as long as nothing comes between them.
+        for (older, by) in absorbed {
+            self.settle_absorbed(older, &by);
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - the next chunk of a snapshot is asked for only when the one before is durable.
 
 mod answers;
+mod doubt;
 mod intake;
 mod pace;
 mod pause;
@@ -20,6 +21,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use doubt::Doubt;
 use pace::Pace;
 use pause::Pause;
 pub use pause::RoutePause;
@@ -67,6 +69,8 @@ pub struct RouteSetup {
     pub plan: Arc<Plan>,
     /// Equal for routes that write the same object by the same external id.
     pub scope: u16,
+    /// It carries updates, so that a record may be sent in parts that must keep their order.
+    pub updates: bool,
     /// A column of its mapping that the table does not have now.
     pub lack: Option<Lack>,
 }
@@ -165,6 +169,7 @@ pub struct Pipeline {
     next_letter: u64,
     next_parked: u64,
     settled_ahead: HashSet<StoredChangeId>,
+    doubt: Doubt,
     snapshots: Snapshots,
     /// Collected during a step.
     entries: Vec<Entry>,
@@ -192,6 +197,7 @@ struct Route {
     table: TableName,
     plan: Arc<Plan>,
     scope: u16,
+    updates: bool,
     totals: Totals,
     captured: u64,
     /// From the stream, neither settled nor parked.
@@ -263,6 +269,7 @@ impl Pipeline {
                     scope: setup.scope,
                     policy: RoutePolicy::default(),
                     refused: refusals::Run::default(),
+                    updates: setup.updates,
                 }
             })
             .collect();
@@ -283,6 +290,7 @@ impl Pipeline {
                 .cloned()
                 .chain(recovered.snapshot.iter().flat_map(settled_before))
                 .collect(),
+            doubt: Doubt::new(recovered, settings.window_bytes),
             snapshots: Snapshots::restore(recovered.snapshot.clone()),
             entries: Vec::new(),
             release: 0,
@@ -303,6 +311,7 @@ impl Pipeline {
 
     /// Takes one input and says what must be done now.
     pub fn step(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        self.doubt.begin(now);
         match input {
             Input::Captured(chunk) => self.take_chunk(chunk, now),
             Input::Answered {
@@ -346,6 +355,7 @@ impl Pipeline {
         self.pumped_at = now.tick;
         if !self.stopping {
             self.keep_pace(now);
+            self.planner.wake(now.tick);
             self.park_what_waits(now, &mut effects);
             self.park_behind_pauses(now, &mut effects);
             self.read_parked(now.tick, &mut effects);
@@ -392,6 +402,9 @@ impl Pipeline {
     }
 
     fn dispatch(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.must_note_start_first() {
+            return;
+        }
         while self.calls.len() < self.allowed_in_flight && self.may_spend(now) {
             let (org, routes) = (&self.org, &self.routes);
             let admits = |route: RouteId| {

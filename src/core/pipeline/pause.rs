@@ -170,6 +170,7 @@ impl Pipeline {
             since: now.tick,
             scope: route.scope,
             key: Arc::from(""),
+            absorbed: Vec::new(),
         };
         let shape = Some(Arc::clone(&unmapped.row.columns));
         route.held.push_back(Held { record, shape });

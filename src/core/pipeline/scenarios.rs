@@ -41,6 +41,7 @@ impl Stage {
             table: TableName::clone(&table(ROUTES[0])),
             plan: Arc::new(simple_plan()),
             scope: 0,
+            updates: false,
             lack: None,
         };
         let mut settings = settings(1);

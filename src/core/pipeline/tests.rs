@@ -18,6 +18,7 @@ use crate::core::value::Value;
 use reader::{Emitted, Reader};
 
 mod reader;
+mod updates;
 
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
@@ -89,6 +90,15 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 state.settled_ahead.insert(StoredChangeId::new(id, route));
             }
             match entry {
+                Entry::Unanswered { .. } => state.unanswered_at = Some(commit.at),
+                Entry::Service { event, .. } if *event == ServiceEvent::Started => {
+                    let crashed = std::mem::replace(&mut state.crashed, true);
+                    let doubtful = crashed.then_some(commit.at);
+                    state.unanswered_at = doubtful.or(state.unanswered_at);
+                }
+                Entry::Service { event, .. } if *event == ServiceEvent::Stopped => {
+                    state.crashed = false;
+                }
                 Entry::Parked { serial, .. } => {
                     parked.insert(*serial, route);
                     state.next_parked = state.next_parked.max(serial + 1);
@@ -111,6 +121,7 @@ fn recovered(disk: &[Commit]) -> Recovered {
                 state.next_batch = state.next_batch.max(attempt.batch + 1);
             }
         }
+        state.last_commit += 1;
         if let Some(snapshot) = &commit.snapshot {
             let progress = |known: &Snapshot| (known.number, known.chunks());
             if state.snapshot.as_ref().map(progress) != Some(progress(snapshot))
@@ -286,6 +297,7 @@ impl World {
             plan: Arc::new(plan),
             table: TableName::clone(&table(name)),
             scope: 0,
+            updates: false,
             lack: None,
         };
         let seed = self.random.below(u64::MAX);

@@ -8,7 +8,7 @@ use super::ahead::SettledAhead;
 use super::chain::Chain;
 use super::header::{FEATURES, Header, NextNumbers, VERSION};
 use crate::core::change::{ChangeId, RouteId};
-use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, Totals};
+use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent, Totals};
 use crate::core::position::{Checkpoint, Position, TransactionId};
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::Snapshot;
@@ -31,6 +31,8 @@ pub(super) struct JournalState {
     pub checkpoint: Option<Checkpoint>,
     pub snapshot: Option<Snapshot>,
     schemas: Vec<TableSchema>,
+    unanswered_at: Option<Micros>,
+    running: bool,
     /// Names by [`RouteId`]: those of the config first, then those only the journal knows.
     pub routes: Vec<String>,
     totals: Vec<Totals>,
@@ -66,6 +68,8 @@ impl JournalState {
             checkpoint: None,
             snapshot: None,
             schemas: Vec::new(),
+            unanswered_at: None,
+            running: false,
             routes: routes.to_vec(),
             totals: vec![Totals::default(); routes.len()],
             ahead: SettledAhead::default(),
@@ -89,6 +93,8 @@ impl JournalState {
         state.checkpoint = header.checkpoint;
         state.snapshot = header.snapshot.into_iter().next_back();
         state.schemas = header.schemas;
+        state.unanswered_at = header.unanswered_at;
+        state.running = header.running;
         for (route, totals) in header.totals {
             let route = state.route_id(&route);
             state.totals[usize::from(route.0)] = totals;
@@ -137,6 +143,8 @@ impl JournalState {
             jobs: Vec::new(),
             snapshot: self.snapshot.clone().into_iter().collect(),
             schemas: self.schemas.clone(),
+            unanswered_at: self.unanswered_at,
+            running: self.running,
         }
     }
 
@@ -182,6 +190,7 @@ impl JournalState {
         }
         for entry in &commit.entries {
             self.apply_entry(entry);
+            self.apply_life(entry, commit.at);
         }
         if is_over {
             // Behind the entries: those of the same commit are of the history that is over, too.
@@ -197,6 +206,24 @@ impl JournalState {
             let hour = commit.at.0.div_euclid(HOUR_MICROS);
             *self.api_calls.entry(hour).or_default() += commit.api_calls;
             self.api_calls = self.api_calls.split_off(&(hour - WINDOW_HOURS));
+        }
+    }
+
+    /// What bears on calls whose answer nobody has.
+    fn apply_life(&mut self, entry: &Entry, at: Micros) {
+        let Entry::Service { event, .. } = entry else {
+            if matches!(entry, Entry::Unanswered { .. }) {
+                self.unanswered_at = Some(at);
+            }
+            return;
+        };
+        if *event == ServiceEvent::Started {
+            // The life before ended without a word: what it had under way has no answer either.
+            if std::mem::replace(&mut self.running, true) {
+                self.unanswered_at = Some(at);
+            }
+        } else if *event == ServiceEvent::Stopped {
+            self.running = false;
         }
     }
 
@@ -316,6 +343,8 @@ impl JournalState {
             next_parked: self.next.parked,
             next_letter: self.next.letter,
             next_batch: self.next.batch,
+            unanswered_at: self.unanswered_at,
+            crashed: self.running,
             last_commit: self.last_commit,
             torn_bytes,
         }

@@ -370,6 +370,7 @@ pub(super) fn rule_word(rule: SkipRule) -> &'static str {
         SkipRule::OperationNotRouted => "operation_not_routed",
         SkipRule::Superseded => "superseded",
         SkipRule::Converted => "converted",
+        SkipRule::Unchanged => "unchanged",
         SkipRule::Where => "where",
     }
 }

@@ -59,6 +59,12 @@ pub(super) struct Header {
     /// What routed tables looked like when they were last read.
     #[serde(default)]
     pub schemas: Vec<TableSchema>,
+    /// When it was last noted that a call has no answer, or that a life ended without a word.
+    #[serde(default)]
+    pub unanswered_at: Option<Micros>,
+    /// The service runs: it has noted its start and no stop since.
+    #[serde(default)]
+    pub running: bool,
 }
 
 /// The numbers that are given out next.

@@ -203,6 +203,7 @@ impl Decoder {
                     Some("operation_not_routed") => SkipRule::OperationNotRouted,
                     Some("superseded") => SkipRule::Superseded,
                     Some("converted") => SkipRule::Converted,
+                    Some("unchanged") => SkipRule::Unchanged,
                     _ => return Err("a skipped line has an unknown rule"),
                 };
                 // One that was sent names its call, and may have been parked.

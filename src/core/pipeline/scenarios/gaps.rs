@@ -62,6 +62,7 @@ fn routes_that_wait_behind_a_paused_one_say_so_and_an_expected_pause_holds_nothi
         table: TableName::clone(&table(name)),
         plan: Arc::new(simple_plan()),
         scope,
+        updates: false,
         lack: None,
     };
     let mut expects = setup("expects", 1);

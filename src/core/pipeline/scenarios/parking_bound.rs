@@ -35,6 +35,7 @@ impl Both {
             table: TableName::clone(&table(ROUTES[index])),
             plan: Arc::new(simple_plan()),
             scope: scopes[index],
+            updates: false,
             lack: None,
         };
         let mut settings = settings(1);
