@@ -7,12 +7,13 @@
 
 mod show;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{FAILURE, Failed, Global, USAGE, load, runtime, with_causes};
 use crate::capture::{self, CheckResult};
@@ -96,7 +97,8 @@ struct RowReport {
 struct FieldReport {
     field: String,
     from: String,
-    value: Json,
+    /// As it stands in the payload, digit for digit.
+    value: Box<RawValue>,
 }
 
 #[derive(Debug, Serialize)]
@@ -312,7 +314,8 @@ impl RowReport {
 
 fn fields(spec: &MappingSpec, image: &Image, masked: bool) -> Vec<FieldReport> {
     // Of a row that is left out nothing is mapped; else the payload is ours, and is an object.
-    let payload: Map<String, Json> = serde_json::from_str(&image.payload).unwrap_or_default();
+    let payload: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(&image.payload).unwrap_or_default();
     let report = |wanted: &FieldSpec| {
         let (name, value) = payload
             .iter()
@@ -322,7 +325,7 @@ fn fields(spec: &MappingSpec, image: &Image, masked: bool) -> Vec<FieldReport> {
             field: name.clone(),
             from: from(&wanted.source),
             value: match masked && !is_ours {
-                true => mask(value),
+                true => masked_value(value),
                 false => value.clone(),
             },
         })
@@ -340,6 +343,12 @@ fn from(source: &FieldSource) -> String {
         FieldSource::Template { .. } => format!("{} (template)", columns()),
         FieldSource::Expression { .. } => format!("{} (expression)", columns()),
     }
+}
+
+fn masked_value(value: &RawValue) -> Box<RawValue> {
+    let value: Json = serde_json::from_str(value.get()).unwrap_or_default();
+    // What cannot be masked is not shown.
+    to_raw_value(&mask(&value)).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// Of what kind a value is; that one is missing is no secret.

@@ -4,8 +4,9 @@ use crate::harness::{Build, World};
 
 fn insert(last_name: &str, plan: &str, employees: &str) -> String {
     format!(
-        "INSERT INTO crm.leads (first_name, last_name, company, country, plan, employees, email) \
-         VALUES ('Ada', {last_name}, 'Acme', 'DE', '{plan}', {employees}, 'ada@example.com')"
+        "INSERT INTO crm.leads (first_name, last_name, company, country, plan, employees, email, \
+         annual_revenue) \
+         VALUES ('Ada', {last_name}, 'Acme', 'DE', '{plan}', {employees}, 'ada@example.com', 9007199254740993.25)"
     )
 }
 
@@ -38,6 +39,8 @@ fn rows_show_what_would_become_of_them_and_nothing_is_sent_or_written() {
         "FILTER_UNDECIDED",
         "<- first_name",
         "\"Byron\"",
+        // More digits than a double has.
+        "9007199254740993.25",
     ] {
         assert!(shown.contains(words), "{words} in\n{shown}");
     }
@@ -92,7 +95,7 @@ fn what_stands_in_the_way_is_said_with_its_remedy() {
     assert_eq!(answer.errors()[0].page, "LS4004");
     assert_eq!(world.command(&["preview", "--rows", "1001"]).code, 2);
 
-    world.edit_config("Phone = \"phone\"", "Phone = \"fone\"");
+    world.edit_config("Phone = \"phone\"", "Phone = \"phonee\"");
     let answer = world.command(&["preview"]);
     assert_eq!(answer.code, 1, "{answer:?}");
     for words in [

@@ -2,6 +2,7 @@
 //! that is what would be sent, and so that no value can steer the terminal.
 
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use super::{Fate, FieldReport, RouteReport, RowReport, Said};
 
@@ -77,8 +78,8 @@ fn show_row(row: &RowReport, lines: &mut Vec<String>) {
     }
 }
 
-fn shown(value: &Json) -> String {
-    printable(&value.to_string())
+fn shown(value: &RawValue) -> String {
+    printable(value.get())
 }
 
 /// JSON escapes the control characters of ASCII only; a terminal obeys others too, and some turn
@@ -143,7 +144,7 @@ mod tests {
             fields: vec![FieldReport {
                 field: "FirstName".to_owned(),
                 from: "first_name".to_owned(),
-                value,
+                value: serde_json::value::to_raw_value(&value).unwrap(),
             }],
             problems: vec![ProblemReport {
                 code: "REQUIRED_FIELD_MISSING".to_owned(),
