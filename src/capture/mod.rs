@@ -60,7 +60,7 @@ pub use settings::{
     ClientCertificate, Compression, LiveSchemas, OnHistoryLost, RoutedTable, SnapshotSettings,
     SourceSettings, Start, TableRoute, Tls, TlsMode,
 };
-pub use snapshot::check_snapshot;
+pub use snapshot::{check_snapshot, newest_rows};
 pub use supervisor::{Parts, derived_server_id, run};
 
 use crate::core::change::Chunk;

@@ -214,7 +214,12 @@ fn check_mappings(
         match wiring::compile_plans(std::slice::from_ref(&spec), tables, objects) {
             Ok(_) => {
                 let detail = format!("{} fields of {}", spec.fields.len(), spec.object);
-                lines.push(passed("mapping", name, detail));
+                lines.push(passed("mapping", name.as_str(), detail));
+                let advice = wiring::advise(&spec, tables, objects);
+                lines.extend(advice.into_iter().map(|it| {
+                    let text = format!("{}: {}", it.path, it.text);
+                    from_error("mapping", &name, "warning", it.page, text, it.remedy)
+                }));
             }
             Err(mistakes) => lines.extend(mistakes.into_iter().map(|mistake| {
                 let text = format!("{}: {}", mistake.path, mistake.text);

@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod dead_letters;
 mod demo;
+mod preview;
 pub mod printer;
 mod read;
 mod run;
@@ -59,6 +60,8 @@ enum Verb {
     Run,
     /// Checks every precondition in MySQL, in Salesforce and of the mapping; exit 1 if one fails
     Check(check::Arguments),
+    /// Shows what would become of the newest rows of each route; nothing is sent or written
+    Preview(preview::Arguments),
     /// Shows position, lag, books, API budget and open dead letters
     Status(read::StateArgument),
     /// Tells the story of one lead
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
     let result = match &line.verb {
         Verb::Run => run::run(&line.global, &printer),
         Verb::Check(arguments) => check::run(&line.global, arguments, &printer),
+        Verb::Preview(arguments) => preview::run(&line.global, arguments, &printer),
         Verb::Status(state) => status::run(&line.global, state, &printer),
         Verb::Trace(arguments) => trace::run(&line.global, arguments, &printer),
         Verb::DeadLetters(verb) => dead_letters::run(&line.global, verb, &printer),

@@ -252,6 +252,20 @@ pub fn compile_plans(
     }
 }
 
+/// What rows of a route may run into although its mapping fits; nothing when a side is not known.
+#[must_use]
+pub fn advise(
+    spec: &MappingSpec,
+    tables: &[TableSchema],
+    objects: &HashMap<String, ObjectDescribe>,
+) -> Vec<Mistake> {
+    let table = tables.iter().find(|table| table.name == spec.table);
+    let both = table.zip(objects.get(&spec.object));
+    both.map_or_else(Vec::new, |(table, object)| {
+        mapping::advise(spec, table, object)
+    })
+}
+
 /// What the pipeline needs to know of each route.
 #[must_use]
 pub fn route_setups(

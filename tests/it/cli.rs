@@ -25,10 +25,14 @@ fn check_of_a_good_world_reads_well_and_parses() {
     let lines: Vec<&str> = answer.data().lines().collect();
     let (last, lines) = lines.split_last().unwrap();
     assert_eq!(*last, "ready to run");
-    for line in lines {
-        assert!(line.starts_with("ok "), "{line}");
+    let is_remedy = |line: &&&str| line.trim_start().starts_with("remedy: ");
+    for line in lines.iter().filter(|line| !is_remedy(line)) {
+        // What single rows of the demo may run into is told, and stops nobody.
+        let is_advice = line.starts_with("warning[LS404");
+        assert!(line.starts_with("ok ") || is_advice, "{line}");
         assert!(!line.ends_with(": "), "says nothing: {line}");
     }
+    let checks = lines.iter().filter(|line| !is_remedy(line)).count();
     for area in ["config", "mysql", "salesforce", "mapping"] {
         let of_area = |line: &&&str| line.split_whitespace().nth(1) == Some(area);
         assert!(lines.iter().any(|line| of_area(&line)), "{area}");
@@ -37,7 +41,7 @@ fn check_of_a_good_world_reads_well_and_parses() {
     let answer = world.command(&["check", "--json"]);
     let report = answer.json();
     assert_eq!(report["ok"], true);
-    assert_eq!(report["checks"].as_array().unwrap().len(), lines.len());
+    assert_eq!(report["checks"].as_array().unwrap().len(), checks);
 
     // Offline nobody is asked, so nobody can be missed.
     world.mysql.stop().unwrap();
@@ -62,6 +66,7 @@ fn usage_help_and_configuration_are_told_without_a_world() {
     for verb in [
         &["run"][..],
         &["check"],
+        &["preview"],
         &["status"],
         &["trace"],
         &["dead-letters", "list"],

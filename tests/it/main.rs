@@ -23,6 +23,7 @@ mod mysql_alone;
 mod names;
 mod outage;
 mod positions;
+mod preview;
 mod rehearsal;
 mod schema_changes;
 mod second_opinion;

@@ -11,6 +11,7 @@ mod collect;
 mod gate;
 mod key;
 mod query;
+mod sample;
 mod source;
 mod throttle;
 mod values;
@@ -38,6 +39,7 @@ pub(super) use gate::{Gate, Place};
 use gate::{Outcome, Watch};
 use key::Key;
 use query::Query;
+pub use sample::newest_rows;
 use source::Source;
 
 /// Looks again after this while the source is busy.

@@ -30,6 +30,7 @@ const TYPES_DIFFER: &str = "LS5004";
 const NOT_WRITABLE: &str = "LS5005";
 const BAD_EXTERNAL_ID: &str = "LS5006";
 const BAD_LITERAL: &str = "LS5007";
+const OBJECT_NOT_WRITABLE: &str = "LS4040";
 
 /// Compiles a route's mapping against what both sides look like now.
 ///
@@ -74,6 +75,7 @@ fn compile_with(
         assume,
         overlooked: Vec::new(),
     };
+    compiler.object();
     let key = compiler.external_id();
     let fields: Vec<PlannedField> = spec
         .fields
@@ -187,6 +189,21 @@ impl<'a> Compiler<'a> {
             );
         }
         found
+    }
+
+    /// An upsert makes records and changes those that are there: a call that is repeated after a lost
+    /// answer needs both rights.
+    fn object(&mut self) {
+        let right = match (self.object.createable, self.object.updateable) {
+            (true, true) => return,
+            (false, true) => "create",
+            (true, false) => "edit",
+            (false, false) => "create and edit",
+        };
+        let object = &self.object.name;
+        let text = format!("the integration user may not {right} records of {object}");
+        let remedy = format!("grant Create and Edit on {object} to the user's permission set");
+        self.mistake(OBJECT_NOT_WRITABLE, "object", text, remedy);
     }
 
     fn external_id(&mut self) -> Option<(usize, &'a FieldDescribe)> {

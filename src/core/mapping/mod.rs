@@ -5,6 +5,7 @@
 //! a [`Problem`] of that row, found before it costs a call. Problems carry the codes that Salesforce
 //! would use for the same fault, so that a cause has one name wherever it is found.
 
+mod advice;
 mod compile;
 mod computed;
 mod convert;
@@ -15,6 +16,7 @@ mod template;
 
 use std::sync::Arc;
 
+pub use advice::advise;
 pub use compile::{Mistake, compile, compile_assuming, nearest};
 pub use convert::write_string as write_json_string;
 pub use expression::parse as parse_expression;
