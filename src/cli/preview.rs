@@ -339,6 +339,7 @@ fn from(source: &FieldSource) -> String {
     match source {
         FieldSource::Column { name, .. } => name.clone(),
         FieldSource::Constant(_) => "(constant)".to_owned(),
+        FieldSource::RecordType(_) => "(record type)".to_owned(),
         FieldSource::Map { column, .. } => format!("{column} (map)"),
         FieldSource::Template { .. } => format!("{} (template)", columns()),
         FieldSource::Expression { .. } => format!("{} (expression)", columns()),

@@ -88,6 +88,7 @@ fn told(key: (Column, FieldDescribe), one: (Column, FieldDescribe)) -> Vec<(&'st
         createable: true,
         updateable: true,
         fields: vec![key.1, one.1],
+        record_types: Vec::new(),
     };
     let advice = advise(&spec, &table, &object).into_iter();
     advice
