@@ -320,7 +320,10 @@ fn fields(spec: &MappingSpec, image: &Image, masked: bool) -> Vec<FieldReport> {
         let (name, value) = payload
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(&wanted.field))?;
-        let is_ours = matches!(wanted.source, FieldSource::Constant(_));
+        let is_ours = matches!(
+            wanted.source,
+            FieldSource::Constant(_) | FieldSource::RecordType(_)
+        );
         Some(FieldReport {
             field: name.clone(),
             from: from(&wanted.source),
