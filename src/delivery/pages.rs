@@ -173,16 +173,13 @@ mod tests {
                 assert!(text.contains(heading), "{} lacks {heading}", page.code);
             }
         }
+        // Those of the budget are the core's: no answer of Salesforce's leads there.
+        let of_the_budget = "LS2090".."LS2094";
         let ours = std::fs::read_dir(folder)
             .unwrap()
-            .filter(|entry| {
-                entry
-                    .as_ref()
-                    .unwrap()
-                    .file_name()
-                    .to_string_lossy()
-                    .starts_with("LS20")
-            })
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("LS20"))
+            .filter(|name| !of_the_budget.contains(&name.trim_end_matches(".md")))
             .count();
         assert_eq!(ours, PAGES.len(), "pages without a code");
     }
