@@ -14,6 +14,7 @@ mod crash;
 mod failover;
 mod failpoints;
 mod harness;
+mod large_packets;
 mod mariadb;
 mod mysql_alone;
 mod names;
