@@ -19,6 +19,8 @@ ONE_SOURCE += positions::a_reset_while_leadstream_is_away
 ONE_SOURCE += snapshot_reader::changes::no_lock_is_held
 # Tables of every type that MySQL has.
 ONE_SOURCE += second_opinion::
+# What Salesforce's side alone decides.
+ONE_SOURCE += matrix:: storm:: bulk_api:: budget:: preview::
 # MariaDB's storage engine makes these changes, and no binlog has them.
 ONE_SOURCE += transactions::what_a_foreign_key_cascades_to
 

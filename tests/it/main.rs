@@ -16,6 +16,7 @@ mod crash;
 mod failover;
 mod failpoints;
 mod harness;
+mod large_packets;
 mod mapping;
 mod mariadb;
 mod matrix;

@@ -40,6 +40,7 @@ use std::{
     time::Duration,
 };
 
+use self::large_part::LargePart;
 use crate::{
     buffer_pool::PooledBuf,
     error::IoError,
@@ -64,6 +65,7 @@ macro_rules! with_interrupted {
     };
 }
 
+mod large_part;
 mod read_packet;
 mod socket;
 mod write_packet;
@@ -74,20 +76,8 @@ pub struct PacketCodec {
     decode_buf: PooledBuf,
     /// Grows whenever bytes came, a whole packet or not.
     reads: Arc<AtomicU64>,
-    /// The most room that the buffer it reads from was seen to have since that was last replaced.
-    src_room: usize,
-}
-
-/// A buffer to read from that has more room than this is given back once a packet is whole.
-const SRC_ROOM_KEPT: usize = 1 << 20;
-
-/// Puts a small buffer in the place of one that a large packet was read through, when little of what it
-/// holds is left. `room` is what it was seen to have: what was read is not part of its capacity any more.
-fn give_room_back(src: &mut BytesMut, room: &mut usize) {
-    if *room > SRC_ROOM_KEPT && src.len() <= *room / 4 {
-        *src = BytesMut::from(&src[..]);
-        *room = src.capacity();
-    }
+    /// The part of a large packet that is being read.
+    large: LargePart,
 }
 
 impl Default for PacketCodec {
@@ -96,7 +86,7 @@ impl Default for PacketCodec {
             inner: Default::default(),
             decode_buf: crate::buffer_pool().get(),
             reads: Arc::default(),
-            src_room: 0,
+            large: LargePart::default(),
         }
     }
 }
@@ -121,9 +111,11 @@ impl Decoder for PacketCodec {
 
     fn decode(&mut self, src: &mut BytesMut) -> std::result::Result<Option<Self::Item>, IoError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.src_room = self.src_room.max(src.capacity());
-        if self.inner.decode(src, self.decode_buf.as_mut())? {
-            give_room_back(src, &mut self.src_room);
+        let is_whole = match self.large.decode(&mut self.inner, src, self.decode_buf.as_mut())? {
+            Some(is_whole) => is_whole,
+            None => self.inner.decode(src, self.decode_buf.as_mut())?,
+        };
+        if is_whole {
             let new_buf = crate::buffer_pool().get();
             Ok(Some(replace(&mut self.decode_buf, new_buf)))
         } else {
@@ -462,6 +454,7 @@ impl Stream {
 
     pub(crate) fn compress(&mut self, level: crate::Compression) {
         if let Some(codec) = self.codec.as_mut() {
+            codec.codec_mut().large.turn_off();
             codec.codec_mut().compress(level);
         }
     }
