@@ -98,7 +98,11 @@ pub enum CaptureEvent {
     },
     /// Statements came by that may have changed these tables since capture was started; what lies
     /// behind them follows.
-    Doubted(Vec<TableName>),
+    Doubted {
+        tables: Vec<TableName>,
+        /// Behind the last whole transaction before what follows.
+        passed: Position,
+    },
     /// Of the snapshot of that number, which runs beside the stream.
     Snapshot(u64, SnapshotNews),
     /// Stopped for good until a person acts; whoever takes it logs it. The last event.

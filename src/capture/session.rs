@@ -29,7 +29,7 @@ use super::prepared;
 use super::progress::Progress;
 use super::routing::Routing;
 use super::server::Server;
-use super::settings::{LiveSchemas, RoutedTable, SourceSettings};
+use super::settings::{LiveSchemas, RoutedTable, SourceSettings, Start};
 use super::snapshot::{Gate, Place};
 use super::watchdog::{Header, Pulse};
 use super::xa::Undecided;
@@ -123,7 +123,7 @@ pub(super) struct Abandoned;
 /// Streams until something breaks; `Err(Abandoned)` inside means that nobody listens any more.
 pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
     match open(&context).await {
-        Ok((stream, assembler, server, reads)) => {
+        Ok((stream, assembler, server, reads, opened_at)) => {
             Box::pin(
                 Session {
                     context,
@@ -135,6 +135,7 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
                     company: None,
                     doubts_told: 0,
                     heard: None,
+                    opened_at,
                 }
                 .run(),
             )
@@ -147,7 +148,9 @@ pub(super) async fn run(context: Arc<Context>) -> Result<Error, Abandoned> {
 /// Grows whenever bytes come, a whole packet or not.
 pub(super) type Reads = Arc<AtomicU64>;
 
-async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Reads), Error> {
+type Opened = (BinlogStream, Assembler, Server, Reads, FilePosition);
+
+async fn open(context: &Context) -> Result<Opened, Error> {
     let settings = &context.settings;
     let mut conn = connect(settings).await?;
     let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
@@ -177,6 +180,13 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Rea
     } else {
         names::Names::default()
     };
+    let now = SourceSettings {
+        start: Start::Now,
+        ..settings.clone()
+    };
+    let opened_at = in_time(settings, server.resolve_start(&mut conn, &now))
+        .await?
+        .end;
     let routing = Arc::new(Routing::new(&context.tables, server.folds_table_names()));
     let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
     let mut assembler = Assembler::new(routing, progress, at, context.clock)
@@ -188,7 +198,7 @@ async fn open(context: &Context) -> Result<(BinlogStream, Assembler, Server, Rea
     assembler.gate = Some(Arc::clone(&context.gate));
     context.shared.pulse.begin(server.uuid());
     assembler.read_from(server.uuid());
-    Ok((stream, assembler, server, reads))
+    Ok((stream, assembler, server, reads, opened_at))
 }
 
 /// Bounds a step of the set-up: a path that goes silent right after the login gives no other sign.
@@ -323,6 +333,9 @@ struct Session {
     doubts_told: usize,
     /// Where the last heartbeat said that the stream is: it also passes what was left out.
     heard: Option<FilePosition>,
+    /// The end of the binlog when this session began. What lies before it may have its outcome from
+    /// an earlier life, so that it does not come by this stream: no chunk may count on it.
+    opened_at: FilePosition,
 }
 
 /// The place that a heartbeat names: the server has sent everything before it, or left it out
@@ -413,8 +426,12 @@ impl Session {
         self.doubts_told = doubted.len();
         let name = |table: &usize| self.context.tables.get(*table).map(|it| it.name.clone());
         let tables = doubted.iter().filter_map(name).collect();
-        let events = &self.context.events;
-        let told = events.send(CaptureEvent::Doubted(tables)).await;
+        let passed = self.assembler.progress.position.clone();
+        let (events, pulse) = (&self.context.events, &self.context.shared.pulse);
+        // Else a driver that takes nothing would make the stream look stalled.
+        pulse.wait_for_room(true);
+        let told = events.send(CaptureEvent::Doubted { tables, passed }).await;
+        pulse.wait_for_room(false);
         told.map_err(|_| Abandoned)
     }
 
@@ -513,6 +530,9 @@ impl Session {
         }
         let at = self.assembler.at();
         let heard = self.heard.as_ref().filter(|heard| at.is_before(heard));
+        if heard.unwrap_or(at).is_before(&self.opened_at) {
+            return Ok(());
+        }
         context.gate.attend(&Place {
             server: &self.server,
             at: heard.unwrap_or(at),

@@ -380,7 +380,9 @@ impl Driver {
                 let trouble = source_trouble(page, error, remedy, attempt, delay_ms);
                 self.note_reconnect(trouble);
             }
-            Some(CaptureEvent::Doubted(tables)) => self.parts.schemas.doubt(&tables),
+            Some(CaptureEvent::Doubted { tables, passed }) => {
+                self.parts.schemas.doubt(tables, passed);
+            }
             Some(CaptureEvent::Snapshot(number, news)) => return self.take_news(number, news),
             Some(CaptureEvent::Stopped { error }) => {
                 self.capture_over = true;

@@ -331,7 +331,9 @@ impl Pipeline {
                 let mut records = self.planner.drain(id, PARK_AT_ONCE);
                 // An older image of the key may still be in the planner, behind a call in flight:
                 // it must be parked first.
-                let free = self.parkable(index).min(PARK_AT_ONCE - records.len());
+                let free = self
+                    .parkable(index)
+                    .min(PARK_AT_ONCE.saturating_sub(records.len()));
                 let held = self.routes[index].held.drain(..free);
                 records.extend(held.map(|held| held.record));
                 if records.is_empty() {

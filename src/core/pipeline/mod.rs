@@ -412,7 +412,8 @@ impl Pipeline {
             };
             // One record can make every call with it fail. Probing with something else in turns
             // tells that from an org that is down.
-            let probing = self.org.open().is_some();
+            let own_open = || routes.iter().any(|route| route.circuit.open().is_some());
+            let probing = org.open().is_some() || own_open();
             let Some(batch) =
                 self.planner
                     .take_batch(now.tick, probing && self.probe_fresh, admits)
@@ -460,7 +461,8 @@ impl Pipeline {
             let own = self.routes[usize::from(route.0)].circuit.admits_from()?;
             Some(own.max(self.org.admits_from()?).max(self.paced_from()))
         };
-        if self.calls.len() < self.allowed_in_flight {
+        // The commit that it waits for wakes by itself.
+        if self.calls.len() < self.allowed_in_flight && !self.must_note_start_first() {
             wakes.extend(self.planner.next_due(admits_from));
             let unread = (0_u16..)
                 .zip(&self.routes)

@@ -15,6 +15,8 @@ pub(in crate::runtime) struct Schemas {
     live: Option<LiveSchemas>,
     /// For the next commit.
     changed: Vec<TableSchema>,
+    /// Tables that a statement named, with the place behind it.
+    doubted: Vec<(Vec<TableName>, Position)>,
 }
 
 impl Schemas {
@@ -23,15 +25,26 @@ impl Schemas {
             remembered,
             live,
             changed: Vec::new(),
+            doubted: Vec::new(),
         }
     }
 
-    /// These may have been altered: their defaults are not known for the next start.
-    pub(super) fn doubt(&mut self, tables: &[TableName]) {
+    /// These may have been altered by what lies before `passed`: a start behind it does not know
+    /// their defaults; one before it does, and reads the statement again.
+    pub(super) fn doubt(&mut self, tables: Vec<TableName>, passed: Position) {
         if let Some(live) = &mut self.live {
             live.tables.retain(|table| !tables.contains(&table.name));
         }
-        for name in tables {
+        self.doubted.push((tables, passed));
+    }
+
+    fn forget_doubted(&mut self, position: &Position) {
+        let (gone, left) = std::mem::take(&mut self.doubted)
+            .into_iter()
+            .partition(|(_, passed)| contains(position, passed));
+        self.doubted = left;
+        let gone: Vec<(Vec<TableName>, Position)> = gone;
+        for name in gone.iter().flat_map(|(tables, _)| tables) {
             self.change(name, |_, default| *default = ColumnDefault::Expression);
         }
     }
@@ -51,6 +64,9 @@ impl Schemas {
                     }
                 });
             }
+        }
+        if let Some(position) = passed {
+            self.forget_doubted(position);
         }
         commit.schemas.append(&mut self.changed);
     }
@@ -156,13 +172,15 @@ mod tests {
     #[test]
     fn a_table_that_was_altered_since_is_not_learnt_but_forgotten() {
         let mut own = schemas("", "2002");
-        own.doubt(&[table("").name]);
+        own.doubt(vec![table("").name], Position::File(at(70)));
         assert!(commit_at(&mut own, 200).is_empty());
 
         // Else a later change back, while nobody looked, would make it seem to be what it was.
         let mut own = schemas("2001", "2001");
-        own.doubt(&[table("").name]);
-        assert_eq!(commit_at(&mut own, 50), [table("")]);
+        own.doubt(vec![table("").name], Position::File(at(70)));
+        // A start from here reads rows from before the statement, whose defaults are known.
+        assert!(commit_at(&mut own, 50).is_empty());
+        assert_eq!(commit_at(&mut own, 70), [table("")]);
         assert!(commit_at(&mut own, 200).is_empty());
     }
 }

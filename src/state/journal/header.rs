@@ -62,9 +62,14 @@ pub(super) struct Header {
     /// When it was last noted that a call has no answer, or that a life ended without a word.
     #[serde(default)]
     pub unanswered_at: Option<Micros>,
-    /// The service runs: it has noted its start and no stop since.
-    #[serde(default)]
+    /// The service runs: it has noted its start and no stop since. Journals from before this was
+    /// noted do not tell, and a crash is the safe guess.
+    #[serde(default = "not_told")]
     pub running: bool,
+}
+
+fn not_told() -> bool {
+    true
 }
 
 /// The numbers that are given out next.
