@@ -174,7 +174,7 @@ mod tests {
             }
         }
         // Those of the budget are the core's: no answer of Salesforce's leads there.
-        let of_the_budget = "LS2090".."LS2094";
+        let of_the_budget = "LS2090"..="LS2093";
         let ours = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

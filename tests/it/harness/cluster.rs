@@ -18,7 +18,11 @@ pub struct Cluster {
 impl Cluster {
     /// A primary with two replicas.
     pub fn new() -> Self {
-        let cluster = Self::without_replication(MysqlOptions::default(), 2);
+        Self::with_replicas(2)
+    }
+
+    pub fn with_replicas(replicas: u32) -> Self {
+        let cluster = Self::without_replication(MysqlOptions::default(), replicas);
         cluster.world.wait_for(async {
             for replica in &cluster.others {
                 replication::follow(replica, &cluster.world.mysql).await?;

@@ -1,6 +1,6 @@
 //! Promise 1 against everything at once: thousands of random statements of every kind that a
-//! database sees, while leadstream and the server are stopped, killed and started again. What was
-//! captured must be what was committed, whatever the seed.
+//! database sees, while leadstream and the servers are stopped, killed, started again and take each
+//! other's place. What was captured must be what was committed, whatever the seed.
 //!
 //! A trigger notes every inserted row in a table that no route reads, in the row's own
 //! transaction: that is what was committed, however the row was changed or removed afterwards.
@@ -9,7 +9,7 @@ mod script;
 
 use script::{Script, Step};
 
-use crate::harness::{Build, World, source};
+use crate::harness::{Cluster, source};
 
 const NOTE: &str = "CREATE TABLE crm.noted (id BIGINT UNSIGNED PRIMARY KEY, \
     last_name VARCHAR(80), email VARCHAR(120)) CHARACTER SET utf8mb4";
@@ -45,7 +45,8 @@ fn what_was_captured_is_what_was_committed_after_random_statements() {
 }
 
 fn run(seed: u64) {
-    let mut world = World::new(Build::Release);
+    let mut cluster = Cluster::with_replicas(1);
+    let world = &mut cluster.world;
     let kind = world.mysql.kind();
     world.count_by(COMMITTED);
     world.with_form(async |form| {
@@ -57,6 +58,7 @@ fn run(seed: u64) {
     let mut script = Script::new(seed, STATEMENTS);
     let mut done = 0;
     while let Some(step) = script.next() {
+        let world = &mut cluster.world;
         match step {
             Step::Statements(statements) => {
                 done += statements.len();
@@ -93,9 +95,22 @@ fn run(seed: u64) {
                 world.mysql.kill();
                 world.mysql.restart().unwrap();
             }
+            Step::FailOver { kill } => {
+                cluster.catch_up(0);
+                if kill {
+                    cluster.world.mysql.kill();
+                }
+                cluster.promote(0);
+                cluster.lead_to_primary();
+                if kill {
+                    cluster.others[0].restart().unwrap();
+                }
+                cluster.follow(0);
+            }
         }
     }
     assert!(done >= STATEMENTS, "{done} statements");
+    let world = &mut cluster.world;
     world.wait_caught_up();
     let judgement = world.judge();
     println!(

@@ -13,6 +13,10 @@ pub enum Step {
     KillLeadstreamAndLeaveItDown(Vec<String>),
     RestartMysql,
     KillMysql,
+    /// To the replica, once it has everything; the last primary is killed, or led away from.
+    FailOver {
+        kill: bool,
+    },
 }
 
 const COLUMNS: &str = "id, first_name, last_name, company, email, phone, country, employees, \
@@ -52,7 +56,7 @@ impl Script {
             return None;
         }
         if self.random.below(CALM) == 0 {
-            return Some(match self.random.below(6) {
+            return Some(match self.random.below(8) {
                 0 => Step::StopLeadstream,
                 1 | 2 => Step::KillLeadstream,
                 3 => {
@@ -61,7 +65,9 @@ impl Script {
                     Step::KillLeadstreamAndLeaveItDown(statements)
                 }
                 4 => Step::RestartMysql,
-                _ => Step::KillMysql,
+                5 => Step::KillMysql,
+                6 => Step::FailOver { kill: false },
+                _ => Step::FailOver { kill: true },
             });
         }
         Some(Step::Statements(self.session()))
