@@ -14,6 +14,7 @@ mod connection;
 mod ddl;
 mod decode;
 mod defaults;
+mod dump;
 mod envelope;
 mod error;
 #[cfg(feature = "fuzzing")]

@@ -12,14 +12,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use mysql_async::binlog::events::Event;
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, GnoInterval, IoError, Sid};
-use mysql_common::packets::Tag;
+use mysql_async::{BinlogStream, Conn, IoError};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::CaptureEvent;
 use super::assembler::Assembler;
 use super::connection::{connect, query_error, stream_error};
+use super::dump::request;
 use super::envelope::kind;
 use super::error::Error;
 use super::history::Condemned;
@@ -34,7 +34,7 @@ use super::snapshot::{Gate, Place};
 use super::watchdog::{Header, Pulse};
 use super::xa::Undecided;
 use crate::core::change::Chunk;
-use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
+use crate::core::position::{Checkpoint, FilePosition};
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
@@ -237,71 +237,6 @@ pub(super) async fn prepare(conn: &mut Conn, settings: &SourceSettings) -> Resul
     conn.query_drop(statement)
         .await
         .map_err(|error| query_error(settings, "ask for heartbeats", error))
-}
-
-/// Asks for everything behind `progress`; also gives the place where the stream will begin.
-pub(super) async fn request(
-    conn: Conn,
-    context: &Context,
-    progress: &Progress,
-) -> Result<(BinlogStream, FilePosition, Reads), Error> {
-    let request = BinlogStreamRequest::new(context.server_id);
-    let (request, at) = match progress.held.as_ref().unwrap_or(&progress.position) {
-        Position::Gtid(set) => (
-            request.with_gtid().with_gtid_set(sids(set)?),
-            progress.end.clone(),
-        ),
-        // Where is said in a variable of the session.
-        Position::MariaDb(_) => (request, progress.end.clone()),
-        Position::File(end) => {
-            let at = dump_start(end);
-            (
-                request
-                    .with_filename(end.file.as_bytes())
-                    .with_pos(at.offset),
-                at,
-            )
-        }
-    };
-    let reads = conn.reads();
-    let stream = conn
-        .get_binlog_stream(request)
-        .await
-        .map_err(|error| stream_error(&context.settings, context.server_id, error))?;
-    Ok((stream, at, reads))
-}
-
-/// The protocol has 32 bits for the position: beyond, the file is read from its start, and what is
-/// behind us passes by.
-fn dump_start(end: &FilePosition) -> FilePosition {
-    let offset = match u32::try_from(end.offset) {
-        Ok(_) => end.offset,
-        Err(_) => 4,
-    };
-    FilePosition {
-        file: Arc::clone(&end.file),
-        offset,
-    }
-}
-
-fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, Error> {
-    set.iter()
-        .map(|(source, intervals)| {
-            let mut sid = Sid::new(source.uuid);
-            if let Some(tag) = &source.tag {
-                let tag = Tag::try_from(tag.to_string()).map_err(|error| Error::Query {
-                    what: "send a tagged gtid",
-                    source: error.to_string().into(),
-                })?;
-                sid = sid.with_tag(tag);
-            }
-            for (first, last) in intervals {
-                // On the wire the end does not belong to the interval.
-                sid = sid.with_interval(GnoInterval::new(*first, last + 1));
-            }
-            Ok(sid)
-        })
-        .collect()
 }
 
 /// So long may a stream be silent, heartbeats included.
@@ -590,22 +525,5 @@ impl Session {
             file,
         };
         self.context.events.send(event).await.map_err(|_| Abandoned)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_beyond_4_gib_is_reached_from_the_start_of_its_file() {
-        let start = |offset| {
-            let file = "binlog.000007".into();
-            dump_start(&FilePosition { file, offset }).offset
-        };
-        assert_eq!(start(157), 157);
-        assert_eq!(start((1 << 32) - 1), (1 << 32) - 1);
-        assert_eq!(start(1 << 32), 4);
-        assert_eq!(start(5 << 32), 4);
     }
 }

@@ -14,12 +14,13 @@ use tokio::time::timeout;
 use super::{Book, Names, told};
 use crate::capture::assembler::Assembler;
 use crate::capture::connection::{connect, stream_error};
+use crate::capture::dump::request;
 use crate::capture::error::Error;
 use crate::capture::mariadb;
 use crate::capture::progress::Progress;
 use crate::capture::routing::Routing;
 use crate::capture::server::Server;
-use crate::capture::session::{Context, heartbeat, in_time, patience_ms, prepare, request};
+use crate::capture::session::{Context, heartbeat, in_time, patience_ms, prepare};
 use crate::capture::settings::SourceSettings;
 use crate::core::position::FilePosition;
 
