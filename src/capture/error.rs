@@ -229,6 +229,10 @@ pub enum Error {
     },
     #[error("the key of {table} is another one than when its last rows were read")]
     SnapshotPlace { table: TableName },
+    #[error("{table} cannot be read from that key on")]
+    ScanKey { table: TableName },
+    #[error("{table} has no column that the server stamps by itself")]
+    ScanStamp { table: TableName },
 
     #[error("transaction {found} at {position} follows {last}: its sequence number does not rise")]
     SequenceFell {
@@ -356,6 +360,8 @@ impl Error {
             Error::SnapshotRoute { .. } => "LS1087",
             Error::SnapshotValue { .. } => "LS1088",
             Error::SnapshotPlace { .. } => "LS1089",
+            Error::ScanKey { .. } => "LS6033",
+            Error::ScanStamp { .. } => "LS6032",
             Error::RetentionShort { .. } => "LS1060",
             Error::GtidModeOff { .. } => "LS1061",
             Error::ChecksumOff { .. } => "LS1062",
@@ -439,7 +445,9 @@ impl Error {
             | Error::SnapshotCondition { .. }
             | Error::SnapshotRoute { .. }
             | Error::SnapshotValue { .. }
-            | Error::SnapshotPlace { .. } => true,
+            | Error::SnapshotPlace { .. }
+            | Error::ScanKey { .. }
+            | Error::ScanStamp { .. } => true,
         }
     }
 }

@@ -56,12 +56,12 @@ pub use history::binlog_end;
 pub use observer::{Observation, Retention};
 pub use preflight::{Check, CheckResult, PreflightReport, preflight};
 pub use replay::{replay, replay_with_schemas};
-pub use session::resolve_start;
+pub use session::{checkpoint_at, resolve_start};
 pub use settings::{
     ClientCertificate, Compression, LiveSchemas, OnHistoryLost, RoutedTable, SnapshotSettings,
     SourceSettings, Start, TableRoute, Tls, TlsMode,
 };
-pub use snapshot::{check_snapshot, newest_rows};
+pub use snapshot::{Narrow, Scan, ScanSpec, ScannedRow, check_snapshot, newest_rows};
 pub use supervisor::{Parts, derived_server_id, run};
 
 use crate::core::change::Chunk;

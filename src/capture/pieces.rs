@@ -1,5 +1,5 @@
-//! Collects stream items into pieces of about [`PIECE_BYTES`] and notes with each piece how far
-//! the stream is once it has been handed on.
+//! Collects stream items into pieces of about one size and notes with each piece how far the stream
+//! is once it has been handed on.
 
 use std::collections::VecDeque;
 use std::mem::size_of;
@@ -9,8 +9,13 @@ use crate::core::change::{Change, StreamItem, Unmapped};
 use crate::core::source_row::Kept;
 use crate::core::value::Value;
 
-/// Large enough that a send costs nothing per row, small enough that the window's grain is fine.
+/// Where the window does not say how large a piece may be.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
+/// Each piece wakes its receiver, which costs more than ten rows do; beyond this size that is no
+/// longer felt.
+const LARGEST_BYTES: usize = 256 * 1024;
+/// The window's grain.
+const PIECES_OF_A_WINDOW: usize = 16;
 
 pub(super) struct Piece {
     pub(super) items: Vec<StreamItem>,
@@ -19,21 +24,41 @@ pub(super) struct Piece {
     pub(super) progress: Progress,
 }
 
-#[derive(Default)]
 pub(super) struct Pieces {
     items: Vec<StreamItem>,
     bytes: usize,
+    full_at: usize,
     ready: VecDeque<Piece>,
 }
 
+impl Default for Pieces {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            bytes: 0,
+            full_at: PIECE_BYTES,
+            ready: VecDeque::new(),
+        }
+    }
+}
+
 impl Pieces {
+    /// Of a size that suits a window of so many bytes.
+    pub(super) fn for_window(bytes: u32) -> Self {
+        let full_at = bytes as usize / PIECES_OF_A_WINDOW;
+        Self {
+            full_at: full_at.min(LARGEST_BYTES),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn push(&mut self, item: StreamItem) {
         self.bytes += bytes_of(&item);
         self.items.push(item);
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes >= PIECE_BYTES
+        self.bytes >= self.full_at
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,7 +102,7 @@ pub(super) fn bytes_of(item: &StreamItem) -> usize {
                 Kept::Absent | Kept::Unreadable => size_of::<Kept>(),
             })
             .sum(),
-        StreamItem::Skipped(_) | StreamItem::Altered(_) => 0,
+        StreamItem::Skipped(_) | StreamItem::Altered(_) | StreamItem::KeyChanged(_) => 0,
         // One source with one interval is the rule.
         StreamItem::Advance(_)
         | StreamItem::Hold(_)

@@ -247,6 +247,16 @@ impl Error {
                 "look at what {column:?} of {table} holds; take the column out of the route, or leave \
                  such rows out with leadstream snapshot start --where"
             ),
+            Error::ScanKey { .. } => {
+                "give a value of the table's key; of a key of several columns, or of another kind \
+                 than integers, texts, dates and UUIDs, use --where instead"
+                    .to_owned()
+            }
+            Error::ScanStamp { .. } => {
+                "use --where with a column of yours, or --from-key; a TIMESTAMP column with \
+                 DEFAULT CURRENT_TIMESTAMP would do"
+                    .to_owned()
+            }
             Error::SnapshotPlace { .. } => {
                 "start again with leadstream snapshot start: rows that were sent already update the \
                  same leads"

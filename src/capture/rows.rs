@@ -19,11 +19,11 @@ use super::assembler::{Assembler, Open, snapshot};
 use super::decode::Cell;
 use super::error::Error;
 use super::pieces::Pieces;
-use super::routing::{Plan, Table};
+use super::routing::{Plan, Step, Table};
 use super::row_guard;
 use super::snapshot::RowsEvent;
 use super::table_map::{Found, Layout, table_id};
-use super::touched::Touched;
+use super::touched::{Changed, Touched};
 use super::whole_rows::Head;
 use crate::core::change::{Change, ChangeId, Operation, RouteId, SkippedRows, StreamItem};
 use crate::core::entry::SkipRule;
@@ -170,7 +170,6 @@ impl Assembler {
         // A snapshot leaves out a row that the stream brings: there it must come, even unchanged.
         let is_watched = gate.as_ref().is_some_and(|g| g.watches(index).is_some());
         let is_whole = layout.absent(&present).next().is_none();
-        let touched = touched.filter(|_| !(is_watched && is_whole));
         let captured_at = clock();
         let mut slots: Vec<Option<Value>> = (0..layout.cells.len()).map(|_| None).collect();
         for (number, cells) in rows.into_iter().enumerate() {
@@ -218,8 +217,11 @@ impl Assembler {
                     operation,
                     captured_at,
                 };
-                let touched = touched.as_ref().map(|touched| touched.of(number));
-                carry(pieces, &head, table.plan(operation), &mut slots, touched);
+                let changed = Changed {
+                    slots: touched.as_ref().map(|touched| touched.of(number)),
+                    comes_unchanged: is_watched && is_whole,
+                };
+                carry(pieces, head, table.plan(operation), &mut slots, &changed);
             }
             open.rows[index] = row + 1;
             if pieces.is_full() {
@@ -256,65 +258,77 @@ fn read_row(
     Ok(())
 }
 
-/// One item per route of a row that some route carries; `touched` are the slots that an update
+/// One item per route of a row that some route carries, and before it one for a key that an update
 /// changed.
 fn carry(
     pieces: &mut Pieces,
-    head: &Head,
+    head: Head,
     plan: &Plan,
     slots: &mut Vec<Option<Value>>,
-    touched: Option<&[bool]>,
+    changed: &Changed<'_>,
+) {
+    // The last route takes the names of the row with it: whoever receives rows counts the same
+    // references down at that moment, and each count waits for the other's.
+    let Some((last, others)) = plan.steps.split_last() else {
+        return;
+    };
+    for step in others {
+        carry_to(step, pieces, head.clone(), false, slots, changed);
+    }
+    carry_to(last, pieces, head, true, slots, changed);
+}
+
+fn carry_to(
+    step: &Step,
+    pieces: &mut Pieces,
+    head: Head,
+    last_of_row: bool,
+    slots: &mut Vec<Option<Value>>,
+    changed: &Changed<'_>,
 ) {
     let Head {
+        mut id,
         operation,
         captured_at,
-        ..
-    } = *head;
-    for (index, step) in plan.steps.iter().enumerate() {
-        let id = ChangeId {
-            route: step.route,
-            ..head.id.clone()
-        };
-        let last_of_row = index + 1 == plan.steps.len();
-        let is_touched = touched.is_none_or(|touched| {
-            let mut slots = step.values.iter().map(|(slot, _)| *slot);
-            slots.any(|slot| touched.get(slot).copied().unwrap_or(true))
-        });
-        pieces.push(if step.carries && is_touched {
-            let take = |(slot, last): &(usize, bool)| {
-                if *last {
-                    slots[*slot].take()
-                } else {
-                    slots[*slot].clone()
-                }
-            };
-            let values = if step.takes_all {
-                let next = (0..slots.len()).map(|_| None).collect();
-                std::mem::replace(slots, next).into_boxed_slice()
-            } else {
-                step.values.iter().map(take).collect()
-            };
-            StreamItem::Row(Change {
-                id,
-                last_of_row,
-                operation,
-                values,
-                captured_at,
-            })
-        } else {
-            StreamItem::Skipped(SkippedRows {
-                id,
-                last_of_row,
-                rows: 1,
-                operation,
-                rule: if step.carries {
-                    SkipRule::Unchanged
-                } else {
-                    SkipRule::OperationNotRouted
-                },
-            })
-        });
+    } = head;
+    id.route = step.route;
+    if changed.key_of(step) {
+        pieces.push(StreamItem::KeyChanged(step.route));
     }
+    pieces.push(if step.carries && changed.concerns(step) {
+        let take = |(slot, last): &(usize, bool)| {
+            if *last {
+                slots[*slot].take()
+            } else {
+                slots[*slot].clone()
+            }
+        };
+        let values = if step.takes_all {
+            let next = (0..slots.len()).map(|_| None).collect();
+            std::mem::replace(slots, next).into_boxed_slice()
+        } else {
+            step.values.iter().map(take).collect()
+        };
+        StreamItem::Row(Change {
+            id,
+            last_of_row,
+            operation,
+            values,
+            captured_at,
+        })
+    } else {
+        StreamItem::Skipped(SkippedRows {
+            id,
+            last_of_row,
+            rows: 1,
+            operation,
+            rule: if step.carries {
+                SkipRule::Unchanged
+            } else {
+                SkipRule::OperationNotRouted
+            },
+        })
+    });
 }
 
 /// One item per route for `count` rows that no route carries.

@@ -25,6 +25,7 @@ use super::error::Error;
 use super::history::Condemned;
 use super::mariadb::{self, TextTypes};
 use super::names;
+use super::pieces::Pieces;
 use super::prepared;
 use super::progress::Progress;
 use super::routing::Routing;
@@ -34,7 +35,7 @@ use super::snapshot::{Gate, Place};
 use super::watchdog::{Header, Pulse};
 use super::xa::Undecided;
 use crate::core::change::Chunk;
-use crate::core::position::{Checkpoint, FilePosition};
+use crate::core::position::{Checkpoint, FilePosition, Position};
 use crate::core::schema::TableSchema;
 use crate::core::time::Micros;
 
@@ -191,6 +192,7 @@ async fn open(context: &Context) -> Result<Opened, Error> {
     let (stream, at, reads) = in_time(settings, request(conn, context, &progress)).await?;
     let mut assembler = Assembler::new(routing, progress, at, context.clock)
         .with_schemas(&context.schemas, context.live.as_ref());
+    assembler.pieces = Pieces::for_window(context.window_bytes);
     assembler.maps.text_types = text_types;
     assembler.maps.collations = server.collations.clone();
     assembler.maps.names = names;
@@ -224,6 +226,34 @@ pub async fn resolve_start(settings: &SourceSettings) -> Result<Checkpoint, Erro
     in_time(settings, prepared::check_decided(&mut conn, settings)).await?;
     let checkpoint = in_time(settings, server.resolve_start(&mut conn, settings)).await?;
     in_time(settings, prepared::check_decided(&mut conn, settings)).await?;
+    Ok(checkpoint)
+}
+
+/// The checkpoint at this position of the server, once it is sure that the server goes on from there.
+///
+/// # Errors
+/// The server is of another kind, lacks what is behind the position, or no longer has what comes next.
+pub async fn checkpoint_at(
+    settings: &SourceSettings,
+    position: Position,
+) -> Result<Checkpoint, Error> {
+    let mut conn = connect(settings).await?;
+    let server = in_time(settings, Server::ask(&mut conn, settings)).await?;
+    let now = in_time(settings, server.resolve_start(&mut conn, settings)).await?;
+    let end = match &position {
+        Position::File(file) => file.clone(),
+        // Only people look at it until the first event comes.
+        Position::Gtid(_) | Position::MariaDb(_) => now.end,
+    };
+    let checkpoint = Checkpoint {
+        server_uuid: now.server_uuid,
+        position,
+        end,
+        inside: Default::default(),
+    };
+    let progress = Progress::from(checkpoint.clone());
+    let history = server.check_history(&mut conn, settings, &progress);
+    in_time(settings, history).await?;
     Ok(checkpoint)
 }
 
@@ -268,8 +298,7 @@ struct Session {
     doubts_told: usize,
     /// Where the last heartbeat said that the stream is: it also passes what was left out.
     heard: Option<FilePosition>,
-    /// The end of the binlog when this session began. What lies before it may have its outcome from
-    /// an earlier life, so that it does not come by this stream: no chunk may count on it.
+    /// The end of the binlog when this session began.
     opened_at: FilePosition,
 }
 
@@ -465,12 +494,10 @@ impl Session {
         }
         let at = self.assembler.at();
         let heard = self.heard.as_ref().filter(|heard| at.is_before(heard));
-        if heard.unwrap_or(at).is_before(&self.opened_at) {
-            return Ok(());
-        }
         context.gate.attend(&Place {
             server: &self.server,
             at: heard.unwrap_or(at),
+            began: &self.opened_at,
             read: &self.assembler.progress.position,
         });
         if context.gate.next_piece().is_none() {

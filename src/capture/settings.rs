@@ -35,6 +35,9 @@ pub struct SourceSettings {
     pub prepared_bytes: u32,
     pub on_history_lost: OnHistoryLost,
     pub snapshot: SnapshotSettings,
+    /// SQL by table: rows for which it does not hold are of no use to any route, and are not read by
+    /// snapshots.
+    pub snapshot_filters: Vec<(TableName, String)>,
 }
 
 impl SourceSettings {
@@ -71,6 +74,7 @@ impl SourceSettings {
                 max_source_threads: 100,
                 max_replica_lag_ms: 60_000,
             },
+            snapshot_filters: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use mysql_cdc::events::row_events::mysql_value::MySqlValue;
 use mysql_cdc::events::row_events::row_data::UpdateRowData;
 
 use super::decode::Cell;
+use super::routing::Step;
 
 /// Flags by slot, row after row.
 #[derive(Debug)]
@@ -42,6 +43,35 @@ impl<'l> Touched<'l> {
         self.flags
             .get(row * slots..(row + 1) * slots)
             .unwrap_or_default()
+    }
+}
+
+/// What one row's update changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Changed<'t> {
+    /// By slot; `None`: nobody compared, or it is no update.
+    pub(super) slots: Option<&'t [bool]>,
+    /// The row comes although nothing changed.
+    pub(super) comes_unchanged: bool,
+}
+
+impl Changed<'_> {
+    /// Whether a route gets the row.
+    pub(super) fn concerns(&self, step: &Step) -> bool {
+        self.comes_unchanged
+            || self.slots.is_none_or(|changed| {
+                let mut slots = step.values.iter().map(|(slot, _)| *slot);
+                slots.any(|slot| changed.get(slot).copied().unwrap_or(true))
+            })
+    }
+
+    /// Whether the row is another record for a route than before: its external id's column is the
+    /// first of its columns.
+    pub(super) fn key_of(&self, step: &Step) -> bool {
+        let key = step.values.first().filter(|_| step.carries);
+        self.slots
+            .zip(key)
+            .is_some_and(|(changed, (slot, _))| changed.get(*slot) == Some(&true))
     }
 }
 
@@ -103,6 +133,25 @@ mod tests {
         check(&changed, full, full, [false, true]);
         let nulled = row(vec![None, Some(2)], vec![None, None]);
         check(&nulled, full, full, [false, true]);
+    }
+
+    #[test]
+    fn a_changed_key_is_seen_by_the_routes_that_carry_updates_and_know_it_by_that_column() {
+        let step = |carries, slots: &[usize]| Step {
+            route: crate::core::change::RouteId(0),
+            carries,
+            values: slots.iter().map(|slot| (*slot, false)).collect(),
+            takes_all: false,
+        };
+        let changed = |slots| Changed {
+            slots,
+            comes_unchanged: true,
+        };
+        let key_changed = Some([true, false].as_slice());
+        assert!(changed(key_changed).key_of(&step(true, &[0, 1])));
+        assert!(!changed(key_changed).key_of(&step(true, &[1, 0])));
+        assert!(!changed(key_changed).key_of(&step(false, &[])));
+        assert!(!changed(None).key_of(&step(true, &[0])));
     }
 
     #[test]

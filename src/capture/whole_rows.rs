@@ -38,6 +38,7 @@ pub(super) struct Places {
 }
 
 /// A row's name and kind, shared by what becomes of it.
+#[derive(Clone)]
 pub(super) struct Head {
     pub(super) id: ChangeId,
     pub(super) operation: Operation,

@@ -14,7 +14,7 @@ use crate::core::describe::ObjectDescribe;
 use crate::core::outcome::RequestFailure;
 use crate::core::schema::TableSchema;
 use crate::delivery::{self, Org};
-use crate::operator::{Query, Reply, ask};
+use crate::operator::{Query, Reply, ask, check_certificate, token_file};
 use crate::runtime::status::Status;
 use crate::runtime::{clock, first_start, wiring};
 use crate::state;
@@ -41,25 +41,23 @@ struct Line {
 /// The page of a routed column that the table does not have, as capture says it.
 const COLUMN_MISSING: &str = "LS1012";
 
+/// Every precondition that was looked at.
 #[derive(Serialize)]
-struct Report {
-    ok: bool,
+pub struct Report {
+    pub ok: bool,
     checks: Vec<Line>,
 }
 
 pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<(), Failed> {
     let config = load(global, printer)?;
-    let mut lines = vec![passed(
-        "config",
-        "configuration",
-        "every key keeps its rule",
-    )];
-    if !arguments.offline {
-        let runtime = runtime(1)?;
-        runtime.block_on(check_both_sides(&config, &mut lines));
-    }
-    let ok = lines.iter().all(|line| line.result != "failed");
-    let report = Report { ok, checks: lines };
+    let report = if arguments.offline {
+        let mut lines = vec![configuration()];
+        check_port(&config, &mut lines);
+        report(lines)
+    } else {
+        runtime(1)?.block_on(look(&config))
+    };
+    let ok = report.ok;
     if global.json {
         printer.json(&report)?;
     } else {
@@ -72,14 +70,61 @@ pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<
     }
 }
 
-async fn check_both_sides(config: &Config, lines: &mut Vec<Line>) {
-    let tables = check_source(config, lines).await;
-    let objects = check_salesforce(config, lines).await;
-    let mapped = check_mappings(config, &tables, &objects, lines);
+/// What the operator's port needs, where the configuration names it.
+fn check_port(config: &Config, lines: &mut Vec<Line>) {
+    if let Some(file) = &config.operator.token_file {
+        lines.push(match token_file::read(file) {
+            Ok(entries) => {
+                let now = clock::wall();
+                let good = entries.iter().filter(|entry| !entry.is_expired(now));
+                passed("port", "tokens", format!("{} let in", good.count()))
+            }
+            Err(error) => from_error(
+                "port",
+                "tokens",
+                "failed",
+                error.page(),
+                with_causes(&error),
+                error.remedy(),
+            ),
+        });
+    }
+    if let Some(tls) = &config.operator.tls {
+        lines.push(match check_certificate(tls) {
+            Ok(()) => passed("port", "certificate", "it fits its key"),
+            Err(error) => from_error(
+                "port",
+                "certificate",
+                "failed",
+                error.page(),
+                with_causes(&error),
+                error.remedy(),
+            ),
+        });
+    }
+}
+
+fn configuration() -> Line {
+    passed("config", "configuration", "every key keeps its rule")
+}
+
+fn report(lines: Vec<Line>) -> Report {
+    let ok = lines.iter().all(|line| line.result != "failed");
+    Report { ok, checks: lines }
+}
+
+/// Looks at both sides.
+pub async fn look(config: &Config) -> Report {
+    let mut lines = vec![configuration()];
+    check_port(config, &mut lines);
+    let tables = check_source(config, &mut lines).await;
+    let objects = check_salesforce(config, &mut lines).await;
+    let mapped = check_mappings(config, &tables, &objects, &mut lines);
     if mapped {
         // The mapping says it with the key that names the column.
         lines.retain(|line| line.page.as_deref() != Some(COLUMN_MISSING));
     }
+    report(lines)
 }
 
 async fn check_source(config: &Config, lines: &mut Vec<Line>) -> Vec<TableSchema> {
@@ -273,7 +318,8 @@ fn refused(name: &str, failure: &RequestFailure) -> Line {
     from_error("salesforce", name, "failed", failure.page, text, remedy)
 }
 
-fn print(report: &Report, printer: &Printer) -> std::io::Result<()> {
+/// For a person.
+pub fn print(report: &Report, printer: &Printer) -> std::io::Result<()> {
     for line in &report.checks {
         let page = line
             .page

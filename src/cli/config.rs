@@ -1,18 +1,31 @@
-//! `leadstream config print`: what is in effect, secrets hidden.
+//! `leadstream config`: what is in effect, secrets hidden; every key, for people and for editors.
 
 use clap::Subcommand;
 
 use super::{Failed, Global, load};
 use crate::cli::printer::Printer;
+use crate::config::{reference, schema};
 
 #[derive(Subcommand)]
 pub enum Verb {
     /// Prints the configuration in effect as TOML, or JSON with --json; secrets are hidden
     Print,
+    /// Prints a JSON Schema of the configuration file, by which editors complete and check it
+    Schema,
+    /// Prints what every key means, its default and its rule, as Markdown
+    Reference,
 }
 
 pub fn run(global: &Global, verb: &Verb, printer: &Printer) -> Result<(), Failed> {
-    let Verb::Print = verb;
+    match verb {
+        Verb::Print => print(global, printer)?,
+        Verb::Schema => printer.data(&format!("{:#}", schema::schema()))?,
+        Verb::Reference => printer.data(reference::page().trim_end())?,
+    }
+    Ok(())
+}
+
+fn print(global: &Global, printer: &Printer) -> Result<(), Failed> {
     let config = load(global, printer)?;
     let text = config.print();
     if global.json {

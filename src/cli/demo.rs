@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::time::duration;
 use super::{FAILURE, Failed, runtime};
 use crate::cli::printer::Printer;
-use crate::operator::{Query, Reply, ask};
+use crate::core::secret::Secret;
+use crate::operator::{Query, Reply, Role, ask, token_file};
 use crate::rehearsal::leads::{Form, Lead, People};
 use crate::rehearsal::service::{ServiceOptions, free_port, write_config};
 use crate::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
@@ -42,6 +43,8 @@ struct Stage {
     service: ServiceProcess,
     state: PathBuf,
     port: u16,
+    /// Lets whoever watches in at the console.
+    token: Secret,
 }
 
 /// How long a start, and the last records at the end, may take.
@@ -109,7 +112,7 @@ async fn play(arguments: &Arguments, printer: &Printer) -> Result<(), String> {
 async fn set_up(printer: &Printer) -> Result<Stage, String> {
     let text = |error: &dyn std::error::Error| super::with_causes(error);
     let install = MysqlServer::locate().map_err(|error| text(&error))?;
-    printer.note("starting MySQL");
+    printer.note("starting MySQL (the first time it makes its data folder: half a minute)");
     let mysql =
         tokio::task::spawn_blocking(move || MysqlServer::start(&install, MysqlOptions::default()))
             .await
@@ -137,10 +140,13 @@ async fn set_up(printer: &Printer) -> Result<Stage, String> {
         .map_err(|error| text(&error))?;
     let state = folder.path().join("state");
     let port = free_port().map_err(|error| text(&error))?;
+    let tokens = folder.path().join("tokens");
+    let (token, _) =
+        token_file::add(&tokens, "demo", Role::Operator, None).map_err(|error| text(&error))?;
     let options = ServiceOptions {
         program: std::env::current_exe().map_err(|error| text(&error))?,
         config: write_config(folder.path()).map_err(|error| text(&error))?,
-        environment: environment(&mysql, &org, &state, port),
+        environment: environment(&mysql, &org, &state, port, &tokens),
         log: folder.path().join("leadstream.log"),
     };
     let service = ServiceProcess::start(&options).map_err(|error| text(&error))?;
@@ -151,6 +157,7 @@ async fn set_up(printer: &Printer) -> Result<Stage, String> {
         service,
         state,
         port,
+        token,
     };
     wait_for(&mut stage, "leadstream to stream", |status| {
         status.source.connected
@@ -164,6 +171,7 @@ fn environment(
     org: &Sandbox,
     state: &Path,
     port: u16,
+    tokens: &Path,
 ) -> Vec<(String, String)> {
     [
         ("LEADSTREAM_SOURCE__URL", mysql.url("root")),
@@ -174,6 +182,10 @@ fn environment(
         ),
         ("LEADSTREAM_STATE__PATH", state.display().to_string()),
         ("LEADSTREAM_OPERATOR__LISTEN", format!("127.0.0.1:{port}")),
+        (
+            "LEADSTREAM_OPERATOR__TOKEN_FILE",
+            tokens.display().to_string(),
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
@@ -187,13 +199,15 @@ fn introduce(stage: &Stage, arguments: &Arguments, printer: &Printer) {
     );
     printer.note(&format!(
         "\n  MySQL       {}\n  Salesforce  {}/   (the sandbox: a page that shows what arrived)\n  \
-         leadstream  http://127.0.0.1:{}   (health, metrics, status)\n  log         {}\n\n  \
+         leadstream  http://127.0.0.1:{}   (the console)\n  sign in     {}   (the token of this demo)\n  \
+         log         {}\n\n  \
          In another terminal:\n    {program} status --state {state}\n    \
          {program} dead-letters list --state {state}   (who waits, and what to do)\n    \
          {program} trace 1 --state {state}\n",
         stage.mysql.url("root"),
         stage.org.base_url(),
         stage.port,
+        stage.token.expose(),
         stage.folder.path().join("leadstream.log").display(),
     ));
     let until = match arguments.seconds {
@@ -335,8 +349,13 @@ fn compare(
     let waiting = dead_letters_by_cause(stage);
     printer.data("")?;
     printer.data(&format!("MySQL        {inserted} rows committed"))?;
+    // By whoever tried the commands meanwhile.
+    let discarded = match totals.discarded {
+        0 => String::new(),
+        discarded => format!(" + {discarded} discarded"),
+    };
     printer.data(&format!(
-        "leadstream   {} captured = {} delivered + {} dead letters + {} skipped",
+        "leadstream   {} captured = {} delivered + {} dead letters + {} skipped{discarded}",
         route.captured,
         totals.delivered(),
         totals.dead_letters_open,

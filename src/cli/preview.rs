@@ -7,28 +7,22 @@
 
 mod show;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value as Json;
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::{FAILURE, Failed, Global, USAGE, load, runtime, with_causes};
 use crate::capture::{self, CheckResult};
 use crate::cli::printer::Printer;
 use crate::config::Config;
-use crate::core::change::{Change, ChangeId, Operation, RouteId, Transaction};
 use crate::core::describe::ObjectDescribe;
-use crate::core::entry::Image;
-use crate::core::mapping::{FieldSource, FieldSpec, MappingSpec, Mistake, Plan, Problem};
+use crate::core::mapping::{MappingSpec, Mistake, Plan};
 use crate::core::outcome::RequestFailure;
-use crate::core::position::{SnapshotRow, TransactionId};
 use crate::core::schema::TableSchema;
-use crate::core::time::Micros;
-use crate::core::value::Value;
 use crate::delivery::{self, Org};
+use crate::runtime::preview::Judged;
 use crate::runtime::{clock, wiring};
 
 /// A value of a flag that the configuration does not know.
@@ -59,55 +53,17 @@ struct RouteReport {
     table: String,
     object: String,
     external_id: String,
-    rows_read: usize,
-    would_send: usize,
-    would_reject: usize,
-    left_out: usize,
+    #[serde(flatten)]
+    judged: Judged,
     /// Why there are no rows.
     failures: Vec<Said>,
     warnings: Vec<Said>,
-    rows: Vec<RowReport>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 struct Said {
     page: String,
     text: String,
-    remedy: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Fate {
-    Send,
-    Reject,
-    LeaveOut,
-}
-
-#[derive(Debug, Serialize)]
-struct RowReport {
-    key: Json,
-    fate: Fate,
-    /// In the order of the config; a field that would not be sent is not there.
-    fields: Vec<FieldReport>,
-    problems: Vec<ProblemReport>,
-}
-
-#[derive(Debug, Serialize)]
-struct FieldReport {
-    field: String,
-    from: String,
-    /// As it stands in the payload, digit for digit.
-    value: Box<RawValue>,
-}
-
-#[derive(Debug, Serialize)]
-struct ProblemReport {
-    code: String,
-    text: String,
-    fields: Vec<String>,
-    /// The columns that the fields are made of.
-    columns: Vec<String>,
     remedy: String,
 }
 
@@ -154,7 +110,7 @@ async fn look(config: &Config, specs: &[MappingSpec], arguments: &Arguments) -> 
                 match capture::newest_rows(&settings, &spec.table, &plan.columns, arguments.rows)
                     .await
                 {
-                    Ok(rows) => report.take(spec, &plan, rows, arguments.masked),
+                    Ok(rows) => report.judged.take(spec, &plan, rows, arguments.masked),
                     Err(error) => report.failures.push(Said::of_capture(&error)),
                 }
             }
@@ -242,147 +198,9 @@ impl RouteReport {
             table: spec.table.to_string(),
             object: spec.object.clone(),
             external_id: spec.external_id.clone(),
-            rows_read: 0,
-            would_send: 0,
-            would_reject: 0,
-            left_out: 0,
+            judged: Judged::default(),
             failures: Vec::new(),
             warnings: Vec::new(),
-            rows: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, spec: &MappingSpec, plan: &Plan, rows: Vec<Vec<Value>>, masked: bool) {
-        self.rows_read = rows.len();
-        for values in rows {
-            let row = RowReport::new(spec, plan, &change(spec, values), masked);
-            match row.fate {
-                Fate::Send => self.would_send += 1,
-                Fate::Reject => self.would_reject += 1,
-                Fate::LeaveOut => self.left_out += 1,
-            }
-            self.rows.push(row);
-        }
-    }
-}
-
-/// The row as a snapshot would hand it over.
-fn change(spec: &MappingSpec, values: Vec<Value>) -> Change {
-    let id = TransactionId::Snapshot(SnapshotRow {
-        snapshot: 0,
-        key: Arc::from(""),
-    });
-    Change {
-        id: ChangeId {
-            transaction: Arc::new(Transaction {
-                id,
-                committed_at: Micros(0),
-            }),
-            table: Arc::new(spec.table.clone()),
-            row: 0,
-            route: RouteId(0),
-        },
-        last_of_row: true,
-        operation: Operation::Insert,
-        values: values.into_iter().map(Some).collect(),
-        captured_at: Micros(0),
-    }
-}
-
-impl RowReport {
-    fn new(spec: &MappingSpec, plan: &Plan, change: &Change, masked: bool) -> Self {
-        let (fate, image, problems) = match plan.leaves_out(change) {
-            Ok(true) => (Fate::LeaveOut, plan.key_alone(change), Vec::new()),
-            Ok(false) => match plan.map(change) {
-                Ok(image) => (Fate::Send, image, Vec::new()),
-                Err(unmappable) => (Fate::Reject, unmappable.image, unmappable.problems),
-            },
-            Err(undecided) => (Fate::Reject, undecided.image, undecided.problems),
-        };
-        let key = Json::from(&*image.key);
-        Self {
-            key: if masked { mask(&key) } else { key },
-            fate,
-            fields: fields(spec, &image, masked),
-            problems: problems
-                .into_iter()
-                .map(|problem| ProblemReport::new(spec, problem))
-                .collect(),
-        }
-    }
-}
-
-fn fields(spec: &MappingSpec, image: &Image, masked: bool) -> Vec<FieldReport> {
-    // Of a row that is left out nothing is mapped; else the payload is ours, and is an object.
-    let payload: BTreeMap<String, Box<RawValue>> =
-        serde_json::from_str(&image.payload).unwrap_or_default();
-    let report = |wanted: &FieldSpec| {
-        let (name, value) = payload
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(&wanted.field))?;
-        let is_ours = matches!(
-            wanted.source,
-            FieldSource::Constant(_) | FieldSource::RecordType(_)
-        );
-        Some(FieldReport {
-            field: name.clone(),
-            from: from(&wanted.source),
-            value: match masked && !is_ours {
-                true => masked_value(value),
-                false => value.clone(),
-            },
-        })
-    };
-    spec.fields.iter().filter_map(report).collect()
-}
-
-/// What a field is made of, in a few words.
-fn from(source: &FieldSource) -> String {
-    let columns = || source.columns().join(", ");
-    match source {
-        FieldSource::Column { name, .. } => name.clone(),
-        FieldSource::Constant(_) => "(constant)".to_owned(),
-        FieldSource::RecordType(_) => "(record type)".to_owned(),
-        FieldSource::Map { column, .. } => format!("{column} (map)"),
-        FieldSource::Template { .. } => format!("{} (template)", columns()),
-        FieldSource::Expression { .. } => format!("{} (expression)", columns()),
-    }
-}
-
-fn masked_value(value: &RawValue) -> Box<RawValue> {
-    let value: Json = serde_json::from_str(value.get()).unwrap_or_default();
-    // What cannot be masked is not shown.
-    to_raw_value(&mask(&value)).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-/// Of what kind a value is; that one is missing is no secret.
-fn mask(value: &Json) -> Json {
-    match value {
-        Json::Null => Json::Null,
-        Json::Bool(_) => "(true or false)".into(),
-        Json::Number(_) => "(number)".into(),
-        Json::String(text) => format!("(text, {} characters)", text.chars().count()).into(),
-        Json::Array(_) | Json::Object(_) => "(more than one value)".into(),
-    }
-}
-
-impl ProblemReport {
-    fn new(spec: &MappingSpec, problem: Problem) -> Self {
-        let mut columns = Vec::new();
-        for field in &problem.fields {
-            if field.eq_ignore_ascii_case(&spec.external_id) {
-                columns.push(spec.key_column.clone());
-            }
-            let wanted = spec.fields.iter();
-            let of_field = wanted.filter(|it| it.field.eq_ignore_ascii_case(field));
-            columns.extend(of_field.flat_map(|it| it.source.columns()));
-        }
-        Self {
-            remedy: delivery::explain(&problem.code).to_owned(),
-            code: problem.code,
-            text: problem.message,
-            fields: problem.fields,
-            columns,
         }
     }
 }

@@ -168,6 +168,35 @@ impl Printer {
         sinks.progress = true;
     }
 
+    /// Asks a person at the terminal; false when there is none, or the answer is not yes.
+    #[must_use]
+    pub fn confirm(&self, question: &str) -> bool {
+        if !self.terminal || !io::stdin().is_terminal() {
+            return false;
+        }
+        let mut sinks = self.sinks();
+        sinks.clear_progress();
+        sinks.tell(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
+    /// Asks a person at the terminal for a text; `None` when there is none, or nothing is said.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> Option<String> {
+        if !self.terminal || !io::stdin().is_terminal() {
+            return None;
+        }
+        let mut sinks = self.sinks();
+        sinks.clear_progress();
+        sinks.tell(&format!("{question}: "));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok()?;
+        let answer = answer.trim();
+        (!answer.is_empty()).then(|| answer.to_owned())
+    }
+
     /// Takes the progress line away.
     pub fn progress_done(&self) {
         self.sinks().clear_progress();
@@ -195,7 +224,7 @@ impl Sinks {
     }
 }
 
-fn align(headers: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn align(headers: &[&str], rows: &[Vec<String>]) -> String {
     let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
     let numeric: Vec<bool> = (0..headers.len())
         .map(|column| !rows.is_empty() && rows.iter().all(|row| is_number(&cell(row, column))))

@@ -1,22 +1,25 @@
 //! How the reading verbs get at the state: through the running service, or by themselves.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::{FAILURE, Failed, Global, load};
+use super::{FAILURE, Failed, Global, ledger, load};
 use crate::cli::printer::Printer;
 use crate::operator::{Query, Reply, ask};
 use crate::runtime::Error;
 use crate::runtime::status::Status;
-use crate::state::{self, Reader};
+use crate::state::{self, Keyring, Reader};
 
 #[derive(Args)]
 pub struct StateArgument {
     /// The state folder, instead of the one that the configuration names
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
+    /// The key file, instead of the one that the configuration names
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
 }
 
 /// Whose view it is.
@@ -27,15 +30,26 @@ pub enum Source {
     Folder(Box<Reader>),
 }
 
-/// Catching up a freshly opened index: some seconds for a million entries.
-const CATCH_UP: Duration = Duration::from_secs(60);
-
 impl StateArgument {
     pub fn path(&self, global: &Global, printer: &Printer) -> Result<PathBuf, Failed> {
         match &self.state {
             Some(path) => Ok(path.clone()),
             None => Ok(load(global, printer)?.state.path),
         }
+    }
+
+    /// The keys of what is sealed on disk; with a folder of its own, only those that are named.
+    pub fn keys(&self, global: &Global, printer: &Printer) -> Result<Option<Arc<Keyring>>, Failed> {
+        let file = self.key_file(global, printer)?;
+        Ok(state::read_keys(file.as_deref()).map_err(Error::State)?)
+    }
+
+    pub fn key_file(&self, global: &Global, printer: &Printer) -> Result<Option<PathBuf>, Failed> {
+        Ok(match (&self.key_file, &self.state) {
+            (Some(file), _) => Some(file.clone()),
+            (None, Some(_)) => None,
+            (None, None) => load(global, printer)?.state.encryption_key_file,
+        })
     }
 
     /// Asks the running service to do something.
@@ -72,14 +86,22 @@ impl StateArgument {
             return Ok(Source::Service(value));
         }
         // No socket, or nobody behind it; who holds the lock decides.
-        let reader = state::open_reader(&path).map_err(Error::State)?;
+        let keys = self.keys(global, printer)?;
+        let reader = state::open_reader_with(&path, keys).map_err(Error::State)?;
         let last = reader.recovered().last_commit;
         // The folder is locked meanwhile: a status needs the journal alone, and must not keep a
         // service from starting.
         if matches!(query, Query::Status | Query::SnapshotStatus) {
             return Ok(Source::Folder(Box::new(reader)));
         }
-        if !reader.index().wait_applied(last, CATCH_UP) {
+        reader.needs_no_key().map_err(Error::State)?;
+        let caught_up = reader
+            .index()
+            .wait_caught_up(last, ledger::RESTARTS, |applied, last| {
+                printer.progress("commits in the index", applied, Some(last));
+            });
+        printer.progress_done();
+        if !caught_up {
             printer.note("the index has not caught up with the journal: answers may be missing");
         }
         Ok(Source::Folder(Box::new(reader)))
@@ -87,7 +109,7 @@ impl StateArgument {
 }
 
 /// The running service's answer; `None` when none runs there.
-fn answer(
+pub(super) fn answer(
     path: &Path,
     query: &Query,
     printer: &Printer,

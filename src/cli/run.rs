@@ -3,7 +3,7 @@
 use super::{Failed, Global, load, runtime};
 use crate::cli::printer::Printer;
 use crate::config::LogFormat;
-use crate::operator::{Operator, Port, View};
+use crate::operator::{Access, Events, History, Operator, Port, View};
 use crate::runtime::service::Service;
 use crate::runtime::{Error, clock, shutdown};
 use crate::telemetry::metrics::Metrics;
@@ -23,19 +23,31 @@ pub fn run(global: &Global, printer: &Printer) -> Result<(), Failed> {
         .map_err(|error| Error::Runtime(std::io::Error::other(error)))?;
     let port = Port::bind(config.operator.listen)?;
     let address = port.address();
+    let access = Access {
+        token_file: config.operator.token_file.clone(),
+        tls: config.operator.tls.clone(),
+    };
+    let scheme = if access.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let state = config.state.path.clone();
     let service = Service::open(config, metrics.clone())?;
     let view = View {
         published: service.published(),
+        eraser: service.eraser(),
         index: service.index(),
         commands: service.commands(),
         metrics,
+        history: History::default(),
+        events: Events::default(),
         clock: clock::wall,
     };
-    let operator = Operator::start(port, &state, view)?;
+    let operator = Operator::start(port, &state, access, view)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        operator = format!("http://{address}"),
+        operator = format!("{scheme}://{address}"),
         state = %state.display(),
         "leadstream starts"
     );

@@ -1,7 +1,10 @@
 //! `leadstream status`: position, lag, books, budget, open dead letters; and whose view that is.
 
+mod ready;
+
 use std::collections::BTreeMap;
 
+use clap::Args;
 use serde::Serialize;
 
 use super::read::{Source, StateArgument};
@@ -14,6 +17,16 @@ use crate::operator::Query;
 use crate::runtime::clock;
 use crate::runtime::status::{BudgetStatus, SnapshotStatus, Stage, Status, TroubleStatus};
 
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    state: StateArgument,
+    /// Answers one question, for health checks: exit 0 if a service runs there and streams, 1 with
+    /// the reason if not; the same as /readyz, without the port
+    #[arg(long)]
+    ready: bool,
+}
+
 /// What can be said while no service runs: durable facts alone.
 #[derive(Serialize)]
 struct AtRest<'a> {
@@ -23,7 +36,11 @@ struct AtRest<'a> {
     routes: &'a BTreeMap<String, Totals>,
 }
 
-pub fn run(global: &Global, state: &StateArgument, printer: &Printer) -> Result<(), Failed> {
+pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<(), Failed> {
+    let state = &arguments.state;
+    if arguments.ready {
+        return ready::run(global, state, printer);
+    }
     match state.source(global, &Query::Status, printer)? {
         Source::Service(value) if global.json => printer.json(&value)?,
         Source::Service(value) => {
@@ -120,14 +137,16 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
     let state = &status.state;
     let behind = state.last_commit.saturating_sub(state.index_applied);
     let rebuilding = if state.index_rebuilding {
-        ", being rebuilt"
+        let done = state.index_applied * 100 / state.last_commit.max(1);
+        format!(", being rebuilt: {done} % done")
     } else {
-        ""
+        String::new()
     };
     printer.data(&format!(
         "state       {} commits, journal of {} bytes; index {behind} commits behind{rebuilding}",
         state.last_commit, state.journal_bytes
     ))?;
+    print_trouble(status.disk.trouble.as_ref(), printer)?;
     let rows: Vec<BookRow> = status
         .routes
         .iter()
@@ -144,6 +163,19 @@ fn print_running(status: &Status, printer: &Printer) -> std::io::Result<()> {
         if let Some(trouble) = &route.trouble {
             printer.data(&format!("route {} is paused", route.name))?;
             print_trouble(Some(trouble), printer)?;
+        }
+        if let Some(pause) = &route.operator_pause {
+            printer.data(&format!(
+                "  by {} since {}, because: {}",
+                pause.author,
+                moment(pause.since),
+                pause.reason
+            ))?;
+        }
+    }
+    for route in &status.routes {
+        if let Some(bulk) = &route.bulk {
+            printer.data(&format!("route {} goes {bulk}", route.name))?;
         }
     }
     let open: u64 = status

@@ -1,21 +1,22 @@
 //! `leadstream trace`: the story of one lead, step by step.
 
+mod story;
+
 use clap::Args;
-use serde_json::Value;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::read::{Source, StateArgument};
-use super::time::{duration, moment};
 use super::{FAILURE, Failed, Global};
 use crate::cli::printer::Printer;
-use crate::core::time::Micros;
-use crate::operator::Query;
+use crate::cli::time::moment;
+use crate::operator::{Query, Reply, ask};
 use crate::runtime::Error;
-use crate::state::TraceQuery;
+use crate::state::{TraceQuery, TrailStart};
 
 #[derive(Args)]
 pub struct Arguments {
     /// A key (the external id's value), a Salesforce id or an e-mail address
-    #[arg(value_name = "KEY | SALESFORCE ID | E-MAIL")]
+    #[arg(value_name = "KEY | SALESFORCE ID | E-MAIL", value_parser = NonEmptyStringValueParser::new())]
     what: String,
     /// Takes it for a key, whatever it looks like
     #[arg(long)]
@@ -31,19 +32,21 @@ pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<
         guess(&arguments.what)
     };
     let query = Query::Trace { what: what.clone() };
-    let events = match arguments.state.source(global, &query, printer)? {
-        Source::Service(value) => value,
+    let (events, trail) = match arguments.state.source(global, &query, printer)? {
+        Source::Service(value) => (value, None),
         Source::Folder(reader) => {
             let events = reader.index().trace(&what).map_err(Error::State)?;
-            serde_json::to_value(events)
-                .map_err(|error| Failed::Output(std::io::Error::other(error)))?
+            let events = serde_json::to_value(events)
+                .map_err(|error| Failed::Output(std::io::Error::other(error)))?;
+            (events, reader.index().trail_start().ok())
         }
     };
     if global.json {
         printer.json(&events)?;
     } else {
-        for event in events.as_array().into_iter().flatten() {
-            print(event, printer)?;
+        let steps = events.as_array().map(Vec::as_slice).unwrap_or_default();
+        for line in story::tell(steps) {
+            printer.data(&line)?;
         }
     }
     if events.as_array().is_none_or(Vec::is_empty) {
@@ -52,12 +55,50 @@ pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<
             TraceQuery::SalesforceId(id) => format!("the Salesforce id {id:?}"),
             TraceQuery::Email(address) => format!("the e-mail address {address:?}"),
         };
-        printer.note(&format!(
-            "nothing is known of {what}: never captured, still in flight, or past its retention"
-        ));
+        // The answer stands without it.
+        let trail = match trail {
+            None => trail_of_service(global, arguments, printer),
+            known => known,
+        };
+        if let Some(trail) = trail.filter(|_| global.json) {
+            let line = serde_json::to_string(&trail);
+            printer.note(&line.map_err(|error| Failed::Output(std::io::Error::other(error)))?);
+        } else {
+            printer.note(&unknown(&what, trail));
+        }
         return Err(Failed::Said(FAILURE));
     }
     Ok(())
+}
+
+fn trail_of_service(
+    global: &Global,
+    arguments: &Arguments,
+    printer: &Printer,
+) -> Option<TrailStart> {
+    let path = arguments.state.path(global, printer).ok()?;
+    match ask(&path, &Query::TrailStart) {
+        Ok(Some(Reply::Value(value))) => serde_json::from_value(value).ok(),
+        _ => None,
+    }
+}
+
+/// Why nothing is found, as far as it can be told.
+fn unknown(what: &str, trail: Option<TrailStart>) -> String {
+    let head = format!("nothing is known of {what}: never captured, still in flight");
+    match trail {
+        None => format!("{head}, or past its retention"),
+        Some(trail) => {
+            let from = moment(trail.trail_begins_at);
+            match trail.trail_is_whole {
+                true => format!("{head}, or erased; the audit trail is whole, from {from} on"),
+                false => format!(
+                    "{head}, erased, or past its retention: the audit trail begins at {from}, \
+                     what was finished before is not kept (state.audit_retention)"
+                ),
+            }
+        }
+    }
 }
 
 /// An address has an `@`; a Salesforce id has 15 or 18 letters and digits and begins with the
@@ -76,146 +117,33 @@ fn guess(what: &str) -> TraceQuery {
     }
 }
 
-fn text<'v>(event: &'v Value, name: &str) -> Option<&'v str> {
-    event.get(name)?.as_str()
-}
-
-fn number(event: &Value, name: &str) -> Option<i64> {
-    event.get(name)?.as_i64()
-}
-
-fn at(event: &Value, name: &str) -> Option<Micros> {
-    number(event, name).map(Micros)
-}
-
-fn print(event: &Value, printer: &Printer) -> std::io::Result<()> {
-    let kind = text(event, "kind").unwrap_or("?");
-    let when = at(event, "at").map(moment).unwrap_or_default();
-    printer.data(&format!("{when}  {}", headline(event, kind)))?;
-    let line = |name: &str, value: String| printer.data(&format!("    {name:<12}{value}"));
-    if let (Some(table), Some(row), Some(transaction)) = (
-        text(event, "table"),
-        number(event, "row"),
-        text(event, "transaction"),
-    ) {
-        line("source", place(table, row, transaction))?;
-    }
-    let (name, moment_of) = match text(event, "transaction") {
-        Some(transaction) if transaction.starts_with(SNAPSHOT) => ("read", "reading"),
-        _ => ("committed", "commit"),
-    };
-    if let Some(committed) = at(event, "committed_at") {
-        line(name, moment(committed))?;
-        let since = |name: &str, earlier: Micros| {
-            at(event, name).map(|later| duration(later.seconds_since(earlier)))
-        };
-        if let Some(took) = since("captured_at", committed) {
-            line("captured", format!("{took} after the {moment_of}"))?;
-        }
-        if let Some(took) = since("sent_at", committed) {
-            let batch = number(event, "batch").unwrap_or_default();
-            let attempt = number(event, "attempt").unwrap_or(1);
-            line(
-                "sent",
-                format!("{took} after the {moment_of}, in batch {batch}, attempt {attempt}"),
-            )?;
-        }
-        if let Some(took) = since("answered_at", committed) {
-            line("answered", format!("{took} after the {moment_of}"))?;
-        }
-    }
-    let Some(personal) = event
-        .get("personal")
-        .filter(|personal| personal.is_object())
-    else {
-        return Ok(());
-    };
-    if let Some(key) = text(personal, "key") {
-        line("key", key.to_owned())?;
-    }
-    for (title, name) in [("payload", "fields"), ("source row", "source_row")] {
-        if let Some(fields) = personal.get(name).filter(|fields| fields.is_object()) {
-            line(title, fields.to_string())?;
-        }
-    }
-    for error in personal
-        .get("errors")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let code = text(error, "code").unwrap_or("?");
-        let message = text(error, "message").unwrap_or_default();
-        line("error", format!("{code}: {message}"))?;
-    }
-    Ok(())
-}
-
-/// The beginning of what names a snapshot's row where others name their transaction.
-const SNAPSHOT: &str = "snapshot:";
-
-fn place(table: &str, row: i64, transaction: &str) -> String {
-    let of_snapshot = transaction
-        .strip_prefix(SNAPSHOT)
-        .and_then(|rest| rest.split_once(':'));
-    match of_snapshot {
-        Some((number, key)) => format!("{table}, primary key {key}, read by snapshot {number}"),
-        None => format!("{table}, row {row} of transaction {transaction}"),
-    }
-}
-
-fn headline(event: &Value, kind: &str) -> String {
-    let route = text(event, "route").unwrap_or("?");
-    let code = text(event, "code").unwrap_or("?");
-    let class = text(event, "class").unwrap_or("?");
-    match kind {
-        "delivered" => {
-            let created = event
-                .get("created")
-                .and_then(Value::as_bool)
-                .unwrap_or_default();
-            let verb = if created { "created" } else { "updated" };
-            format!(
-                "delivered by route {route}: {verb} {}",
-                text(event, "salesforce_id").unwrap_or("?")
-            )
-        }
-        "dead_letter" => {
-            let letter = number(event, "letter").unwrap_or_default();
-            format!("set aside as dead letter {letter} by route {route}: {code} ({class})")
-        }
-        "retried" => format!("refused for now by Salesforce: {code} ({class})"),
-        "parked" => format!(
-            "parked by route {route}: durable here, waits for Salesforce, for its turn, or for a \
-             mapping that fits"
-        ),
-        "superseded" => format!("superseded by a newer image of its key, route {route}"),
-        "skipped" if text(event, "rule") == Some("where") => {
-            format!("left out by the filter (where) of route {route}")
-        }
-        "skipped" => format!(
-            "skipped by route {route}: {} ({code})",
-            text(event, "rule").unwrap_or("?")
-        ),
-        "unanswered" => "not answered when the service stopped: sent again after it".to_owned(),
-        other => format!("{other}, route {route}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::time::Micros;
 
     #[test]
-    fn a_row_of_a_snapshot_is_told_from_one_of_a_transaction() {
-        assert_eq!(
-            place("crm.leads", 0, "snapshot:3:17,a:b"),
-            "crm.leads, primary key 17,a:b, read by snapshot 3"
+    fn where_nothing_is_found_it_is_told_where_the_trail_begins() {
+        let of = |trail_is_whole| {
+            let trail_begins_at = Micros(86_400_000_000);
+            let trail = TrailStart {
+                trail_begins_at,
+                trail_is_whole,
+            };
+            unknown("the key \"7\"", Some(trail))
+        };
+        let (whole, cut) = (of(true), of(false));
+        assert!(
+            whole.contains("whole, from 1970-01-02 00:00:00.000 UTC"),
+            "{whole}"
         );
-        assert_eq!(
-            place("crm.leads", 4, "file:binlog.000001:4"),
-            "crm.leads, row 4 of transaction file:binlog.000001:4"
+        assert!(!whole.contains("retention"), "{whole}");
+        assert!(
+            cut.contains("begins at 1970-01-02 00:00:00.000 UTC"),
+            "{cut}"
         );
+        assert!(cut.contains("state.audit_retention"), "{cut}");
+        assert!(unknown("it", None).ends_with("past its retention"));
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! The whole configuration, section by section; each is read to its end before its missing parts
 //! count, so that all mistakes are found.
 
-use std::net::SocketAddr;
-
-use tracing_subscriber::EnvFilter;
+use std::ops::RangeInclusive;
 
 use super::leads::check_version;
-use super::mistake::{NOT_AVAILABLE, WRONG_VALUE};
+use super::mistake::WRONG_VALUE;
+use super::operator::check_operator;
 use super::pace::{check_batch, check_pace};
 use super::reader::{Reader, Table};
 use super::route::check_routes;
 use super::salesforce::check_salesforce;
 use super::source::{check_snapshot, check_source};
-use super::{Config, Log, LogFormat, Operator, PayloadPolicy, Retry, State};
-
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+use super::units::{parse_bytes, parse_duration_ms};
+use super::{Config, Log, LogFormat, PayloadPolicy, Retry, State};
+use crate::telemetry::are_directives;
 
 pub(super) fn check_config(reader: &mut Reader<'_>) -> Option<Config> {
     let root = &reader.root();
@@ -75,6 +74,13 @@ fn check_state<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<State> {
     let table = reader.table(root, "state");
     let path = reader.path(&table, "path");
     let max_parked_bytes = reader.number(&table, "max_parked_bytes");
+    let audit_retention_ms = reader.required(&table, "audit_retention", |given| {
+        bounded(given.text()?, "forever", RETENTION_MS, parse_duration_ms)
+    });
+    let max_journal_bytes = reader.required(&table, "max_journal_bytes", |given| {
+        bounded(given.text()?, "unlimited", JOURNAL_BYTES, parse_bytes)
+    });
+    let encryption_key_file = reader.optional_path(&table, "encryption_key_file");
     let policies = [
         ("masked", PayloadPolicy::Masked),
         ("full", PayloadPolicy::Full),
@@ -85,29 +91,29 @@ fn check_state<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<State> {
         path: path?,
         max_parked_bytes: max_parked_bytes?,
         payload: payload?,
+        audit_retention_ms: audit_retention_ms?,
+        max_journal_bytes: max_journal_bytes?,
+        encryption_key_file: encryption_key_file?,
     })
 }
 
-fn check_operator<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Operator> {
-    let table = reader.table(root, "operator");
-    let mut listen: Option<SocketAddr> =
-        reader.required(&table, "listen", |given| given.text()?.trim().parse().ok());
-    if listen.is_some_and(|address| !address.ip().is_loopback()) {
-        listen = reader.refuse(
-            &table,
-            "listen",
-            NOT_AVAILABLE,
-            "a listener that other machines reach needs token and TLS, which this version does \
-             not have yet",
-            "listen on a loopback address such as 127.0.0.1:9464, and put a proxy with \
-             authentication before it if others must reach it",
-        );
+/// From an hour to a hundred years.
+const RETENTION_MS: RangeInclusive<u64> = 3_600_000..=36_500 * 86_400_000;
+/// At least two segments, or each would be dropped as it closes.
+const JOURNAL_BYTES: RangeInclusive<u64> = 64 << 20..=1 << 40;
+
+/// A number within bounds, or a word for none; the inner `None` is the word.
+fn bounded(
+    text: &str,
+    none: &str,
+    bounds: RangeInclusive<u64>,
+    parse: impl Fn(&str) -> Option<u64>,
+) -> Option<Option<u64>> {
+    if text == none {
+        return Some(None);
     }
-    let shutdown_grace_ms = reader.number(&table, "shutdown_grace");
-    Some(Operator {
-        listen: listen?,
-        shutdown_grace_ms: shutdown_grace_ms?,
-    })
+    let number = parse(text)?;
+    bounds.contains(&number).then_some(Some(number))
 }
 
 fn check_log<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Log> {
@@ -121,16 +127,4 @@ fn check_log<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Option<Log> {
         format: format?,
         level: level?,
     })
-}
-
-/// `EnvFilter` takes a bare unknown word for a target that is logged in full: `inof` would switch
-/// everything off but a target of that name. So a directive must be a level or name one.
-fn are_directives(text: &str) -> bool {
-    let named = |part: &str| {
-        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
-        LEVELS
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(level.trim()))
-    };
-    text.split(',').all(|part| named(part.trim())) && EnvFilter::builder().parse(text).is_ok()
 }

@@ -48,8 +48,6 @@ pub enum Kind {
     Table,
     /// A list; says of what.
     List(&'static str),
-    /// Refused in this version.
-    Later,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,7 +74,6 @@ impl Kind {
             Kind::Mixed(_) => "mixed",
             Kind::Table => "table",
             Kind::List(_) => "list",
-            Kind::Later => "later",
         }
     }
 }
@@ -117,7 +114,6 @@ impl fmt::Display for Kind {
             }
             Kind::Secret => f.write_str("given by the environment, not by the file or a flag"),
             Kind::Table => f.write_str("a table"),
-            Kind::Later => f.write_str("left out: this version does not have it"),
         }
     }
 }
@@ -157,15 +153,6 @@ const fn key(path: &'static str, kind: Kind, need: Need, meaning: &'static str) 
     }
 }
 
-const fn later(path: &'static str, meaning: &'static str) -> Key {
-    Key {
-        path,
-        kind: Kind::Later,
-        need: Need::Optional,
-        meaning,
-    }
-}
-
 const COLUMN: &str = "a column's name of 1 to 64 characters";
 const API_NAME: &str =
     "an API name: a letter, then letters, digits and underscores, 80 characters at most";
@@ -189,6 +176,8 @@ const SCALAR: &str = "a text, a number, true or false";
 /// - `pace.requests_per_second`: with full calls 40,000 records a second, more than any org takes;
 ///   20 held every catch-up to 4,000.
 /// - `pace.max_in_flight`: Salesforce counts 25 long requests against the whole org.
+/// - `pace.bulk_from`: Salesforce's advice is 2,000, but a call of 200 answers in a second and a job in
+///   minutes: below 10,000 a job saves few calls and costs time.
 /// - `operator.shutdown_grace`: under the 30 s that container platforms give before they kill.
 ///
 /// One line a key: it reads as the table that it is.
@@ -237,7 +226,7 @@ pub const KEYS: &[Key] = &[
     key("route", List("a list of 1 to 1000 tables, each [[route]]"), Required, "one table's way into one object"),
     key("route[].name", Text("1 to 40 of a-z, 0-9, _ and -, unique among the routes"), Required, "names the route in the journal, in metrics and commands; renaming starts new books"),
     key("route[].table", Text("schema.table"), Required, "the table that is read"),
-    key("route[].operations", List("[\"insert\"]"), Default("[\"insert\"]"), "what is carried: inserts, and updates where they are asked for; deletes are not"),
+    key("route[].operations", List("[\"insert\"] or [\"insert\", \"update\"]"), Default("[\"insert\"]"), "what is carried: inserts, and updates where they are asked for; deletes are not"),
     key("route[].where", Text("a CEL expression that gives true or false"), Optional, "the rows that are carried; without it all"),
     key("route[].object", Text(API_NAME), Default("\"Lead\""), "the Salesforce object that is written"),
     key("route[].external_id", Table, Required, "the unique field that upserts go by"),
@@ -272,7 +261,7 @@ pub const KEYS: &[Key] = &[
     key("pace.hourly_calls", Integer { min: 1, max: 10_000_000 }, Optional, "calls of ours in any hour at most"),
     key("pace.quiet_hours", List("a list of spans of the day, such as [\"22:00-06:00\"]"), Default("[]"), "when nothing is sent: what comes waits for the end"),
     key("pace.utc_offset", Text("hours and minutes ahead of UTC, from \"-14:00\" to \"+14:00\""), Default("\"+00:00\""), "the clock that quiet_hours are meant by; it does not move with summer time"),
-    later("pace.bulk_from", "backlog from which Bulk API is used"),
+    key("pace.bulk_from", Mixed("\"off\", or a whole number from 100 to 100000000"), Default("10000"), "records that wait from which Bulk API 2.0 is used; \"off\": never"),
     key("retry", Table, Optional, "how failures are tried again"),
     key("retry.base", Duration { min: 10, max: MINUTE }, Default("\"500ms\""), "first delay; it doubles with each attempt"),
     key("retry.cap", Duration { min: 100, max: HOUR }, Default("\"60s\""), "longest delay; not below retry.base"),
@@ -282,12 +271,15 @@ pub const KEYS: &[Key] = &[
     key("state.path", Path("the path of a folder"), Default("\"state\""), "the folder; relative to the working directory"),
     key("state.max_parked_bytes", Size { min: MIB, max: TIB }, Default("\"1GiB\""), "parked payloads on disk before capture waits"),
     key("state.payload", Choice(&["masked", "full", "hash"]), Default("\"masked\""), "what the audit trail keeps of delivered values; a dead letter always keeps what its replay needs"),
-    later("state.audit_retention", "how long journal segments are kept"),
-    later("state.encryption_key_file", "key that encrypts the journal"),
+    key("state.audit_retention", Mixed("a duration from 1h to 36500d, or \"forever\""), Default("\"90d\""), "how long journal segments are kept; what is parked and open dead letters stay, however old"),
+    key("state.max_journal_bytes", Mixed("a size from 64MiB to 1TiB, or \"unlimited\""), Default("\"unlimited\""), "while the journal takes more, its oldest segments are dropped, however young"),
+    key("state.encryption_key_file", Path("the path of a file of mode 0600 or 0400, or of root's that a group may read"), Optional, "keys that personal values on disk are encrypted with, 32 bytes a line in hex or base64, the newest first; without it they stand in clear"),
     key("operator", Table, Optional, "the operator's HTTP port: health, metrics, status"),
-    key("operator.listen", Text("a loopback address and port such as 127.0.0.1:9464"), Default("\"127.0.0.1:9464\""), "where it listens; port 0 takes any free one"),
-    later("operator.token_file", "token for what shows personal data"),
-    later("operator.tls", "certificate of the port"),
+    key("operator.listen", Text("an address and port such as 127.0.0.1:9464"), Default("\"127.0.0.1:9464\""), "where it listens; one that other machines reach needs token_file and tls; port 0 takes any free one"),
+    key("operator.token_file", Path("the path of a file of mode 0600 or 0400, or of root's that a group may read"), Optional, "hashes of the tokens that let people and programs in, as `leadstream token new` writes them; without it nobody can sign in"),
+    key("operator.tls", Table, Optional, "encryption of the port; without it plain HTTP, on a loopback address only"),
+    key("operator.tls.cert_file", Path("the path of a readable PEM file"), Required, "the port's certificate, and those that lead to a root; read again when it changes"),
+    key("operator.tls.key_file", Path("the path of a readable PEM file"), Required, "private key of cert_file, without a passphrase"),
     key("operator.shutdown_grace", Duration { min: 0, max: 10 * MINUTE }, Default("\"25s\""), "how long calls in flight are waited for when the service stops"),
     key("log", Table, Optional, "what is logged to stderr"),
     key("log.format", Choice(&["human", "json"]), Default("\"human\""), "lines for people, or one JSON object a line"),

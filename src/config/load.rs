@@ -59,6 +59,17 @@ pub fn load(overrides: &Overrides) -> Result<Config, Mistakes> {
     }
 }
 
+/// Checks a file's text as if it stood there, with the environment of this process.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn load_text(path: &Path, text: &str) -> Result<Config, Mistakes> {
+    let (environment, _) = environment();
+    load_from(Some((path, text)), &environment, &[], &|path| {
+        std::fs::read_to_string(path)
+    })
+}
+
 /// The same without files, environment or any other global state: what `read_file` gives is the
 /// only thing read.
 ///

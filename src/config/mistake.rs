@@ -18,6 +18,9 @@ pub const SECRET: &str = "LS4006";
 /// Known, and not carried by this version.
 pub const NOT_AVAILABLE: &str = "LS4007";
 
+/// A port that other machines reach, without TLS or tokens.
+pub const PORT_IS_OPEN: &str = "LS6053";
+
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "[secret]";
 

@@ -15,12 +15,15 @@ mod layers;
 mod leads;
 mod load;
 mod mistake;
+mod operator;
 mod pace;
 mod print;
 mod reader;
 mod recipes;
+pub mod reference;
 mod route;
 mod salesforce;
+pub mod schema;
 mod secrets;
 mod source;
 mod toml_text;
@@ -39,8 +42,9 @@ pub use crate::capture::{
 pub use crate::core::mapping::{FieldSource, OnTooLong, Scalar};
 pub use crate::core::pipeline::OnConverted;
 pub use crate::delivery::{Auth, OnDuplicate};
+pub use crate::operator::TlsFiles;
 pub use crate::state::PayloadPolicy;
-pub use load::{load, load_from, no_colour};
+pub use load::{load, load_from, load_text, no_colour};
 pub use mistake::{Mistake, Mistakes};
 
 /// The whole configuration, every rule kept.
@@ -176,6 +180,8 @@ pub struct Pace {
     pub reserve_percent: u8,
     pub hourly_calls: Option<u64>,
     pub quiet_hours: QuietHours,
+    /// Records that wait from which Bulk is used; `None`: never.
+    pub bulk_from: Option<u64>,
 }
 
 /// How failures are tried again.
@@ -196,13 +202,22 @@ pub struct State {
     pub path: PathBuf,
     pub max_parked_bytes: u64,
     pub payload: PayloadPolicy,
+    /// `None`: for ever.
+    pub audit_retention_ms: Option<u64>,
+    /// `None`: no bound.
+    pub max_journal_bytes: Option<u64>,
+    /// `None`: personal values stand in clear.
+    pub encryption_key_file: Option<PathBuf>,
 }
 
 /// The operator's HTTP port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
-    /// Loopback in this version.
+    /// Beyond loopback only with `token_file` and `tls`.
     pub listen: SocketAddr,
+    /// Hashes of the tokens that let people and programs in; without it nobody can sign in.
+    pub token_file: Option<PathBuf>,
+    pub tls: Option<TlsFiles>,
     /// How long calls in flight are waited for when the service stops.
     pub shutdown_grace_ms: u64,
 }

@@ -1,7 +1,7 @@
 //! `[batch]` and `[pace]`: how records are put together, and what calls may be spent on them.
 
 use super::mistake::WRONG_VALUE;
-use super::reader::{Reader, Table};
+use super::reader::{Given, Reader, Table};
 use super::units::format_duration_ms;
 use super::{Batch, Pace};
 use crate::core::pacing::{QuietHours, QuietSpan};
@@ -50,6 +50,7 @@ pub(super) fn check_pace<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Optio
     let utc_offset_minutes = reader.required(&table, "utc_offset", |given| {
         utc_offset_minutes(given.text()?)
     });
+    let bulk_from = reader.required(&table, "bulk_from", bulk_from);
     Some(Pace {
         requests_per_second: requests_per_second?,
         max_in_flight: max_in_flight?,
@@ -60,7 +61,18 @@ pub(super) fn check_pace<'a>(reader: &mut Reader<'a>, root: &Table<'a>) -> Optio
             spans: spans?,
             utc_offset_minutes: utc_offset_minutes?,
         },
+        bulk_from: bulk_from?,
     })
+}
+
+fn bulk_from(given: &Given<'_>) -> Option<Option<u64>> {
+    if given.text() == Some("off") {
+        return Some(None);
+    }
+    let records = u64::try_from(given.integer()?).ok()?;
+    (100..=100_000_000)
+        .contains(&records)
+        .then_some(Some(records))
 }
 
 /// As it is written: `22:00-06:00`.

@@ -45,6 +45,11 @@ impl Config {
         );
         page.number("pace", "max_in_flight", self.pace.max_in_flight as u64);
         print_budget(&mut page, &self.pace);
+        let bulk_from = match self.pace.bulk_from {
+            Some(records) => records.to_string(),
+            None => quote("off"),
+        };
+        page.line("pace", "bulk_from", &bulk_from);
         page.section("retry");
         page.number("retry", "base", self.retry.base_ms);
         page.number("retry", "cap", self.retry.cap_ms);
@@ -63,6 +68,17 @@ impl Config {
             PayloadPolicy::Hash => "hash",
         };
         page.text("state", "payload", payload);
+        match self.state.audit_retention_ms {
+            Some(ms) => page.text("state", "audit_retention", &format_duration_ms(ms)),
+            None => page.text("state", "audit_retention", "forever"),
+        }
+        match self.state.max_journal_bytes {
+            Some(bytes) => page.text("state", "max_journal_bytes", &format_bytes(bytes)),
+            None => page.text("state", "max_journal_bytes", "unlimited"),
+        }
+        if let Some(file) = &self.state.encryption_key_file {
+            page.text("state", "encryption_key_file", &file.display().to_string());
+        }
         page.section("operator");
         page.text("operator", "listen", &self.operator.listen.to_string());
         page.number(
@@ -70,6 +86,15 @@ impl Config {
             "shutdown_grace",
             self.operator.shutdown_grace_ms,
         );
+        if let Some(file) = &self.operator.token_file {
+            page.text("operator", "token_file", &file.display().to_string());
+        }
+        if let Some(tls) = &self.operator.tls {
+            page.section("operator.tls");
+            let (cert, key) = (tls.cert_file.display(), tls.key_file.display());
+            page.text("operator.tls", "cert_file", &cert.to_string());
+            page.text("operator.tls", "key_file", &key.to_string());
+        }
         page.section("log");
         let format = match self.log.format {
             LogFormat::Human => "human",

@@ -385,14 +385,6 @@ impl<'a> Reader<'a> {
         for name in dict.keys() {
             let key = keys::find(&join(&table.pattern, name));
             match key.filter(|_| known.contains(&name.as_str())) {
-                Some(Key {
-                    kind: Kind::Later,
-                    meaning,
-                    ..
-                }) => {
-                    let rule = format!("is not available in this version ({meaning})");
-                    self.refuse::<()>(table, name, NOT_AVAILABLE, rule, "leave it out");
-                }
                 Some(_) => {}
                 None => {
                     let remedy = suggest(&table.pattern, name, &known);

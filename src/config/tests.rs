@@ -12,6 +12,7 @@ use super::*;
 mod documents;
 mod leads;
 mod recipes;
+mod schema;
 
 /// A configuration with everything that must be there; `secret` and `ca.pem` are files.
 const SOUND: &str = r#"
@@ -160,6 +161,7 @@ fn defaults_stand_where_nothing_is_given() {
             reserve_percent: 20,
             hourly_calls: None,
             quiet_hours: QuietHours::default(),
+            bulk_from: Some(10_000),
         }
     );
     let retry = Retry {
@@ -671,21 +673,20 @@ fn each_kind_of_mistake_names_its_key_and_page() {
         NOT_AVAILABLE,
         "route[0].operations",
     );
-    check_more("[pace]\nbulk_from = 1", NOT_AVAILABLE, "pace.bulk_from");
+    // A port that anybody may use.
+    let open = "[operator]\nlisten = \"0.0.0.0:9464\"";
+    let tls = "tls = { cert_file = \"c\", key_file = \"k\" }";
+    let tokens = "token_file = \"t\"";
+    for half in ["", tls, tokens] {
+        let mistake = check_more(&format!("{open}\n{half}"), PORT_IS_OPEN, "operator.listen");
+        assert_eq!(mistake.rule.contains("tls is"), half == tokens, "{mistake}");
+        assert_eq!(mistake.rule.contains("token_file is"), half == tls);
+    }
+    sound(&format!("{SOUND}\n{open}\n{tokens}\n{tls}"), &[], &[]);
     check_more(
-        "[state]\nencryption_key_file = \"k\"",
-        NOT_AVAILABLE,
-        "state.encryption_key_file",
-    );
-    check_more(
-        "[operator]\ntoken_file = \"t\"",
-        NOT_AVAILABLE,
-        "operator.token_file",
-    );
-    check_more(
-        "[operator]\nlisten = \"0.0.0.0:9464\"",
-        NOT_AVAILABLE,
-        "operator.listen",
+        "[operator]\ntls = { cert_file = \"c\" }",
+        MISSING_KEY,
+        "operator.tls.key_file",
     );
 }
 
@@ -761,10 +762,10 @@ fn mistakes_outside_the_file_name_their_variable_or_flag() {
     );
     check(
         &[],
-        &["pace.bulk_from=9"],
-        NOT_AVAILABLE,
-        "pace.bulk_from",
-        "--set pace.bulk_from",
+        &["operator.tls=x"],
+        WRONG_VALUE,
+        "operator.tls",
+        "--set operator.tls",
     );
     check(&[], &["hunter2"], WRONG_VALUE, "", "--set");
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::change::{ChangeId, RouteId};
 use super::coalescing::coalesce;
 use super::entry::Subject;
+use super::letters::is_surely_before;
 use super::pacing::Linger;
 use super::settlement::Slot;
 use super::time::Tick;
@@ -334,6 +335,32 @@ impl Planner {
         };
         let mut handles = state.waiting.iter().chain([&state.holder]);
         handles.any(|handle| self.record(*handle).slot.is_some())
+    }
+
+    /// Whether any record of this key is in here.
+    #[must_use]
+    pub fn holds(&self, scope: u16, key: &Arc<str>) -> bool {
+        self.keys.contains_key(&(scope, Arc::clone(key)))
+    }
+
+    /// The keys of a scope that are in here.
+    pub fn keys_of(&self, scope: u16) -> impl Iterator<Item = &Arc<str>> {
+        let keys = self.keys.keys();
+        keys.filter(move |(own, _)| *own == scope)
+            .map(|(_, key)| key)
+    }
+
+    /// Whether a record of this key is in here that is not surely an older letter.
+    #[must_use]
+    pub fn holds_newer_than_letter(&self, scope: u16, key: &Arc<str>, letter: &ChangeId) -> bool {
+        let Some(state) = self.keys.get(&(scope, Arc::clone(key))) else {
+            return false;
+        };
+        let mut handles = state.waiting.iter().chain([&state.holder]);
+        handles.any(|handle| {
+            let other = &self.record(*handle).subject;
+            other.letter.is_none() || !is_surely_before(&other.id, letter)
+        })
     }
 
     /// Whether any record of the scope is in here that came from the stream.

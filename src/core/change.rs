@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::SkipRule;
-use super::position::{Advance, Checkpoint, FilePosition, Position, TransactionId};
+use super::position::{Advance, Checkpoint, FilePosition, Position, SnapshotRow, TransactionId};
 use super::schema::TableName;
 use super::snapshot::ChunkEnd;
 use super::source_row::{Lack, SourceRow};
@@ -52,6 +52,33 @@ pub struct Change {
     /// not the same as [`Value::Null`].
     pub values: Box<[Option<Value>]>,
     pub captured_at: Micros,
+}
+
+impl Change {
+    /// A row that was read from its table to be looked at, as a snapshot would hand it over. It names
+    /// no change that was captured.
+    #[must_use]
+    pub fn of_read_row(table: TableName, values: Vec<Value>) -> Self {
+        let id = TransactionId::Snapshot(SnapshotRow {
+            snapshot: 0,
+            key: Arc::from(""),
+        });
+        Self {
+            id: ChangeId {
+                transaction: Arc::new(Transaction {
+                    id,
+                    committed_at: Micros(0),
+                }),
+                table: Arc::new(table),
+                row: 0,
+                route: RouteId(0),
+            },
+            last_of_row: true,
+            operation: Operation::Insert,
+            values: values.into_iter().map(Some).collect(),
+            captured_at: Micros(0),
+        }
+    }
 }
 
 /// Rows of a routed table that a route leaves out, with the reason.
@@ -118,6 +145,9 @@ pub enum StreamItem {
     Row(Change),
     Unmapped(Unmapped),
     Skipped(SkippedRows),
+    /// The row that follows is an update of this route that changed the column of its external id:
+    /// what stood under the old one in Salesforce stays there as it is.
+    KeyChanged(RouteId),
     Altered(Alteration),
     /// The end of one transaction, or of several without routed rows: all of them are behind us
     /// once everything before this item is.

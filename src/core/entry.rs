@@ -9,7 +9,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::acts::{Act, OperatorPauses};
+use super::bulk::BulkJob;
 use super::change::{ChangeId, Operation, RouteId};
+use super::letters::{KeySecret, LetterName, OpenLetter, OpenLetters};
 use super::outcome::{ErrorClass, RecordError};
 use super::position::{Checkpoint, TransactionId};
 use super::schema::TableSchema;
@@ -26,6 +29,8 @@ pub struct Commit {
     pub snapshot: Option<Snapshot>,
     /// What these tables look like from now on; each takes the place of an older one of its name.
     pub schemas: Vec<TableSchema>,
+    /// Bulk jobs that Salesforce knows from now on, or that have ended.
+    pub jobs: Vec<BulkJob>,
     /// Calls that Salesforce counted since the last commit.
     pub api_calls: u64,
     pub at: Micros,
@@ -74,6 +79,9 @@ pub struct Subject {
     pub captured_at: Micros,
     /// Set when the record was parked: its serial number there.
     pub parked: Option<u64>,
+    /// Set when the record is the replay of a dead letter: the letter's number. Its change was
+    /// settled when it became one.
+    pub letter: Option<u64>,
 }
 
 /// One call's part in a record's life.
@@ -106,6 +114,7 @@ pub enum Entry {
         errors: Vec<RecordError>,
         /// `None` when it was never sent.
         attempt: Option<Attempt>,
+        open: OpenLetter,
     },
     /// A newer image of the same key took its place before it was sent.
     Superseded { subject: Subject, by: ChangeId },
@@ -153,6 +162,28 @@ pub enum Entry {
         /// For people; free of values and secrets.
         detail: String,
     },
+    /// A person changed fields of an open dead letter; nothing was sent.
+    Edited {
+        letter: LetterName,
+        author: String,
+        /// A JSON object of the changed fields as they were; those that were not there are absent.
+        before: Arc<str>,
+        /// As they are now; those taken out are absent.
+        after: Arc<str>,
+    },
+    /// A dead letter goes out again, on somebody's word.
+    Replayed { letter: LetterName, author: String },
+    /// A person decided that a dead letter is never sent.
+    Discarded {
+        letter: LetterName,
+        author: String,
+        /// What the person gave as the reason; it may name people.
+        reason: String,
+    },
+    /// A newer image of the letter's key was delivered: nothing is left to mend.
+    LetterOutdated { letter: LetterName, by: ChangeId },
+    /// A person asked for something else.
+    Act(Act),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -207,6 +238,16 @@ pub enum ServiceEvent {
     SnapshotFinished,
     SnapshotCancelled,
     SnapshotFailed,
+    /// A Bulk job's id is known: its upload follows.
+    BulkCreated,
+    /// A Bulk job's results are entered.
+    BulkFinished,
+    /// A Bulk job came to nothing: its records go by calls, or by another job.
+    BulkGivenUp,
+    /// Salesforce describes an object otherwise than before.
+    ObjectAltered,
+    /// A person moved the checkpoint while no service ran.
+    CheckpointSet,
 }
 
 /// One route's part of the books, over its whole life.
@@ -257,6 +298,8 @@ impl Totals {
                 }
                 subject
             }
+            // Refused again, it is the letter that it was.
+            Entry::DeadLettered { subject, .. } if subject.letter.is_some() => return,
             Entry::DeadLettered { subject, class, .. } => {
                 self.dead_letters_open += 1;
                 *self
@@ -285,11 +328,33 @@ impl Totals {
                 self.parked += 1;
                 return;
             }
-            Entry::Retried { .. } | Entry::Unanswered { .. } | Entry::Service { .. } => return,
+            Entry::Discarded { .. } => {
+                self.close_letter();
+                self.discarded += 1;
+                return;
+            }
+            Entry::LetterOutdated { .. } => {
+                self.close_letter();
+                *self.skipped.entry(SkipRule::Superseded).or_default() += 1;
+                return;
+            }
+            Entry::Retried { .. }
+            | Entry::Unanswered { .. }
+            | Entry::Service { .. }
+            | Entry::Act(_)
+            | Entry::Edited { .. }
+            | Entry::Replayed { .. } => return,
         };
+        if settled.letter.is_some() {
+            self.close_letter();
+        }
         if settled.parked.is_some() {
             self.parked = self.parked.saturating_sub(1);
         }
+    }
+
+    fn close_letter(&mut self) {
+        self.dead_letters_open = self.dead_letters_open.saturating_sub(1);
     }
 }
 
@@ -307,7 +372,11 @@ impl Entry {
             | Entry::Retried { subject, .. }
             | Entry::Unanswered { subject, .. } => Some(subject.id.route),
             Entry::Skipped { id, .. } => Some(id.route),
-            Entry::Service { .. } => None,
+            Entry::Edited { letter, .. }
+            | Entry::Replayed { letter, .. }
+            | Entry::Discarded { letter, .. }
+            | Entry::LetterOutdated { letter, .. } => Some(letter.route),
+            Entry::Service { .. } | Entry::Act(_) => None,
         }
     }
 
@@ -320,9 +389,42 @@ impl Entry {
             | Entry::Superseded { subject, .. }
             | Entry::SkippedRecord { subject, .. }
             | Entry::Filtered { subject }
-            | Entry::Parked { subject, .. } => Some(&subject.id),
+            | Entry::Parked { subject, .. } => {
+                // The change of a letter was settled when it became one.
+                subject.letter.is_none().then_some(&subject.id)
+            }
             Entry::Skipped { id, .. } => Some(id),
-            Entry::Retried { .. } | Entry::Unanswered { .. } | Entry::Service { .. } => None,
+            Entry::Retried { .. }
+            | Entry::Unanswered { .. }
+            | Entry::Service { .. }
+            | Entry::Act(_)
+            | Entry::Edited { .. }
+            | Entry::Replayed { .. }
+            | Entry::Discarded { .. }
+            | Entry::LetterOutdated { .. } => None,
+        }
+    }
+
+    /// The dead letter that is open no longer with this entry.
+    #[must_use]
+    pub fn closes_letter(&self) -> Option<u64> {
+        match self {
+            Entry::Delivered { subject, .. }
+            | Entry::Superseded { subject, .. }
+            | Entry::SkippedRecord { subject, .. }
+            | Entry::Filtered { subject } => subject.letter,
+            Entry::Discarded { letter, .. } | Entry::LetterOutdated { letter, .. } => {
+                Some(letter.number)
+            }
+            Entry::DeadLettered { .. }
+            | Entry::Skipped { .. }
+            | Entry::Parked { .. }
+            | Entry::Retried { .. }
+            | Entry::Unanswered { .. }
+            | Entry::Service { .. }
+            | Entry::Act(_)
+            | Entry::Edited { .. }
+            | Entry::Replayed { .. } => None,
         }
     }
 }
@@ -341,7 +443,12 @@ impl Entry {
             | Entry::Skipped { .. }
             | Entry::Retried { .. }
             | Entry::Unanswered { .. }
-            | Entry::Service { .. } => None,
+            | Entry::Service { .. }
+            | Entry::Act(_)
+            | Entry::Edited { .. }
+            | Entry::Replayed { .. }
+            | Entry::Discarded { .. }
+            | Entry::LetterOutdated { .. } => None,
         }
     }
 }
@@ -402,11 +509,19 @@ pub struct Recovered {
     pub schemas: Vec<TableSchema>,
     /// By route name; routes that the config no longer has included.
     pub totals: BTreeMap<String, Totals>,
+    /// Open dead letters, by route name like the totals.
+    pub letters: BTreeMap<String, OpenLetters>,
+    /// What their keys are hashed with.
+    pub letter_secret: KeySecret,
     /// Settled or parked, but not covered by the checkpoint: read again, not counted again.
     pub settled_ahead: HashSet<StoredChangeId>,
     /// In the order of their serials, per route; some records in them may be settled already.
     pub parked: Vec<ParkedSpan>,
     pub parked_settled: BTreeSet<u64>,
+    /// Bulk jobs that have not ended.
+    pub jobs: Vec<BulkJob>,
+    /// Routes that an operator paused; those that the config no longer has included.
+    pub pauses: OperatorPauses,
     pub next_parked: u64,
     pub next_letter: u64,
     pub next_batch: u64,

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::bulk::LaneSpan;
 use super::entry::ParkedSpan;
 use super::time::Micros;
 
@@ -25,6 +26,8 @@ pub struct Parking {
     /// Read back and not settled, by the span's first serial.
     open: BTreeMap<u64, OpenSpan>,
     bytes: u64,
+    /// How often unread records were refused, by serial, where they were.
+    attempts: BTreeMap<u64, u32>,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,69 @@ impl Parking {
     #[must_use]
     pub fn has_unread(&self) -> bool {
         !self.unread.is_empty()
+    }
+
+    /// Records that wait to be read.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        let count: u64 = self.unread.iter().map(|it| u64::from(it.count)).sum();
+        let (Some(first), Some(last)) = (self.unread.front(), self.unread.back()) else {
+            return 0;
+        };
+        let end = last.first + u64::from(last.count);
+        let settled = self.settled.range(first.first..end.max(first.first));
+        count.saturating_sub(settled.count() as u64)
+    }
+
+    /// Hands spans from the front to a Bulk job, up to so many records and bytes, and none from this
+    /// serial on.
+    pub fn hand_over(&mut self, records: u64, bytes: u64, before: u64) -> Vec<LaneSpan> {
+        let (mut handed, mut count, mut size) = (Vec::new(), 0, 0);
+        while let Some(span) = self.unread.front()
+            && span.first < before
+            && count < records
+            && size < bytes
+            && let Some(span) = self.unread.pop_front()
+        {
+            let end = span.first + u64::from(span.count);
+            let settled: BTreeSet<u64> = self.settled.range(span.first..end).copied().collect();
+            for serial in &settled {
+                self.settled.remove(serial);
+            }
+            count += u64::from(span.count);
+            size += span.bytes;
+            handed.push(LaneSpan { span, settled });
+        }
+        self.bytes = self.bytes.saturating_sub(size);
+        handed
+    }
+
+    /// Takes back what did not go by Bulk: each span to its place, most often the front.
+    pub fn take_back(&mut self, spans: Vec<LaneSpan>) {
+        for LaneSpan { span, settled } in spans {
+            self.bytes += span.bytes;
+            self.settled.extend(settled);
+            self.unread.push_back(span);
+        }
+        self.unread
+            .make_contiguous()
+            .sort_unstable_by_key(|span| span.first);
+    }
+
+    /// Notes that an unread record was refused so many times.
+    pub fn note_attempts(&mut self, serial: u64, attempts: u32) {
+        self.attempts.insert(serial, attempts);
+    }
+
+    /// How often a record was refused before; forgotten with the question.
+    pub fn take_attempts(&mut self, serial: u64) -> u32 {
+        self.attempts.remove(&serial).unwrap_or(0)
+    }
+
+    /// Likewise, and kept.
+    #[must_use]
+    pub fn attempts(&self, serial: u64) -> u32 {
+        self.attempts.get(&serial).copied().unwrap_or(0)
     }
 
     /// Whether nothing is parked, on disk or read back.

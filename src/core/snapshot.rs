@@ -151,6 +151,12 @@ pub enum KeyPart {
     Text(String),
     /// Binary types, in hex.
     Bytes(String),
+    /// All of a key's values, as a journal with a key file holds them: the sealing key's name, and
+    /// the sealed text. No place to read from before it is opened.
+    Sealed {
+        i: String,
+        c: String,
+    },
 }
 
 /// Stands behind the last row of a chunk in the stream.

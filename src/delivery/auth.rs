@@ -251,6 +251,12 @@ impl Session {
         }))
     }
 
+    /// Of the cached token.
+    pub fn instance_url(&self) -> Option<String> {
+        let token = self.current()?;
+        Some(token.instance.origin().ascii_serialization())
+    }
+
     fn current(&self) -> Option<Arc<Token>> {
         self.current
             .read()

@@ -4,9 +4,51 @@
 //! Fields that the integration user cannot see are absent from Salesforce's answer; whether that
 //! matters is the mapping's business.
 
+use reqwest::header::{HeaderMap, HeaderValue, IF_MODIFIED_SINCE};
 use serde::Deserialize;
 
+use super::classify;
+use super::org::{Org, check_name, read_only};
 use crate::core::describe::{FieldDescribe, FieldKind, ObjectDescribe, RecordType};
+use crate::core::outcome::RequestFailure;
+
+/// An object as it is described, and since when, in Salesforce's words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Described {
+    pub object: ObjectDescribe,
+    pub since: Option<String>,
+}
+
+const NOT_MODIFIED: u16 = 304;
+
+impl Org {
+    /// What the integration user can see of an object, unless it is as it was at that time: `None`
+    /// then. One API call.
+    pub async fn describe_again(
+        &self,
+        object: &str,
+        since: Option<&str>,
+    ) -> Result<Option<Described>, RequestFailure> {
+        check_name(object)?;
+        let mut headers = HeaderMap::new();
+        // It came in a header, so it goes into one.
+        if let Some(since) = since.and_then(|since| HeaderValue::from_str(since).ok()) {
+            headers.insert(IF_MODIFIED_SINCE, since);
+        }
+        let path = format!("/sobjects/{object}/describe");
+        let answer = self.get(&path, headers).await?;
+        match answer.status {
+            NOT_MODIFIED if since.is_some() => Ok(None),
+            200 if !answer.html => {
+                let object = decode(&answer.body)
+                    .map_err(|detail| read_only(classify::protocol(&detail)))?;
+                let since = answer.last_modified;
+                Ok(Some(Described { object, since }))
+            }
+            _ => Err(read_only(answer.failure())),
+        }
+    }
+}
 
 #[derive(Deserialize)]
 struct ObjectWire {

@@ -59,6 +59,10 @@ struct MatchedLead {
     id: Option<String>,
 }
 
+/// What a sharing rule hides is left out of the answer.
+const UNSEEN: &str = "the records that it found are not shown: the integration user may not read \
+                      them, so give it read access, or look for them as an administrator";
+
 /// Ids that are shown at most.
 const SHOWN: usize = 10;
 
@@ -82,7 +86,7 @@ impl DuplicateResult {
             more => format!(" and {more} more"),
         };
         if ids.is_empty() {
-            return format!("({rule} {kind})");
+            return format!("({rule} {kind}; {UNSEEN})");
         }
         let shown = ids[..ids.len().min(SHOWN)].join(", ");
         format!("({rule} {kind}; it found {shown}{more})")
@@ -119,6 +123,16 @@ mod tests {
             let errors = decode_errors(body(key, false).as_bytes());
             assert!(errors[0].message.contains(" blocks;"), "{errors:?}");
         }
+    }
+
+    #[test]
+    fn matches_that_the_user_may_not_see_are_told_with_what_to_do() {
+        let body = r#"[{"duplicateResut":{"allowSave":false,"duplicateRule":"R","matchResults":
+            [{"matchRecords":[{"record":null}],"size":1}]},
+            "errorCode":"DUPLICATES_DETECTED","message":"m"}]"#;
+        let message = &decode_errors(body.as_bytes())[0].message;
+        assert!(message.starts_with("m (R blocks; "), "{message}");
+        assert!(message.contains("give it read access"), "{message}");
     }
 
     #[test]

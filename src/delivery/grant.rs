@@ -266,7 +266,9 @@ mod tests {
             status,
             html: body.starts_with('<'),
             retry_after_ms: None,
+            locator: None,
             date: None,
+            last_modified: None,
             body: body.as_bytes().to_vec(),
         }
     }

@@ -10,19 +10,21 @@
 //! processed (a kept-alive connection that was closed before a byte went out).
 
 use std::error::Error;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::{Stream, try_unfold};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LAST_MODIFIED, RETRY_AFTER,
+};
 use reqwest::{Client, Method, Response, Url, redirect};
-use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::task::spawn_blocking;
 
 use super::codes::Whole;
 use super::{classify, limits, pages};
@@ -51,7 +53,20 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(super) enum Body {
     Whole(Bytes),
     /// A file of so many bytes, read while it is sent, from its beginning each time.
-    File(Arc<Path>, u64),
+    File(Arc<dyn UploadFile>, u64),
+}
+
+/// What an upload reads, from its beginning each time it is opened.
+pub trait UploadFile: Send + Sync {
+    /// # Errors
+    /// When it is not there.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+}
+
+impl UploadFile for PathBuf {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(self)?))
+    }
 }
 
 /// What to send.
@@ -73,6 +88,8 @@ pub(super) struct Incoming {
     /// Used and limit, when the answer told.
     pub org_usage: Option<(u32, u32)>,
     date: Option<String>,
+    last_modified: Option<String>,
+    locator: Option<String>,
     response: Response,
 }
 
@@ -83,6 +100,10 @@ pub(super) struct Answer {
     pub retry_after_ms: Option<u64>,
     /// The other side's clock, as it wrote it.
     pub date: Option<String>,
+    /// When the resource last changed, as the other side wrote it.
+    pub last_modified: Option<String>,
+    /// Where the next page of a query job begins.
+    pub locator: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -153,8 +174,9 @@ impl Http {
             .headers(ask.headers);
         match ask.body {
             Some(Body::Whole(bytes)) => request = request.body(bytes),
-            Some(Body::File(path, length)) => {
-                let file = File::open(&path).await.map_err(|_| Broken::File)?;
+            Some(Body::File(file, length)) => {
+                let open = spawn_blocking(move || file.open()).await;
+                let file = open.map_err(|_| Broken::File)?.map_err(|_| Broken::File)?;
                 request = request
                     .header(CONTENT_LENGTH, length)
                     .body(reqwest::Body::wrap_stream(pieces(file, length)));
@@ -177,6 +199,8 @@ impl Http {
         let org_usage = text(headers.get("sforce-limit-info"))
             .and_then(|value| limits::decode_limit_info(&value));
         let date = text(headers.get(DATE));
+        let last_modified = text(headers.get(LAST_MODIFIED));
+        let locator = text(headers.get("sforce-locator"));
         let html = text(headers.get(CONTENT_TYPE)).is_some_and(|value| {
             value
                 .trim_start()
@@ -189,29 +213,38 @@ impl Http {
             retry_after_ms,
             org_usage,
             date,
+            last_modified,
+            locator,
             response,
         })
     }
 }
 
 /// A file in pieces, as many bytes as were promised.
-fn pieces(file: File, length: u64) -> impl Stream<Item = Result<Bytes, Unreadable>> {
+fn pieces(
+    file: Box<dyn Read + Send>,
+    length: u64,
+) -> impl Stream<Item = Result<Bytes, Unreadable>> {
     try_unfold((file, length), |(mut file, left)| async move {
         if left == 0 {
             return Ok(None);
         }
         let most = left.min(PIECE_BYTES as u64);
-        let mut piece = BytesMut::with_capacity(PIECE_BYTES);
-        let read = (&mut file)
-            .take(most)
-            .read_buf(&mut piece)
+        let read = spawn_blocking(move || {
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            let read = file.by_ref().take(most).read_to_end(&mut piece);
+            read.map(|_| (piece, file))
+        });
+        let (piece, file) = read
             .await
+            .map_err(io::Error::other)
+            .and_then(|read| read)
             .map_err(Unreadable)?;
-        if read == 0 {
+        if piece.is_empty() {
             return Err(Unreadable(io::ErrorKind::UnexpectedEof.into()));
         }
-        let left = left.saturating_sub(read as u64);
-        Ok(Some((piece.freeze(), (file, left))))
+        let left = left.saturating_sub(piece.len() as u64);
+        Ok(Some((piece.into(), (file, left))))
     })
 }
 
@@ -234,6 +267,8 @@ impl Incoming {
             html: self.html || body.trim_ascii_start().starts_with(b"<"),
             retry_after_ms: self.retry_after_ms,
             date: self.date,
+            last_modified: self.last_modified,
+            locator: self.locator,
             body,
         })
     }

@@ -22,8 +22,11 @@ mod duplicates;
 mod grant;
 mod http;
 mod limits;
+mod matches;
 mod org;
 mod pages;
+mod query;
+mod query_job;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -35,10 +38,14 @@ use crate::core::secret::Secret;
 use crate::core::time::Micros;
 
 pub use codes::explain;
+pub use describe::Described;
 pub use duplicates::OnDuplicate;
+pub use http::UploadFile;
 pub use limits::{Allowance, ApiUsage, Limits};
 pub use org::Org;
 pub use pages::{KEY_FILE, remedy};
+pub use query::{NextPage, PAGE_ROWS, QueryPage, address_bytes, fits, literal};
+pub use query_job::{JOB_PAGE_ROWS, JobPage, QueryJobState};
 pub use wire::UpsertRecord;
 
 /// Records that one call takes at most. Source: salesforce-facts 3.1.
@@ -106,6 +113,8 @@ pub struct UpsertCall {
     pub external_id: Arc<str>,
     pub auto_assign: AutoAssign,
     pub on_duplicate: OnDuplicate,
+    /// One more call may be made for what duplicate rules found.
+    pub show_matches: bool,
     pub records: Vec<UpsertRecord>,
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument;
 
 use super::auth::{self, Session, Token};
 use super::codes::Whole;
@@ -170,6 +171,12 @@ impl Org {
         }
     }
 
+    /// Where the org's API and pages are, as the last login told; without a slash at its end.
+    #[must_use]
+    pub fn instance_url(&self) -> Option<String> {
+        self.0.session.instance_url()
+    }
+
     /// A snapshot of what was used; takes no lock.
     #[must_use]
     pub fn usage(&self) -> ApiUsage {
@@ -188,6 +195,7 @@ impl Org {
             auto_assign,
             on_duplicate,
             records,
+            ..
         } = call;
         check_name(object)?;
         check_name(external_id)?;
@@ -223,7 +231,7 @@ impl Org {
         if let Some(header) = on_duplicate.header() {
             headers.insert("sforce-duplicate-rule-header", header);
         }
-        let call = Call {
+        let request = Call {
             method: Method::PATCH,
             path: self.path(&format!("/composite/sobjects/{object}/{external_id}")),
             query: None,
@@ -231,29 +239,40 @@ impl Org {
             body: Some(Body::Whole(body.bytes)),
             is_transfer: false,
         };
-        let answer = self.make(&call, trail).await?;
+        let answer = self.make(&request, trail).await?;
         if answer.status != 200 || answer.html {
             return Err(answer.failure());
         }
-        wire::decode_answer(&answer.body, records.len(), external_id)
-            .map_err(|detail| classify::protocol(&detail))
+        let mut results = wire::decode_answer(&answer.body, records.len(), external_id)
+            .map_err(|detail| classify::protocol(&detail))?;
+        self.show_matches(call, &mut results, trail).await;
+        Ok(results)
     }
 
     async fn read(&self, path: &str) -> Result<Vec<u8>, RequestFailure> {
-        let call = Call {
-            method: Method::GET,
-            path: self.path(path),
-            query: None,
-            headers: HeaderMap::new(),
-            body: None,
-            is_transfer: false,
-        };
-        let mut trail = self.trail();
-        let answer = self.make(&call, &mut trail).await.map_err(read_only)?;
+        let answer = self.get(path, HeaderMap::new()).await?;
         if answer.status != 200 || answer.html {
             return Err(read_only(answer.failure()));
         }
         Ok(answer.body)
+    }
+
+    /// Reads a resource, whatever the status of its answer.
+    pub(super) async fn get(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<Answer, RequestFailure> {
+        let call = Call {
+            method: Method::GET,
+            path: self.path(path),
+            query: None,
+            headers,
+            body: None,
+            is_transfer: false,
+        };
+        let mut trail = self.trail();
+        self.make(&call, &mut trail).await.map_err(read_only)
     }
 
     /// The address of a resource of the API.
@@ -323,7 +342,9 @@ impl Org {
         } = &*self.0;
         let mut token = session.token(http, counters).await?;
         let mut renewed = false;
+        let mut attempt = 0_u32;
         loop {
+            attempt += 1;
             let mut url = token.instance.clone();
             url.set_path(&call.path);
             url.set_query(call.query.as_deref());
@@ -333,16 +354,23 @@ impl Org {
             let (method, body) = (call.method.clone(), call.body.clone());
             http.ready().await;
             trail.sent_at = clock();
-            let result = http
-                .send(Ask {
-                    method,
-                    url,
-                    headers,
-                    body,
-                    timeout: call.is_transfer.then_some(TRANSFER_TIMEOUT),
-                })
-                .await;
+            let ask = Ask {
+                method,
+                url,
+                headers,
+                body,
+                timeout: call.is_transfer.then_some(TRANSFER_TIMEOUT),
+            };
+            let request = tracing::info_span!("request", attempt);
+            let result = http.send(ask).instrument(request.clone()).await;
             trail.answered_at = clock();
+            request.in_scope(|| {
+                tracing::debug!(
+                    status = result.as_ref().map_or(0, |incoming| incoming.status),
+                    micros = trail.answered_at.0 - trail.sent_at.0,
+                    "answered"
+                );
+            });
             if result
                 .as_ref()
                 .map_or_else(|broken| broken.was_sent(), |_| true)
@@ -376,7 +404,7 @@ fn call_options() -> HeaderValue {
     HeaderValue::from_static(concat!("client=leadstream/", env!("CARGO_PKG_VERSION")))
 }
 
-fn auto_assign_header(auto_assign: &AutoAssign) -> Result<HeaderValue, RequestFailure> {
+pub(super) fn auto_assign_header(auto_assign: &AutoAssign) -> Result<HeaderValue, RequestFailure> {
     match auto_assign {
         AutoAssign::Off => Ok(HeaderValue::from_static("FALSE")),
         AutoAssign::On => Ok(HeaderValue::from_static("TRUE")),

@@ -1,12 +1,13 @@
 //! The bytes of sObject Collections: the body of an upsert, the answer to it, and bodies of errors.
 //!
 //! Invariants: an answer is taken only when it has exactly one well-formed result per record, in
-//! the call's order; an id is valid only with its checksum, and always leaves as 18 characters.
+//! the call's order, and none names the record of another; an id is valid only with its checksum, and always leaves as 18 characters.
 //! Texts that it returns name counts and places, never values.
 //! It does not judge errors (`classify`) and does not check payloads beyond their outer braces:
 //! the core wrote them.
 
-use std::io::Write;
+use std::collections::HashMap;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -123,6 +124,22 @@ fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// A text as a part of an address: everything but letters, digits, `-` and `_` is encoded. A dot is,
+/// too: Salesforce would take what follows it for a format.
+pub(super) fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(text.len() * 3 / 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing into a text does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
 #[derive(Deserialize)]
 struct Element<'a> {
     #[serde(default, borrow)]
@@ -193,6 +210,9 @@ pub(super) fn decode_answer(
             elements.len()
         ));
     }
+    // Records of one call differ in their external ids, so they are different records: a list in which
+    // one comes twice has slipped, and nobody can tell by how much.
+    let mut places = HashMap::new();
     elements
         .into_iter()
         .enumerate()
@@ -204,6 +224,13 @@ pub(super) fn decode_answer(
                         at + 1
                     )
                 })?;
+                if let Some(before) = places.insert(id.clone(), at) {
+                    return Err(format!(
+                        "results {} and {} of {expected} name one record",
+                        before + 1,
+                        at + 1
+                    ));
+                }
                 return Ok(RecordResult::Delivered {
                     id,
                     created: element.created.unwrap_or(false),
@@ -268,6 +295,7 @@ mod tests {
 
     const LEAD: &str = "00Q5g00000AbCdE";
     const LEAD_FULL: &str = "00Q5g00000AbCdEEAV";
+    const OTHER: &str = "00Q5g00000AbCdF";
 
     fn record(key: &str, payload: &str) -> UpsertRecord {
         UpsertRecord {
@@ -300,6 +328,16 @@ mod tests {
             &[record("1", " { } ")],
             r#"{"allOrNone":false,"records":[{"attributes":{"type":"Lead"},"MySQL_Id__c":"1"}]}"#,
         );
+    }
+
+    #[test]
+    fn a_text_cannot_leave_its_place_in_an_address() {
+        assert_eq!(percent_encoded("a-1_B"), "a-1_B");
+        assert_eq!(
+            percent_encoded("a/../b.json?x"),
+            "a%2F%2E%2E%2Fb%2Ejson%3Fx"
+        );
+        assert_eq!(percent_encoded("é"), "%C3%A9");
     }
 
     #[test]
@@ -358,18 +396,15 @@ mod tests {
         let body = format!(
             r#"[{{"id":"{LEAD}","success":true,"errors":[],"created":true}},
                 {{"success":false,"errors":[{{"statusCode":"STRING_TOO_LONG","message":"First Name: data value too large: Maximiliane (max length=5)","fields":["FirstName"],"extendedErrorDetails":null}}]}},
-                {{"id":"{LEAD_FULL}","success":true,"created":false}}]"#
+                {{"id":"{OTHER}","success":true,"created":false}}]"#
         );
         let results = decode_answer(body.as_bytes(), 3, "Key__c").unwrap();
-        let id = LEAD_FULL.to_string();
-        assert_eq!(
-            results[0],
-            RecordResult::Delivered {
-                id: id.clone(),
-                created: true
-            }
-        );
-        assert_eq!(results[2], RecordResult::Delivered { id, created: false });
+        let delivered = |id: Option<String>, created| RecordResult::Delivered {
+            id: id.unwrap(),
+            created,
+        };
+        assert_eq!(results[0], delivered(Some(LEAD_FULL.to_owned()), true));
+        assert_eq!(results[2], delivered(full_id(OTHER), false));
         let RecordResult::Rejected(rejection) = &results[1] else {
             panic!("not rejected")
         };
@@ -415,6 +450,10 @@ mod tests {
         check_broken(
             &format!("[{good},{good},{good}]"),
             "3 results for 2 records",
+        );
+        check_broken(
+            &format!("[{good},{good}]"),
+            "results 1 and 2 of 2 name one record",
         );
         check_broken("", "not a list of results");
         check_broken("<html>Sofia is down</html>", "not a list of results");

@@ -1,34 +1,43 @@
-//! Health and metrics over HTTP:
+//! The HTTP port: health and metrics here, `/api/v1` and the console in modules of their own.
 //!
 //! - `GET /livez`: 200 while the process answers.
 //! - `GET /readyz`: 200 while the binlog is being streamed, else 503 with the reason.
 //! - `GET /metrics`: Prometheus text.
-//! - `GET /api/v1/status`: what `leadstream status --json` shows. No personal data.
+
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
 
-use super::View;
+use super::access::gate::{Gate, MAX_FORM_BYTES, guard};
+use super::scrape::metrics;
+use super::{View, access, api, console, headers};
 
-/// Shown at `/` to a person who opens the address.
-const INDEX: &str = "leadstream\n\n/livez          is the process alive\n/readyz         is the \
-binlog being streamed\n/metrics        for Prometheus\n/api/v1/status  position, lag, books\n";
-
-pub async fn serve(listener: TcpListener, view: View) {
-    let router = Router::new()
-        .route("/", get(INDEX))
+/// Everything that the port answers.
+pub fn router(view: View, gate: Gate) -> Router {
+    let routes = Router::new()
         .route("/livez", get("alive\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(status))
+        .merge(api::router())
+        .merge(console::router())
         .with_state(view);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the operator's port stopped answering");
-    }
+    behind(gate, routes)
+}
+
+/// Routes with what stands before all of them: the gate, the ways through it, the limits.
+pub(super) fn behind(gate: Gate, routes: Router) -> Router {
+    let tls = gate.speaks_tls();
+    let gate = Arc::new(gate);
+    routes
+        .merge(access::router(Arc::clone(&gate)))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(middleware::from_fn_with_state(gate, guard))
+        .layer(middleware::from_fn_with_state(tls, headers::set))
 }
 
 #[allow(clippy::unused_async, reason = "axum's handlers are async")]
@@ -41,54 +50,4 @@ async fn readyz(State(view): State<View>) -> Response {
         )
             .into_response(),
     }
-}
-
-#[allow(clippy::unused_async, reason = "axum's handlers are async")]
-async fn metrics(State(view): State<View>) -> Response {
-    let now = (view.clock)();
-    let status = view.published.read();
-    view.metrics.lag.set(status.lag_seconds(now));
-    // Nothing waits for it: it stands at the end of what was captured, behind parked records too,
-    // however old it is.
-    let age = if status.checkpoint_waits {
-        let since = status.checkpoint_at.unwrap_or(status.started_at);
-        now.seconds_since(since).max(0.0)
-    } else {
-        0.0
-    };
-    view.metrics.checkpoint_age.set(age);
-    if let Some(process) = process_usage() {
-        view.metrics.resident_bytes.set(process.resident_bytes);
-        let cpu = &view.metrics.cpu_seconds;
-        cpu.inc_by((process.cpu_seconds - cpu.get()).max(0.0));
-    }
-    match view.metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "metrics cannot be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
-#[allow(clippy::unused_async, reason = "axum's handlers are async")]
-async fn status(State(view): State<View>) -> Response {
-    axum::Json(&*view.published.read()).into_response()
-}
-
-struct ProcessUsage {
-    resident_bytes: i64,
-    cpu_seconds: f64,
-}
-
-/// Reads /proc: pages of 4 KiB, ticks of 10 ms, as on every Linux of the platforms we ship for.
-fn process_usage() -> Option<ProcessUsage> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name in parentheses may hold blanks: fields are counted behind it.
-    let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
-    let field = |index: usize| fields.get(index)?.parse::<f64>().ok();
-    Some(ProcessUsage {
-        resident_bytes: (field(21)? * 4096.0) as i64,
-        cpu_seconds: (field(11)? + field(12)?) / 100.0,
-    })
 }

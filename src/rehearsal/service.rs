@@ -96,11 +96,25 @@ impl Drop for ServiceProcess {
 /// # Errors
 /// When nobody listens, or the answer is no HTTP.
 pub fn get(port: u16, path: &str) -> io::Result<(u16, String)> {
+    exchange(port, "GET", path, "")
+}
+
+/// Sends JSON to an HTTP port of this machine; gives the status code and the body.
+///
+/// # Errors
+/// As [`get`].
+pub fn send(port: u16, method: &str, path: &str, json: &str) -> io::Result<(u16, String)> {
+    exchange(port, method, path, json)
+}
+
+fn exchange(port: u16, method: &str, path: &str, json: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
+        json.len()
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -3,6 +3,11 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::errors::with_causes;
+use super::fields::FieldsAnswer;
+use super::letters::LetterCommand;
+use super::preview::Sample;
+use super::route_acts::RouteCommand;
+use super::routes::RouteOutlines;
 use crate::capture;
 use crate::core::snapshot::Refusal;
 
@@ -18,10 +23,47 @@ pub enum Command {
         routes: Option<Vec<String>>,
         /// SQL, as it stands behind WHERE.
         condition: Option<String>,
+        author: String,
         answer: Answer,
     },
     /// Answered with the snapshot's number.
-    CancelSnapshot { answer: Answer },
+    CancelSnapshot {
+        author: String,
+        answer: Answer,
+    },
+    /// Answered with the number of objects whose description changed.
+    Describe {
+        author: String,
+        answer: Answer,
+    },
+    Letters(LetterCommand),
+    Route(RouteCommand),
+    /// Takes calls from the budget for something outside the pipeline. Answered with what is left
+    /// beside the reserve.
+    SpendCalls {
+        calls: u64,
+        answer: Answer,
+    },
+    /// What Salesforce says of a route's fields, as it was described last.
+    Fields {
+        route: String,
+        answer: FieldsAnswer,
+    },
+    /// Answered with every route's mapping, and what has changed around it.
+    Routes {
+        answer: oneshot::Sender<Result<RouteOutlines, Declined>>,
+    },
+    /// Notes that the log level was changed. Answered once that is durable.
+    NoteLogLevel {
+        author: String,
+        now: String,
+        answer: Answer,
+    },
+    /// Answered with what rows of this route are looked at by.
+    Sample {
+        route: String,
+        answer: oneshot::Sender<Result<Sample, Declined>>,
+    },
 }
 
 pub type Answer = oneshot::Sender<Result<u64, Declined>>;
@@ -79,11 +121,26 @@ impl Commands {
         (Self(sender), receiver)
     }
 
+    /// A place among those that wait, so that what is done first is surely noted after it, while
+    /// the service starts too.
+    ///
+    /// # Errors
+    /// When too many wait, or the service ends.
+    pub fn reserve(&self) -> Result<mpsc::Permit<'_, Command>, Declined> {
+        self.0.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => Declined::not_now("too many commands wait"),
+            mpsc::error::TrySendError::Closed(()) => Declined::not_now("it is stopping"),
+        })
+    }
+
     /// Asks, and waits for the answer.
     ///
     /// # Errors
     /// When the command is refused, or the service ends meanwhile.
-    pub async fn ask(&self, command: impl FnOnce(Answer) -> Command) -> Result<u64, Declined> {
+    pub async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Declined>>) -> Command,
+    ) -> Result<T, Declined> {
         let (answer, answered) = oneshot::channel();
         let gone = || Declined::not_now("it is stopping");
         self.0.send(command(answer)).await.map_err(|_| gone())?;

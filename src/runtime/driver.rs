@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prometheus::Histogram;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{Id, JoinSet};
+use tracing::{Instrument, Span};
 
 use super::commands::Command;
 use super::shutdown::{self, Signal};
@@ -25,15 +26,24 @@ use crate::core::pipeline::{Call, Effect, Input, Pipeline, SnapshotInput};
 use crate::core::position::Checkpoint;
 use crate::core::time::{Micros, Tick};
 use crate::delivery::{AutoAssign, CallReport, OnDuplicate, Org, UpsertCall, UpsertRecord};
-use crate::state::{CommitReceipt, IndexHandle, JournalHandle};
+use crate::state::{CommitReceipt, IndexHandle, JournalHandle, Room, Spool};
 use crate::telemetry::metrics::Metrics;
 use budget::UsageQuestion;
+use bulk::Bulk;
+use describing::Descriptions;
+use letters::Letters;
 use reporting::source_trouble;
 use snapshots::{SnapshotSource, Snapshots};
 
+mod acts;
 mod budget;
+mod bulk;
+pub(super) mod describing;
+mod fields;
 mod history;
+mod letters;
 pub(super) mod reporting;
+mod room;
 pub(super) mod schemas;
 pub(super) mod snapshots;
 
@@ -43,8 +53,10 @@ pub(super) struct Parts {
     pub journal: JournalHandle,
     pub index: IndexHandle,
     pub org: Org,
+    pub spool: Spool,
     pub routes: Vec<RouteTarget>,
     pub window: Arc<Semaphore>,
+    pub room: watch::Receiver<Room>,
     pub capture: mpsc::Receiver<CaptureEvent>,
     pub snapshot_orders: mpsc::Sender<SnapshotOrder>,
     pub snapshot_source: SnapshotSource,
@@ -76,6 +88,9 @@ const MAX_ANSWERS_OUTSTANDING: usize = 4 * MAX_COMMITS_OUTSTANDING;
 /// The published status is at most this old.
 const PUBLISH_EVERY_MS: u64 = 100;
 
+/// With fewer calls left, none is spent on what duplicate rules found.
+const CALLS_FOR_MATCHES: u64 = 100;
+
 type Read = Result<(ParkedSpan, Vec<ParkedRecord>), crate::state::Error>;
 
 struct Written {
@@ -90,10 +105,15 @@ pub(super) struct Driver {
     /// By `RouteId`: looking it up by name for each record would cost more than observing it.
     freshness: Vec<Histogram>,
     calls: JoinSet<(CallId, CallReport)>,
-    call_of_task: HashMap<Id, CallId>,
+    call_of_task: HashMap<Id, (CallId, Span)>,
+    /// Around the spans of batches.
+    span: Span,
     reads: JoinSet<Read>,
     usage: UsageQuestion,
     snapshots: Snapshots,
+    letters: Letters,
+    bulk: Bulk,
+    descriptions: Descriptions,
     written_sender: mpsc::Sender<Written>,
     written: mpsc::Receiver<Written>,
     commits_outstanding: usize,
@@ -105,7 +125,7 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts, describing: describing::Describing) -> Self {
         let (written_sender, written) = mpsc::channel(MAX_ANSWERS_OUTSTANDING);
         let freshness = parts
             .routes
@@ -113,13 +133,17 @@ impl Driver {
             .map(|route| parts.metrics.freshness.with_label_values(&[&route.name]))
             .collect();
         let mut driver = Self {
+            bulk: Bulk::new(parts.spool.clone()),
+            descriptions: Descriptions::new(describing),
             parts,
             freshness,
             calls: JoinSet::new(),
             call_of_task: HashMap::new(),
+            span: tracing::info_span!("pipeline"),
             reads: JoinSet::new(),
             usage: UsageQuestion::default(),
             snapshots: Snapshots::default(),
+            letters: Letters::default(),
             written_sender,
             written,
             commits_outstanding: 0,
@@ -137,6 +161,7 @@ impl Driver {
 
     /// Runs until the wish to stop has been carried out.
     pub async fn run(mut self) -> Result<(), Error> {
+        self.note_room();
         let detail = format!("leadstream {}", env!("CARGO_PKG_VERSION"));
         self.step(Input::Note {
             event: ServiceEvent::Started,
@@ -167,6 +192,7 @@ impl Driver {
                 self.publish();
             }
             let wake = self.parts.pipeline.next_wake(now);
+            let describe_at = self.descriptions.due();
             let publish_at = self.dirty.then(|| self.published_at.plus(PUBLISH_EVERY_MS));
             let takes_changes = !stopping
                 && !self.capture_over
@@ -185,14 +211,20 @@ impl Driver {
                 Some(written) = self.written.recv() => self.take_written(written)?,
                 Some(joined) = self.calls.join_next_with_id() => self.take_joined(joined)?,
                 Some(read) = self.reads.join_next() => self.take_read(read)?,
+                Some(read) = self.letters.reads.join_next() => self.take_letters(read)?,
                 Some(told) = self.usage.asked.join_next() => self.take_usage(told)?,
+                Some(step) = self.bulk.tasks.join_next() => self.take_bulk(step)?,
+                Some(told) = self.descriptions.asked.join_next() => self.take_descriptions(told)?,
                 () = until(grace_over) => {
                     grace_over = None;
                     tracing::warn!(calls = self.calls.len(), "grace is over: calls in flight are given up and will be repeated");
+                    self.parts.journal.wait_for_room_no_longer();
                     self.step(Input::GraceOver)?;
                 }
+                Ok(()) = self.parts.room.changed() => self.take_room()?,
                 () = until(wake) => self.step(Input::Timer)?,
                 () = until(publish_at) => self.publish(),
+                () = until(describe_at), if !stopping => self.ask_descriptions_by_time(),
                 Some(checked) = self.snapshots.checks.join_next() => self.take_checked(checked)?,
                 Some(command) = self.parts.commands.recv(), if !stopping => self.take_command(command)?,
                 () = snapshots::room(&self.parts.snapshot_orders), if self.snapshots.owes_orders() => {
@@ -207,12 +239,15 @@ impl Driver {
         let effects = self.parts.pipeline.step(input, clock::now());
         self.dirty = true;
         self.ask_usage();
+        self.ask_descriptions_by_wish();
         for effect in effects {
             match effect {
                 Effect::Send(call) => self.send(call),
                 Effect::Commit { commit, release } => self.commit(commit, release)?,
                 Effect::Release(bytes) => self.parts.window.add_permits(bytes as usize),
+                Effect::ReadLetters(numbers) => self.read_letters(numbers),
                 Effect::Order(order) => self.snapshots.note_order(order),
+                Effect::Bulk(order) => self.carry_out(order),
                 Effect::ReadParked { span, settled } => {
                     let journal = self.parts.journal.clone();
                     self.reads.spawn_blocking(move || {
@@ -227,17 +262,24 @@ impl Driver {
 
     fn send(&mut self, call: Call) {
         let target = &self.parts.routes[usize::from(call.route.0)];
-        tracing::debug!(
-            batch = call.id.0,
-            route = target.name,
-            records = call.records.len(),
-            "sending"
+        let calls = self.parts.pipeline.affordable_calls();
+        let span = tracing::info_span!(
+            parent: &self.span,
+            "batch",
+            batch_id = call.id.0,
+            object = &*target.plan.object,
+            op = "upsert",
         );
+        // Entered, not named as the parent: a JSON line lists the spans that are entered.
+        span.in_scope(|| {
+            tracing::debug!(route = target.name, records = call.records.len(), "sending");
+        });
         let request = UpsertCall {
             object: Arc::clone(&target.plan.object),
             external_id: Arc::clone(&target.plan.external_id),
             auto_assign: target.auto_assign.clone(),
             on_duplicate: target.on_duplicate,
+            show_matches: calls.is_none_or(|left| left >= CALLS_FOR_MATCHES),
             records: call
                 .records
                 .iter()
@@ -250,10 +292,9 @@ impl Driver {
         let org = self.parts.org.clone();
         let id = call.id;
         crate::failpoint::hit("driver.before_send");
-        let task = self
-            .calls
-            .spawn(async move { (id, org.upsert(request).await) });
-        self.call_of_task.insert(task.id(), id);
+        let work = async move { (id, org.upsert(request).await) };
+        let task = self.calls.spawn(work.instrument(span.clone()));
+        self.call_of_task.insert(task.id(), (id, span));
     }
 
     fn commit(&mut self, mut commit: Commit, release: u32) -> Result<(), Error> {
@@ -277,6 +318,7 @@ impl Driver {
         )]
         let handed_over = Instant::now();
         self.commits_outstanding += 1;
+        self.letters.note_submitted();
         let done = move |result| {
             answer.send(Written {
                 result,
@@ -293,6 +335,7 @@ impl Driver {
         self.commits_outstanding -= 1;
         let receipt = written.result.map_err(Error::Commit)?;
         crate::failpoint::hit("driver.after_commit");
+        self.letters.note_durable();
         self.parts.metrics.commits.inc();
         self.parts
             .metrics
@@ -315,23 +358,22 @@ impl Driver {
         joined: Result<(Id, (CallId, CallReport)), tokio::task::JoinError>,
     ) -> Result<(), Error> {
         crate::failpoint::hit("driver.after_answer");
-        let (call, report) = match joined {
-            Ok((task, (call, report))) => {
-                self.call_of_task.remove(&task);
-                (call, report)
-            }
-            Err(error) => {
-                let Some(call) = self.call_of_task.remove(&error.id()) else {
-                    return Ok(());
-                };
-                tracing::error!(
-                    batch = call.0,
-                    "a call's task failed; its outcome is unknown"
-                );
-                (call, lost_call())
+        let task = joined
+            .as_ref()
+            .map_or_else(tokio::task::JoinError::id, |(task, _)| *task);
+        let Some((call, span)) = self.call_of_task.remove(&task) else {
+            return Ok(());
+        };
+        let report = match joined {
+            Ok((_, (_, report))) => report,
+            Err(_) => {
+                span.in_scope(|| {
+                    tracing::error!("a call's task failed; its outcome is unknown");
+                });
+                lost_call()
             }
         };
-        self.observe_report(&report);
+        span.in_scope(|| self.observe_report(&report));
         self.note_usage();
         self.step(Input::Answered {
             call,

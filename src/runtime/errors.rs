@@ -44,6 +44,15 @@ pub enum Error {
     Interrupted,
     #[error("parked records could not be read back")]
     ReadEnded,
+    #[error("nobody could be let in at the operator's port")]
+    TokenFile {
+        page: &'static str,
+        remedy: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("the operator's port cannot be encrypted")]
+    Certificate(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
@@ -62,6 +71,8 @@ impl Error {
             Error::Runtime(_) | Error::CaptureEnded | Error::ReadEnded | Error::Interrupted => {
                 "LS6003"
             }
+            Error::TokenFile { page, .. } => page,
+            Error::Certificate(_) => "LS6055",
         }
     }
 
@@ -97,13 +108,20 @@ impl Error {
                 "restart leadstream: it goes on at its checkpoint; report this with its log"
                     .to_owned()
             }
+            Error::TokenFile { remedy, .. } => remedy.clone(),
+            Error::Certificate(_) => "give operator.tls.cert_file and operator.tls.key_file PEM \
+                                      files that belong together and that this user may read"
+                .to_owned(),
         }
     }
 
     /// Whether the configuration is at fault: the exit code tells it apart.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Error::Mapping(_) | Error::Org(_))
+        matches!(
+            self,
+            Error::Mapping(_) | Error::Org(_) | Error::TokenFile { .. } | Error::Certificate(_)
+        )
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::commands::{Command, Commands};
+use super::driver::describing::Describing;
 use super::driver::reporting::Books;
 use super::driver::schemas::Schemas;
 use super::driver::snapshots::SnapshotSource;
@@ -18,24 +19,22 @@ use super::driver::{Driver, Parts, RouteTarget};
 use super::errors::with_causes;
 use super::schemas::{self, Plans};
 use super::shutdown::{self, Signal};
-use super::status::{
-    Published, RouteStatus, SnapshotStatus, SourceStatus, Stage, StateStatus, Status,
-};
+use super::status::{Published, Stage};
 use super::waits::Waits;
-use super::{Error, clock, first_start, observing, wiring};
+use super::{Error, clock, first_start, first_status, observing, wiring};
 use crate::capture::{self, CheckResult, LiveSchemas, Observation, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
-use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent};
+use crate::core::entry::{Commit, Entry, Recovered, ServiceEvent};
 use crate::core::mapping::Plan;
 use crate::core::outcome::{Disposition, ErrorClass, RequestFailure};
 use crate::core::pipeline::Pipeline;
-use crate::core::position::Checkpoint;
+use crate::core::position::{Checkpoint, Position};
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::{self, Snapshot, SnapshotReason, SnapshotRequest};
 use crate::core::source_row::Lack;
 use crate::delivery::{self, Org};
-use crate::state::{IndexHandle, JournalHandle, Store};
+use crate::state::{Eraser, IndexHandle, JournalHandle, Store};
 use crate::telemetry::metrics::Metrics;
 
 /// A service that holds its state and has not looked at the world yet.
@@ -77,7 +76,7 @@ impl Service {
                 );
             }
         }
-        let status = first_status(&config, &recovered);
+        let status = first_status::durable(&config, &recovered);
         for route in &status.routes {
             let books = Books {
                 route: &route.name,
@@ -87,6 +86,8 @@ impl Service {
             };
             books.show(&metrics);
         }
+        let parked_limit = i64::try_from(config.state.max_parked_bytes).unwrap_or(i64::MAX);
+        metrics.parked_limit.set(parked_limit);
         let published = Published::new(status);
         Ok(Self {
             config,
@@ -107,6 +108,10 @@ impl Service {
     #[must_use]
     pub fn published(&self) -> Published {
         self.published.clone()
+    }
+
+    pub fn eraser(&self) -> Eraser {
+        self.store.eraser()
     }
 
     #[must_use]
@@ -170,6 +175,7 @@ struct Prepared {
     plans: Vec<Arc<Plan>>,
     /// By `RouteId`.
     lacks: Vec<Option<Lack>>,
+    describing: Describing,
     /// Durable.
     checkpoint: Checkpoint,
     /// That a first start begins with; durable with the checkpoint.
@@ -186,7 +192,7 @@ impl Prepare<'_> {
             if schemas::has_uncertain_defaults(&tables, &recovered.schemas) {
                 // The end first: what the tables look like then holds behind it.
                 let settings = wiring::source_settings(self.config);
-                if let Ok(behind) = capture::binlog_end(&settings).await {
+                if let Some(behind) = self.binlog_end(&settings).await {
                     tables = self.tables(recovered).await?;
                     let tables = tables.clone();
                     live = Some(LiveSchemas { behind, tables });
@@ -221,6 +227,13 @@ impl Prepare<'_> {
             };
             self.make_durable(commit).await?;
         }
+        let describing = Describing {
+            specs,
+            tables: tables.clone(),
+            former: recovered.schemas.clone(),
+            objects,
+            retry_ms: self.config.retry.cap_ms,
+        };
         Ok(Prepared {
             org,
             tables,
@@ -228,9 +241,36 @@ impl Prepare<'_> {
             remembered,
             plans,
             lacks,
+            describing,
             checkpoint,
             snapshot,
         })
+    }
+
+    /// Where the source's binlog ends now. Without it defaults of columns stay unknown as long as
+    /// this process lives: what passes is waited for, anything else is said, and matters only to
+    /// rows that come without a column.
+    async fn binlog_end(&self, settings: &SourceSettings) -> Option<Position> {
+        let mut waits = self.waits();
+        loop {
+            match capture::binlog_end(settings).await {
+                Ok(end) => {
+                    self.published.update(|status| status.source.trouble = None);
+                    return Some(end);
+                }
+                Err(error) if needs_a_person(&error) => {
+                    tracing::warn!(
+                        page = error.page(),
+                        remedy = error.remedy(),
+                        "the end of the binlog cannot be read: defaults of columns that changed are \
+                         not known until a restart: {}",
+                        with_causes(&error)
+                    );
+                    return None;
+                }
+                Err(error) => self.wait_for_mysql(&mut waits, &error).await,
+            }
+        }
     }
 
     async fn make_durable(&self, commit: Commit) -> Result<(), Error> {
@@ -447,6 +487,7 @@ async fn stream(
         remembered,
         plans,
         lacks,
+        describing,
         checkpoint,
         snapshot: _,
     } = prepared;
@@ -460,6 +501,7 @@ async fn stream(
     settings
         .server_id
         .get_or_insert(capture::derived_server_id(&settings, store.id()));
+    settings.snapshot_filters = wiring::snapshot_filters(config, &plans);
     let tables = wiring::tables_by_plan(config, &plans);
     let snapshot_source = SnapshotSource {
         settings: Arc::new(settings.clone()),
@@ -498,13 +540,15 @@ async fn stream(
     published.update(|status| status.stage = Stage::Running);
     let pacing = wiring::pacing(config, store.recovered_api_calls(), clock::now());
     let pipeline = Pipeline::new(settings, setups, &recovered, checkpoint.clone());
-    let driver = Driver::new(Parts {
+    let parts = Parts {
         pipeline: pipeline
             .with_pacing(pacing)
             .with_policies(wiring::policies(config)),
         journal: store.journal(),
+        room: store.journal().follow_room(),
         index: store.index(),
         org,
+        spool: store.spool(),
         routes,
         window,
         capture,
@@ -518,7 +562,8 @@ async fn stream(
         metrics,
         checkpoint,
         schemas: Schemas::new(remembered, live),
-    });
+    };
+    let driver = Driver::new(parts, describing);
     let result = driver.run().await;
     reader.abort();
     shown.abort();
@@ -537,46 +582,4 @@ fn needs_a_person(error: &capture::Error) -> bool {
                 | capture::Error::Privilege { .. }
                 | capture::Error::ReplicaUnlogged
         )
-}
-
-/// What is durable: shown until the stream stands, however long that takes.
-fn first_status(config: &Config, recovered: &Recovered) -> Status {
-    let routes = config.routes.iter().map(|route| {
-        let totals = recovered
-            .totals
-            .get(&route.name)
-            .cloned()
-            .unwrap_or_default();
-        RouteStatus {
-            name: route.name.clone(),
-            captured: totals.accounted(),
-            in_flight: 0,
-            totals,
-            balances: true,
-            trouble: None,
-        }
-    });
-    Status {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        started_at: clock::wall(),
-        as_of: clock::wall(),
-        stage: Stage::Starting,
-        source: SourceStatus::default(),
-        delivery: Default::default(),
-        routes: routes.collect(),
-        snapshot: recovered.snapshot.as_ref().map(SnapshotStatus::new),
-        oldest_unsettled: recovered
-            .parked
-            .iter()
-            .filter_map(ParkedSpan::oldest_committed)
-            .min(),
-        checkpoint: recovered.checkpoint.clone(),
-        checkpoint_at: None,
-        checkpoint_waits: false,
-        state: StateStatus {
-            last_commit: recovered.last_commit,
-            ..StateStatus::default()
-        },
-    }
 }

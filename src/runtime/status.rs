@@ -1,17 +1,21 @@
 //! What the service shows of itself: one value, published by the driver, read by everybody else.
 //! Durable and in-memory facts are named apart.
 
+mod bulk;
 mod snapshot;
 
 use std::sync::{Arc, RwLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::acts::OperatorPause;
 use crate::core::entry::Totals;
 use crate::core::position::Checkpoint;
 use crate::core::time::Micros;
 use crate::runtime::clock;
+use crate::state::Room;
 
+pub use bulk::{BulkJobStatus, BulkStatus};
 pub use snapshot::{SnapshotStatus, SnapshotTableStatus};
 
 /// The service at one moment.
@@ -39,6 +43,9 @@ pub struct Status {
     #[serde(default)]
     pub checkpoint_waits: bool,
     pub state: StateStatus,
+    /// The disk of the state folder.
+    #[serde(default)]
+    pub disk: DiskStatus,
 }
 
 /// Where the service is in its life.
@@ -86,6 +93,9 @@ pub struct DeliveryStatus {
     /// Calls as a resource: what is spent, what is left, how long it lasts.
     #[serde(default)]
     pub budget: Option<BudgetStatus>,
+    /// Where the org's pages are; `None` before the first login.
+    #[serde(default)]
+    pub instance_url: Option<String>,
 }
 
 /// Calls of ours, over a rolling 24 hours.
@@ -132,18 +142,40 @@ pub struct RouteStatus {
     pub totals: Totals,
     pub balances: bool,
     pub trouble: Option<TroubleStatus>,
+    /// What goes by Bulk, if anything does.
+    #[serde(default)]
+    pub bulk: Option<BulkStatus>,
+    /// An operator paused it, or one that writes the same records. It names people: a status that is
+    /// shown to anybody goes without, and `operator` adds it where it is known who asks.
+    #[serde(default, skip_serializing)]
+    pub operator_pause: Option<OperatorPause>,
+    /// API name of what it writes in Salesforce.
+    #[serde(default)]
+    pub object: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StateStatus {
     pub journal_bytes: u64,
     pub journal_segments: u64,
+    /// Free on the disk beside the reserve, at the last look.
+    #[serde(default)]
+    pub free_bytes: Option<u64>,
     pub last_commit: u64,
     pub index_applied: u64,
     pub index_rebuilding: bool,
+    pub index_bytes: u64,
     pub parked_bytes: u64,
     /// Records in memory.
     pub records: usize,
+}
+
+/// Whether the disk of the state folder has room.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct DiskStatus {
+    pub room: Room,
+    /// Why nothing is sent for want of room.
+    pub trouble: Option<TroubleStatus>,
 }
 
 impl SourceStatus {
@@ -180,6 +212,9 @@ impl Status {
                     .or_else(|| Some("starting".to_owned()))
             }
             Stage::Stopping => Some("stopping".to_owned()),
+            Stage::Running if self.disk.room != Room::Enough => {
+                Some("state: the disk has no room, nothing is sent (LS3030)".to_owned())
+            }
             Stage::Running if self.source.stopped || !self.source.connected => {
                 let Some(trouble) = &self.source.trouble else {
                     return Some("capture: connecting".to_owned());

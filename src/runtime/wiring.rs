@@ -1,18 +1,19 @@
 //! From the checked config to each area's own settings, and from both sides' schemas to plans.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::capture::{RoutedTable, SourceSettings, TableRoute};
 use crate::config::{self, Config};
 use crate::core::batching::BatchLimits;
+use crate::core::bulk::BulkSettings;
 use crate::core::change::RouteId;
 use crate::core::describe::ObjectDescribe;
 use crate::core::mapping::{self, FieldSpec, MappingSpec, Mistake, Plan};
 use crate::core::pacing::{PaceSettings, Pacing};
 use crate::core::pipeline::{PipelineSettings, RoutePolicy, RouteSetup};
 use crate::core::retry::Backoff;
-use crate::core::schema::TableSchema;
+use crate::core::schema::{TableName, TableSchema};
 use crate::core::source_row::Lack;
 use crate::core::time::{Micros, Now};
 use crate::delivery::{self, OrgSettings};
@@ -40,7 +41,31 @@ pub fn source_settings(config: &Config) -> SourceSettings {
         prepared_bytes: source.prepared_bytes,
         on_history_lost: source.on_history_lost,
         snapshot: config.snapshot,
+        snapshot_filters: Vec::new(),
     }
+}
+
+/// What snapshots need not read: of a table all of whose routes have a filter, the rows that every
+/// one of them leaves out, as far as SQL can tell.
+#[must_use]
+pub fn snapshot_filters(config: &Config, plans: &[Arc<Plan>]) -> Vec<(TableName, String)> {
+    let mut filters: Vec<(TableName, Option<String>)> = Vec::new();
+    for (route, plan) in config.routes.iter().zip(plans) {
+        let own = plan.necessary_condition();
+        match filters.iter_mut().find(|(table, _)| *table == route.table) {
+            Some((_, known)) => {
+                *known = known
+                    .take()
+                    .zip(own)
+                    .map(|(known, own)| format!("({known} OR {own})"));
+            }
+            None => filters.push((route.table.clone(), own.map(str::to_owned))),
+        }
+    }
+    let filters = filters.into_iter();
+    filters
+        .filter_map(|(table, filter)| Some((table, filter?)))
+        .collect()
 }
 
 #[must_use]
@@ -64,12 +89,26 @@ pub fn state_settings(config: &Config) -> StateSettings {
         path: config.state.path.clone(),
         payload: config.state.payload,
         segment_bytes: state::DEFAULT_SEGMENT_BYTES,
+        reserve_bytes: reserve_bytes(config),
+        retention_ms: config.state.audit_retention_ms,
+        max_journal_bytes: config.state.max_journal_bytes,
+        encryption_key_file: config.state.encryption_key_file.clone(),
         routes: config
             .routes
             .iter()
             .map(|route| route.name.clone())
             .collect(),
     }
+}
+
+/// What the outcomes of all calls in flight may take in the journal: a dead letter keeps all that
+/// was sent, and the row where a mapping refused it; the rest of a line is well below a kilobyte.
+/// The segment's header that may come between takes what two calls do, at least.
+fn reserve_bytes(config: &Config) -> u64 {
+    const LINE_BYTES: u64 = 1 << 10;
+    let records = config.batch.max_records as u64;
+    let call = 2 * config.batch.max_bytes as u64 + records * LINE_BYTES;
+    call * (config.pace.max_in_flight as u64 + 2)
 }
 
 #[must_use]
@@ -89,6 +128,7 @@ pub fn pipeline_settings(config: &Config, jitter_seed: u64) -> PipelineSettings 
         park_after_ms: config.retry.park_after_ms,
         max_parked_bytes: config.state.max_parked_bytes,
         window_bytes: config.source.window_bytes,
+        bulk: BulkSettings::new(config.pace.bulk_from),
         jitter_seed,
     }
 }
@@ -274,7 +314,7 @@ pub fn route_setups(
     lacks: Vec<Option<Lack>>,
 ) -> Vec<RouteSetup> {
     let mut scopes: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-    config
+    let mut setups: Vec<RouteSetup> = config
         .routes
         .iter()
         .zip(plans)
@@ -294,10 +334,23 @@ pub fn route_setups(
                 plan: Arc::clone(plan),
                 scope: u16::try_from(scope).unwrap_or(u16::MAX),
                 updates: route.operations.update,
+                // A job knows neither "the active rule" nor leave to pass over duplicate rules.
+                bulk: route.auto_assign != config::AutoAssign::On
+                    && route.on_duplicate != delivery::OnDuplicate::Allow,
                 lack,
             }
         })
-        .collect()
+        .collect();
+    // A record of a job can be under way for hours: an update cannot wait for that.
+    let updated: HashSet<u16> = setups
+        .iter()
+        .filter(|it| it.updates)
+        .map(|it| it.scope)
+        .collect();
+    for setup in &mut setups {
+        setup.bulk &= !updated.contains(&setup.scope);
+    }
+    setups
 }
 
 /// What each route does with refusals that are nobody's mistake, by `RouteId`.

@@ -70,8 +70,31 @@ pub enum Error {
         last: u64,
         reason: &'static str,
     },
+    #[error("the spool of Bulk uploads, {path}, cannot be used")]
+    Spool {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
     #[error("the index is not available ({reason}); it is being rebuilt from the journal")]
     Index { reason: String },
+    #[error("cannot pack or drop {path}")]
+    Keep {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
+    #[error("the key file {path} cannot be used: {reason}")]
+    KeyFile { path: PathBuf, reason: String },
+    #[error("{file} is encrypted under the key {id}, which is not at hand")]
+    KeyMissing { file: PathBuf, id: String },
+    #[error("personal values could not be encrypted")]
+    Unsealed,
+    #[error("cannot erase from {path}")]
+    Erase {
+        path: PathBuf,
+        source: Arc<io::Error>,
+    },
+    #[error("{waiting} of this person still wait to be delivered or mended")]
+    Waiting { waiting: String },
     #[error("cannot start the thread {name}")]
     Thread {
         name: &'static str,
@@ -100,7 +123,14 @@ impl Error {
             Error::UnknownRoute { .. } => "LS3014",
             Error::Parked { .. } => "LS3015",
             Error::Index { .. } => "LS3016",
+            Error::Spool { .. } => "LS3020",
             Error::Thread { .. } => "LS3017",
+            Error::KeyFile { .. } => "LS3060",
+            Error::KeyMissing { .. } => "LS3061",
+            Error::Waiting { .. } => "LS3062",
+            Error::Erase { .. } => "LS3063",
+            Error::Unsealed => "LS3064",
+            Error::Keep { .. } => "LS3031",
         }
     }
 
@@ -138,11 +168,30 @@ impl Error {
             Error::UnknownRoute { .. } => {
                 "add the route to the configuration again until its records are settled"
             }
+            Error::Spool { .. } => {
+                "free space on the disk, and make `spool` in the state folder writable for this user"
+            }
+            Error::Keep { .. } => {
+                "none is needed while there is room: it is tried again; check the disk and the permissions of the state folder if it stays"
+            }
             Error::Parked { .. } => "restore the journal segment from a backup",
             Error::Index { .. } => {
                 "wait until the rebuild has finished; delivery goes on meanwhile"
             }
             Error::Thread { .. } => "raise the limit of threads or processes for this user",
+            Error::KeyFile { .. } => {
+                "give `state.encryption_key_file` a file of mode 0600 or 0400 with 32 bytes a line, such as `openssl rand -hex 32` writes"
+            }
+            Error::KeyMissing { .. } => {
+                "keep every key in `state.encryption_key_file`, the newest in the first line, older ones below it"
+            }
+            Error::Unsealed => "restart the service; please report it",
+            Error::Waiting { .. } => {
+                "wait until parked records are delivered, mend or discard the dead letters (`leadstream dead-letters`), then ask again"
+            }
+            Error::Erase { .. } => {
+                "free space on the disk of the state folder, check its permissions, then ask again: it goes on where it stopped"
+            }
         }
     }
 
@@ -156,11 +205,19 @@ impl Error {
                 | Error::DiskFull { .. }
                 | Error::Roll { .. }
                 | Error::Stopped
+                | Error::Unsealed
         )
     }
 
     pub(super) fn read(path: &Path, source: io::Error) -> Self {
         Error::Read {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+
+    pub(super) fn spool(path: &Path, source: io::Error) -> Self {
+        Error::Spool {
             path: path.to_owned(),
             source: Arc::new(source),
         }

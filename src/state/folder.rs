@@ -17,7 +17,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Names within the state folder.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
-    root: PathBuf,
+    pub(super) root: PathBuf,
 }
 
 /// Held for as long as the state is open; the kernel gives it up with the process.
@@ -41,18 +41,34 @@ impl Folder {
         self.root.join("index")
     }
 
-    fn index_key(&self) -> PathBuf {
+    /// Where an index is built beside the one that it is to replace.
+    pub(super) fn new_index(&self) -> PathBuf {
+        self.root.join("index-new")
+    }
+
+    pub(super) fn spool(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
+    pub(super) fn index_key(&self) -> PathBuf {
         self.root.join("index.key")
     }
 
-    /// Makes the folders that are missing, readable for their owner alone.
+    /// Makes the folders that are missing, readable for their owner alone, and their names durable:
+    /// what is synced in a folder is lost with the folder's own name.
     pub(super) fn create(&self) -> Result<(), Error> {
         let journal = self.journal();
+        let new = journal.ancestors().take_while(|path| !path.exists());
+        // The state's own name is synced always: a life that made it may have ended before that.
+        let synced = new.count().max(2);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&journal)
-            .and_then(|()| sync_folder(&self.root))
+            .and_then(|()| {
+                let mut folders = journal.ancestors().skip(1).take(synced);
+                folders.try_for_each(sync_name)
+            })
             .map_err(|source| Error::folder(&journal, source))
     }
 
@@ -138,6 +154,20 @@ pub(super) fn write_new_file(path: &Path, contents: &[u8]) -> io::Result<File> {
     file.write_all(contents)?;
     file.sync_all()?;
     Ok(file)
+}
+
+/// Makes the names in a folder durable that may be somebody else's, who need not let us read it.
+fn sync_name(path: &Path) -> io::Result<()> {
+    let here = Path::new(".");
+    let path = if path.as_os_str().is_empty() {
+        here
+    } else {
+        path
+    };
+    match sync_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
 }
 
 /// Makes the names in a folder durable.

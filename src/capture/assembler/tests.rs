@@ -110,6 +110,7 @@ fn lines(items: &[StreamItem]) -> Vec<String> {
             let (_, numbers) = text.split_once(':').unwrap_or_default();
             format!("advance {numbers}")
         }
+        StreamItem::KeyChanged(route) => format!("key of route {} changed", route.0),
         StreamItem::Hold(place) => format!("hold {place:?}"),
         StreamItem::Restart(checkpoint) => format!("restart at {}", checkpoint.end),
         StreamItem::ChunkEnd(end) => format!("chunk of table {} ends", end.table),

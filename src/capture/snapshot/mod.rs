@@ -12,9 +12,11 @@ mod gate;
 mod key;
 mod query;
 mod sample;
+mod scan;
 mod source;
 mod throttle;
 mod values;
+mod words;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ use gate::{Outcome, Watch};
 use key::Key;
 use query::Query;
 pub use sample::newest_rows;
+pub use scan::{Narrow, Scan, ScanSpec, ScannedRow};
 use source::Source;
 
 /// Looks again after this while the source is busy.
@@ -199,6 +202,20 @@ struct Reading<'t> {
     finished: bool,
 }
 
+impl Reading<'_> {
+    /// What was asked for, and what the routes' filters leave of it.
+    fn condition(&self, settings: &SourceSettings) -> Option<String> {
+        let mut filters = settings.snapshot_filters.iter();
+        let filter = filters.find(|(table, _)| *table == self.table.table);
+        let filter = filter.map(|(_, filter)| filter.as_str());
+        match (self.table.condition.as_deref(), filter) {
+            // The line break ends a comment that the condition may end with.
+            (Some(condition), Some(filter)) => Some(format!("({condition}\n) AND {filter}")),
+            (condition, filter) => condition.or(filter).map(str::to_owned),
+        }
+    }
+}
+
 impl Reader<'_> {
     async fn run(mut self, snapshot: &Snapshot) {
         for (index, table) in snapshot.tables.iter().enumerate() {
@@ -287,6 +304,7 @@ impl Reader<'_> {
                 self.tell(SnapshotNews::Estimated { table, rows }).await?;
             }
         }
+        let condition = reading.condition(settings);
         let key = &*reading.key.insert(key);
 
         let watch = Watch {
@@ -303,7 +321,7 @@ impl Reader<'_> {
             table: &reading.table.table,
             key,
             columns: &reading.takers.columns,
-            condition: reading.table.condition.as_deref(),
+            condition: condition.as_deref(),
         };
         let rows = source
             .read(

@@ -25,9 +25,9 @@ use crate::core::value::Value;
 
 /// A chunk that takes longer is given up and read again: its condition finds too little, or the
 /// server is in trouble.
-const STATEMENT_SECONDS: u64 = 600;
+pub(super) const STATEMENT_SECONDS: u64 = 600;
 /// The server ends the statement by itself; this is for a server that does not answer at all.
-const GRACE: Duration = Duration::from_secs(30);
+pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// A connection, and the server behind it.
 pub(super) struct Source {
@@ -109,6 +109,25 @@ impl Source {
             .await
             .map_err(|error| query_error(&self.settings, "estimate the table's rows", error))?;
         Ok(rows.flatten())
+    }
+
+    /// The column that the table itself stamps with the moment of a row's last change, else of its
+    /// writing.
+    pub(super) async fn stamped_column(
+        &mut self,
+        table: &TableName,
+    ) -> Result<Option<String>, Error> {
+        self.conn
+            .exec_first(
+                "SELECT column_name FROM information_schema.columns \
+                 WHERE table_schema = ? AND table_name = ? AND data_type = 'timestamp' \
+                 AND (LOWER(extra) LIKE '%on update current_timestamp%' \
+                 OR LOWER(column_default) LIKE 'current_timestamp%') \
+                 ORDER BY LOWER(extra) LIKE '%on update%' DESC, ordinal_position LIMIT 1",
+                (&table.schema, &table.table),
+            )
+            .await
+            .map_err(|error| query_error(&self.settings, "look for a stamped column", error))
     }
 
     /// Whether the condition can be used, before anything depends on it. It is the operator's own
@@ -310,7 +329,7 @@ fn chunk_error(settings: &SourceSettings, query: &Query<'_>, error: mysql_async:
     }
 }
 
-fn read_row(
+pub(super) fn read_row(
     query: &Query<'_>,
     mut row: Row,
     numbering: &Numbering,

@@ -44,7 +44,7 @@ fn read(binlog: &[u8], checkpoint: Checkpoint) -> (Vec<Change>, Checkpoint) {
                 }
                 StreamItem::Advance(advance) => ledger.advance(advance),
                 StreamItem::Hold(place) => ledger.hold(place),
-                StreamItem::Altered(_) => {}
+                StreamItem::Altered(_) | StreamItem::KeyChanged(_) => {}
                 other => panic!("{other:?}"),
             }
         }

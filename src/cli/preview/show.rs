@@ -4,7 +4,8 @@
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
-use super::{Fate, FieldReport, RouteReport, RowReport, Said};
+use super::{RouteReport, Said};
+use crate::runtime::preview::{Fate, FieldReport, RowReport};
 
 /// As wide as a terminal is at least.
 const WIDTH: usize = 80;
@@ -27,14 +28,15 @@ pub(super) fn route(report: &RouteReport) -> String {
     for warning in &report.warnings {
         said("warning", warning, &mut lines);
     }
-    lines.push(match report.rows_read {
+    let judged = &report.judged;
+    lines.push(match judged.rows_read {
         0 => "the table is empty".to_owned(),
         read => format!(
             "{read} newest rows: {} would be sent, {} rejected, {} left out by `where`",
-            report.would_send, report.would_reject, report.left_out
+            judged.would_send, judged.would_reject, judged.left_out
         ),
     });
-    for row in &report.rows {
+    for row in &judged.rows {
         lines.push(String::new());
         show_row(row, &mut lines);
     }
@@ -134,8 +136,8 @@ fn wrap(text: &str, indent: usize, lines: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ProblemReport;
     use super::*;
+    use crate::runtime::preview::ProblemReport;
 
     fn row(value: Json) -> RowReport {
         RowReport {

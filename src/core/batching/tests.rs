@@ -35,6 +35,7 @@ fn record(route: u16, key: &str, row: u64, since: u64) -> Record {
             }),
             captured_at: Micros(0),
             parked: None,
+            letter: None,
         },
         slot: Some(Slot(row)),
         attempts: 0,

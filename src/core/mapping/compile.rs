@@ -432,4 +432,9 @@ impl Plan {
             key.to_lowercase().into()
         }
     }
+
+    /// API names of the fields that payloads may have.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.name.as_str())
+    }
 }

@@ -88,7 +88,7 @@ impl FieldKind {
         }
     }
 
-    fn max_chars(&self) -> Option<u32> {
+    pub(super) fn max_chars(&self) -> Option<u32> {
         match self {
             FieldKind::Text { max_chars }
             | FieldKind::Email { max_chars }

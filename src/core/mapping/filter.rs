@@ -14,6 +14,8 @@ use crate::core::entry::Image;
 #[derive(Clone, Debug)]
 pub(super) struct Filter {
     pub(super) expression: Expression,
+    /// SQL that holds for every row of which it does not say no.
+    pub(super) necessary: Option<String>,
     /// Key path, for problems: `route[0].where`.
     pub(super) path: String,
 }
@@ -43,6 +45,13 @@ impl Plan {
         image.row = Some(self.source_row(change).into());
         problems.insert(0, undecided);
         Err(Unmappable { image, problems })
+    }
+
+    /// SQL that holds for every row that the filter does not leave out, if anything of it can be said
+    /// in SQL: what a snapshot need not read.
+    #[must_use]
+    pub fn necessary_condition(&self) -> Option<&str> {
+        self.filter.as_ref()?.necessary.as_deref()
     }
 
     /// What is kept of a row that the filter leaves out: its key, by which it can be found.

@@ -9,9 +9,14 @@ mod advice;
 mod compile;
 mod computed;
 mod convert;
+mod edit;
 mod expression;
 mod filter;
 mod fit;
+mod letter;
+mod outline;
+mod proposal;
+mod refused;
 mod template;
 
 use std::sync::Arc;
@@ -19,8 +24,13 @@ use std::sync::Arc;
 pub use advice::advise;
 pub use compile::{Mistake, compile, compile_assuming, nearest};
 pub use convert::write_string as write_json_string;
+pub use edit::{EditRefusal, FieldEdit, NewValue, check_edit};
 pub use expression::parse as parse_expression;
 pub use expression::{Fault as ExpressionFault, Parsed as ParsedExpression};
+pub use letter::{Fields, MappedLetter, edited_fields, read_fields};
+pub use outline::{ColumnOutline, FieldOutline, MadeBy, Outline, outline};
+pub use proposal::{NoProposal, Proposal, ProposedField, propose};
+pub use refused::{FieldOrigin, KeptRow, Refused};
 pub use template::{Piece as TemplatePiece, parse as parse_template};
 
 use self::computed::{Made, Recipe, Uses};
@@ -31,6 +41,7 @@ use super::describe::FieldKind;
 use super::entry::Image;
 use super::outcome::RecordError;
 use super::schema::TableName;
+use super::source_row::{Kept, SourceRow};
 use super::value::Value;
 
 /// One route's mapping as configured.
@@ -286,24 +297,14 @@ impl Plan {
     }
 
     /// The row's columns as a JSON object, kept with a dead letter so that a mended mapping can
-    /// try again.
+    /// try again: lossless, as [`SourceRow::to_json`] writes it.
     fn source_row(&self, change: &Change) -> String {
-        let mut row = String::from("{");
-        for (column, value) in self.columns.iter().zip(&change.values) {
-            let Some(value) = value else { continue };
-            if row.len() > 1 {
-                row.push(',');
-            }
-            convert::write_string(column, &mut row);
-            row.push(':');
-            match (value, convert::text_of(value)) {
-                (Value::Null, _) => row.push_str("null"),
-                (_, Some(text)) => convert::write_string(&text, &mut row),
-                (_, None) => row.push_str("\"(binary)\""),
-            }
-        }
-        row.push('}');
-        row
+        let kept = |value: &Option<Value>| value.clone().map_or(Kept::Absent, Kept::Value);
+        let row = SourceRow {
+            columns: self.columns.iter().map(|name| Arc::from(&**name)).collect(),
+            values: change.values.iter().map(kept).collect(),
+        };
+        row.to_json()
     }
 }
 

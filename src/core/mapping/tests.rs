@@ -144,6 +144,21 @@ pub(crate) fn plan_of_two() -> Plan {
     compile(&spec, &table(), &object(&["LastName"])).unwrap()
 }
 
+/// The same as [`simple_plan`], with white space cut off or not.
+pub(crate) fn plan_that_trims(trim: bool) -> Plan {
+    let mut spec = spec(vec![from_column("LastName", "name")]);
+    spec.fields[0].trim = trim;
+    compile(&spec, &table(), &object(&["LastName"])).unwrap()
+}
+
+/// The same as [`simple_plan`], with keys that are compared with case or without.
+pub(crate) fn plan_with_keys_by_case(case_sensitive: bool) -> Plan {
+    let mut object = object(&["LastName"]);
+    object.fields[0].case_sensitive = case_sensitive;
+    let spec = spec(vec![from_column("LastName", "name")]);
+    compile(&spec, &table(), &object).unwrap()
+}
+
 /// The same as [`simple_plan`], with a filter.
 pub(crate) fn plan_with_filter(filter: &str) -> Plan {
     let mut spec = spec(vec![from_column("LastName", "name")]);
@@ -364,7 +379,7 @@ fn an_invalid_row_names_each_problem_and_keeps_the_row() {
     assert_eq!(codes, ["MISSING_ARGUMENT", "REQUIRED_FIELD_MISSING"]);
     assert_eq!(
         unmappable.image.row.as_deref(),
-        Some(r#"{"id":null,"name":" "}"#)
+        Some(r#"{"id":null,"name":{"text":" "}}"#)
     );
 }
 

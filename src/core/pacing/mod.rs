@@ -164,6 +164,18 @@ impl Pacing {
         self.window.note_calls(calls);
     }
 
+    /// Calls for a Bulk job went out.
+    pub fn note_job_sent(&mut self, calls: u64) {
+        self.in_flight += calls;
+        self.calls_since += calls;
+    }
+
+    /// They came back; `spent` of them, more or fewer, were counted.
+    pub fn note_job_answered(&mut self, calls: u64, spent: u64) {
+        self.in_flight = self.in_flight.saturating_sub(calls);
+        self.window.note_calls(spent);
+    }
+
     /// Requests that no batch was sent for.
     pub fn note_other_calls(&mut self, calls: u64) {
         self.window.note_calls(calls);
@@ -193,11 +205,17 @@ impl Pacing {
     /// waits: one that is nearly an hour old may have a call of the reserve.
     #[must_use]
     pub fn hold(&self, oldest: Option<Micros>, now: Micros) -> Option<Hold> {
+        self.hold_of(1, oldest, now)
+    }
+
+    /// The same for so many calls at once.
+    #[must_use]
+    pub fn hold_of(&self, calls: u64, oldest: Option<Micros>, now: Micros) -> Option<Hold> {
         if let Some(until) = self.settings.quiet.quiet_until(now) {
             let reason = HoldReason::Quiet;
             return Some(Hold { reason, until });
         }
-        let used = self.window.calls() + self.in_flight;
+        let used = self.window.calls() + self.in_flight + calls.saturating_sub(1);
         let due = oldest.map(|at| Micros(at.0.saturating_add(RESERVE_AGE_MICROS)));
         let keeps_the_hour = due.is_some_and(|due| due <= now);
         let limit = match keeps_the_hour {
@@ -219,7 +237,7 @@ impl Pacing {
             }
             hold
         });
-        let hour = self.window.calls_in(HOUR_STEPS) + self.in_flight;
+        let hour = self.window.calls_in(HOUR_STEPS) + self.in_flight + calls.saturating_sub(1);
         let capped = self.settings.hourly_calls.filter(|cap| hour >= *cap);
         let hourly = capped.map(|cap| Hold {
             reason: HoldReason::Hourly,

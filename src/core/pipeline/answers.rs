@@ -1,5 +1,7 @@
 //! What comes back from Salesforce, and what follows from it.
 
+use std::sync::Arc;
+
 use super::refusals::{self, Together};
 use super::{Flight, Pipeline};
 use crate::core::batching::{Handle, Record};
@@ -50,8 +52,10 @@ impl Pipeline {
         };
         match outcome {
             CallOutcome::Answered(results) if results.len() == flight.records.len() => {
+                let key = |handle: &Handle| Arc::clone(&self.planner.record(*handle).key);
+                let keys: Vec<Arc<str>> = flight.records.iter().map(key).collect();
                 let run = &mut self.route(flight.route).refused;
-                if let Some(together) = refusals::together(&results, run) {
+                if let Some(together) = refusals::together(&results, &keys, run) {
                     return self.take_refusals_alike(flight, results, together, timing, now);
                 }
                 self.note_reachable(flight.route);
@@ -84,13 +88,9 @@ impl Pipeline {
             records,
             sent_at,
         } = flight;
-        let is_alike = |result: &RecordResult| match result {
-            RecordResult::Rejected(rejection) => rejection.code == together.code,
-            RecordResult::Delivered { .. } => false,
-        };
         let (mut alike, mut others, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
         for (handle, result) in records.into_iter().zip(results) {
-            if is_alike(&result) {
+            if together.concerns(&result) {
                 alike.push(handle);
             } else {
                 others.push(handle);
@@ -107,7 +107,7 @@ impl Pipeline {
         self.take_failure(part(alike), together.failure, timing, now);
     }
 
-    fn note_reachable(&mut self, route: RouteId) {
+    pub(super) fn note_reachable(&mut self, route: RouteId) {
         self.answers += 1;
         let closed_org = self.org.note_answer();
         let closed_route = self.route(route).circuit.note_answer();
@@ -210,6 +210,12 @@ impl Pipeline {
         if culprit {
             return self.isolate(flight, &failure, timing, now);
         }
+        self.open_circuit(route, failure, now);
+        self.planner.retry(route, flight.records, now.tick);
+    }
+
+    /// A call failed for a reason that concerns the org, or the whole route.
+    pub(super) fn open_circuit(&mut self, route: RouteId, failure: RequestFailure, now: Now) {
         if failure.class == ErrorClass::Concurrency {
             self.allowed_in_flight = (self.allowed_in_flight / 2).max(1);
         }
@@ -225,13 +231,17 @@ impl Pipeline {
             // Salesforce is there; it is this route that it refuses.
             other.note_answer();
         }
-        if circuit.note_failure(failure, backoff, &mut self.jitter, now.tick) {
+        let of_configuration = failure.class == ErrorClass::Configuration;
+        let opened = circuit.note_failure(failure, backoff, &mut self.jitter, now.tick);
+        // Ever more rarely: a description that was right twice is hardly the reason.
+        let attempt = circuit.open().map_or(0, |open| open.attempt);
+        self.asks_describe |= of_configuration && attempt.is_power_of_two();
+        if opened {
             self.entries.push(Entry::Service {
                 event: ServiceEvent::DeliveryPaused,
                 detail,
             });
         }
-        self.planner.retry(route, flight.records, now.tick);
     }
 
     /// Marks the records of a failed call; returns whether the call itself seems to be at fault:
@@ -356,8 +366,12 @@ impl Pipeline {
 
     fn dead_letter(&mut self, handle: Handle, rejection: Rejection, timing: Timing) {
         let attempt = self.attempt(handle, timing);
-        let letter = self.next_letter();
         let record = self.take_out(handle);
+        let open = self.sent_letter(&record.subject);
+        let letter = match record.subject.letter {
+            Some(letter) => letter,
+            None => self.next_letter(),
+        };
         self.entries.push(Entry::DeadLettered {
             subject: record.subject,
             letter,
@@ -365,6 +379,7 @@ impl Pipeline {
             code: rejection.code,
             errors: rejection.errors,
             attempt: Some(attempt),
+            open,
         });
     }
 

@@ -163,6 +163,15 @@ impl Pipeline {
         }
     }
 
+    /// An earlier life may have sent this letter as it was before it was edited: the key rests until
+    /// that is over.
+    pub(super) fn doubt_letter(&mut self, record: &Record) {
+        let over = self.doubt.times.map_or(Tick(0), |times| times.over);
+        if self.doubt.crashed {
+            self.planner.rest(record.scope, &record.key, over);
+        }
+    }
+
     /// Marks the first record of its key as one that Salesforce may have.
     fn doubt_first(&mut self, record: &mut Record, until: Tick) {
         if !self.planner.knows(record.scope, &record.key) {

@@ -30,6 +30,7 @@ fn pipeline(recovered: &Recovered) -> Pipeline {
         plan: Arc::new(plan_with_filter("name == \"carried\"")),
         scope: 0,
         updates: false,
+        bulk: true,
         lack: None,
     };
     Pipeline::new(settings(1), vec![setup], recovered, checkpoint)

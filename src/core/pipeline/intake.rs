@@ -11,7 +11,7 @@ use crate::core::entry::{
     Entry, Image, ParkedRecord, ParkedSpan, ServiceEvent, StoredChangeId, Subject,
 };
 use crate::core::mapping::Unmappable;
-use crate::core::outcome::ErrorClass;
+use crate::core::outcome::{ErrorClass, RecordError};
 use crate::core::position::{Checkpoint, Position};
 use crate::core::settlement::Slot;
 use crate::core::time::{Now, Tick};
@@ -36,6 +36,7 @@ impl Pipeline {
                     self.take_unmapped(unmapped, share, now);
                 }
                 StreamItem::Skipped(skipped) => self.take_skipped(skipped),
+                StreamItem::KeyChanged(route) => self.route(route).key_changes += 1,
                 StreamItem::Altered(alteration) => self.entries.push(Entry::Service {
                     event: ServiceEvent::TableAltered,
                     detail: alteration.to_string(),
@@ -76,6 +77,9 @@ impl Pipeline {
         if self.snapshots.is_stale(&change.id) {
             self.release_now += charge;
             return;
+        }
+        if self.has_misfit(change.id.route) {
+            return self.keep_whole(change, charge, now);
         }
         let slot = self.ledger.open(&change.id, 1, change.last_of_row);
         if self.was_settled(&change.id) {
@@ -127,18 +131,25 @@ impl Pipeline {
     /// Writes a row down as a dead letter that was never sent.
     fn refuse(&mut self, change: Change, unmappable: Unmappable, slot: Slot, charge: u32) {
         let Unmappable { image, problems } = unmappable;
-        let code = problems.first().map(|p| p.code.clone()).unwrap_or_default();
+        self.set_aside_unmapped(subject_of(change, image), problems);
+        self.ledger.settle(slot);
+        self.release += charge;
+    }
+
+    /// A dead letter of a row that the mapping refused.
+    pub(super) fn set_aside_unmapped(&mut self, subject: Subject, errors: Vec<RecordError>) {
+        let code = errors.first().map(|p| p.code.clone()).unwrap_or_default();
         let letter = self.next_letter();
+        let open = self.unsent_letter(&subject);
         self.entries.push(Entry::DeadLettered {
-            subject: subject_of(change, image),
+            subject,
             letter,
             class: ErrorClass::Mapping,
             code,
-            errors: problems,
+            errors,
             attempt: None,
+            open,
         });
-        self.ledger.settle(slot);
-        self.release += charge;
     }
 
     fn take_skipped(&mut self, skipped: SkippedRows) {
@@ -167,9 +178,10 @@ impl Pipeline {
     /// Takes a record in, behind whatever of its scope is parked: routes that share an external id
     /// may hold an older image of its key.
     fn admit(&mut self, record: Record) {
-        let waits = |route: &Route| route.parking.blocks() || !route.held.is_empty();
+        let waits = |route: &Route| route.blocks() || !route.held.is_empty();
         let mut scope = self.routes.iter().filter(|r| r.scope == record.scope);
-        if scope.any(waits) || self.is_scope_paused(record.scope) {
+        if scope.any(waits) || self.is_scope_paused(record.scope) || self.is_in_other_lane(&record)
+        {
             let shape = None;
             let held = &mut self.route(record.subject.id.route).held;
             held.push_back(Held { record, shape });
@@ -178,7 +190,10 @@ impl Pipeline {
         self.admit_now(record);
     }
 
-    fn admit_now(&mut self, record: Record) {
+    pub(super) fn admit_now(&mut self, record: Record) {
+        let Some(record) = self.enter_lane(record) else {
+            return;
+        };
         self.note_arrival(&record);
         let Some(replaced) = self.planner.admit(record) else {
             return;
@@ -224,6 +239,9 @@ impl Pipeline {
         let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
         let route = &self.routes[index];
         let (plan, scope) = (Arc::clone(&route.plan), route.scope);
+        if self.is_scope_shut(scope) {
+            return self.route(id).parking.put_back(span);
+        }
         if let Some(lack) = self.lack_of(&plan, &records) {
             return self.keep_waiting(id, span, &lack, now);
         }
@@ -243,7 +261,7 @@ impl Pipeline {
                     ..parked.subject
                 },
                 slot: None,
-                attempts: 0,
+                attempts: self.route(id).parking.take_attempts(parked.serial),
                 unknown: parked.unknown,
                 unknown_until: Tick(0),
                 failed_at: None,
@@ -262,7 +280,9 @@ impl Pipeline {
         loop {
             let blocked = |scope: u16| {
                 let mut routes = self.routes.iter().filter(|route| route.scope == scope);
-                self.is_scope_paused(scope) || routes.any(|route| route.parking.blocks())
+                self.is_scope_paused(scope)
+                    || self.waits_for_lane(scope)
+                    || routes.any(Route::blocks)
             };
             // In the stream's order, across the routes of a scope.
             let next = self
@@ -286,7 +306,7 @@ impl Pipeline {
         }
         for index in 0..self.routes.len() {
             if self.may_read(index)
-                && self.routes[index].circuit.admits(now)
+                && self.routes[index].admits(now)
                 && let Some((span, settled)) = self.routes[index].parking.next_read(limit)
             {
                 effects.push(Effect::ReadParked { span, settled });
@@ -296,12 +316,12 @@ impl Pipeline {
 
     /// Whether a route's next span is the oldest of its scope, and no other of the scope is being
     /// read: what was parked first comes back first.
-    fn may_read(&self, index: usize) -> bool {
+    pub(super) fn may_read(&self, index: usize) -> bool {
         let own = &self.routes[index];
         let Some(first) = own.parking.next_serial() else {
             return false;
         };
-        if first >= self.waits_from(own.scope) {
+        if first >= self.waits_from(own.scope) || self.is_behind_lane(own.scope, first) {
             return false;
         }
         self.routes
@@ -322,7 +342,8 @@ impl Pipeline {
         for index in 0..self.routes.len() {
             let circuit = &self.routes[index].circuit;
             let closed = !self.org.open_for(after, now.tick) && !circuit.open_for(after, now.tick);
-            if closed && !self.held_by_pace_for(after, now.tick) {
+            let shut = self.routes[index].is_shut();
+            if closed && !shut && !self.held_by_pace_for(after, now.tick) {
                 continue;
             }
             // Bounded: what does not fit stays in memory, fills the window, and capture waits.
@@ -370,6 +391,7 @@ impl Pipeline {
             .iter()
             .take_while(|Held { record, .. }| {
                 !elsewhere.contains(&record.key)
+                    && !self.is_in_lane(record)
                     && !self.planner.holds_unparked(record.scope, &record.key)
             })
             .count()
@@ -384,6 +406,11 @@ impl Pipeline {
         self.route(id)
             .parking
             .note_committing(records.len() as u64, oldest);
+        self.enter_parked(id, records);
+    }
+
+    /// Books records over to parking, whatever waits there for them.
+    pub(super) fn enter_parked(&mut self, id: RouteId, records: Vec<Record>) {
         let mut absorbed = Vec::new();
         for mut record in records {
             let older = std::mem::take(&mut record.absorbed);
@@ -418,5 +445,6 @@ fn subject_of(change: Change, image: Image) -> Subject {
         image: Arc::new(image),
         captured_at: change.captured_at,
         parked: None,
+        letter: None,
     }
 }

@@ -30,6 +30,10 @@ struct Held {
 /// A hold is looked at so often: the wall clock may have been set, and others may use less.
 const LOOK_EVERY_MS: u64 = 300_000;
 
+/// What was committed so long before it was read is being caught up with: how fast it comes says
+/// nothing of tomorrow.
+const BACKLOG_AGE_MICROS: i64 = 300_000_000;
+
 impl HoldReason {
     /// The page that says more.
     #[must_use]
@@ -117,8 +121,10 @@ impl Pipeline {
 
     pub(super) fn note_arrival(&mut self, record: &Record) {
         let Some(pace) = &mut self.pace else { return };
-        let id = &record.subject.id;
-        let usual = record.slot.is_some() && !id.transaction.id.is_snapshot();
+        let (id, read_at) = (&record.subject.id, record.subject.captured_at);
+        let age = read_at.0.saturating_sub(id.transaction.committed_at.0);
+        let is_of_stream = record.slot.is_some() && !id.transaction.id.is_snapshot();
+        let usual = is_of_stream && age < BACKLOG_AGE_MICROS;
         let route = usize::from(id.route.0);
         pace.pacing.note_arrival(route, usual, record.since);
     }
@@ -190,6 +196,42 @@ impl Pipeline {
         if due.is_none_or(|due| due > now.tick) {
             return true;
         }
+        self.begin_hold(hold, now);
+        false
+    }
+
+    /// Whether the budget has the calls of a Bulk job's next step. Begins a hold if not.
+    pub(super) fn may_spend_on_job(&mut self, calls: u64, now: Now) -> bool {
+        let Some(pace) = &self.pace else { return true };
+        if pace.hold.is_some() {
+            return false;
+        }
+        let hold = pace.pacing.hold_of(calls, None, now.wall);
+        let hold = hold.and_then(|_| {
+            let oldest = self.oldest_waiting();
+            pace.pacing.hold_of(calls, oldest, now.wall)
+        });
+        if let Some(hold) = hold {
+            self.begin_hold(hold, now);
+        }
+        hold.is_none()
+    }
+
+    pub(super) fn note_job_call(&mut self, calls: u64) {
+        if let Some(pace) = &mut self.pace {
+            pace.pacing.note_job_sent(calls);
+        }
+    }
+
+    /// Enters the calls of a job's step into both books: the journal's and pacing's.
+    pub(super) fn note_job_answered(&mut self, calls: u64, spent: u64) {
+        self.api_calls += spent;
+        if let Some(pace) = &mut self.pace {
+            pace.pacing.note_job_answered(calls, spent);
+        }
+    }
+
+    fn begin_hold(&mut self, hold: Hold, now: Now) {
         let reason = hold.reason;
         self.entries.push(Entry::Service {
             event: ServiceEvent::DeliveryPaused,
@@ -203,7 +245,6 @@ impl Pipeline {
                 look_at: look_at(hold, now),
             });
         }
-        false
     }
 
     pub(super) fn is_held_by_pace(&self) -> bool {
@@ -231,10 +272,9 @@ impl Pipeline {
 
     /// When the oldest row was committed that has no final outcome.
     fn oldest_waiting(&self) -> Option<Micros> {
-        let parked = self
-            .routes
-            .iter()
-            .filter_map(|route| route.parking.oldest());
+        let routes = self.routes.iter();
+        let parked = routes.flat_map(|route| [route.parking.oldest(), route.lane.oldest()]);
+        let parked = parked.flatten();
         parked.chain(self.ledger.oldest_unsettled()).min()
     }
 }

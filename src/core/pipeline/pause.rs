@@ -2,17 +2,18 @@
 //! everything behind them is parked in order, and after a restart they are mapped anew.
 //!
 //! A pause that rows have proven lasts until the process ends, because only a new configuration can
-//! end it; one that is only expected (the table had not all columns at the start) holds nothing up
+//! end it (one that Salesforce's side has made ends there: `refit`); one that is only expected (the table had not all columns at the start) holds nothing up
 //! and ends with the first row that fits.
 
 use std::sync::Arc;
 
 use super::{Effect, Held, PARK_AT_ONCE, Pipeline, Route};
+use crate::core::acts::OperatorPause;
 use crate::core::batching::Record;
 use crate::core::change::{Change, RouteId, Unmapped};
 use crate::core::entry::{Entry, Image, ParkedRecord, ParkedSpan, ServiceEvent, Subject};
 use crate::core::mapping::{Plan, Unmappable};
-use crate::core::outcome::{ErrorClass, RecordError};
+use crate::core::outcome::RecordError;
 use crate::core::source_row::{Lack, SourceRow};
 use crate::core::time::{Now, Tick};
 
@@ -22,6 +23,7 @@ const PAGE: &str = "LS1015";
 /// Why a route's rows are kept instead of mapped.
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
+    pub(super) page: &'static str,
     pub(super) lack: Arc<Lack>,
     pub(super) since: Tick,
     /// A row has shown it; until then nothing is held up.
@@ -39,11 +41,14 @@ pub struct RoutePause {
     pub since: Tick,
     /// Rows wait; until a row has shown the lack, it is only expected and holds nothing up.
     pub holds_back: bool,
+    /// An operator paused it, or a route that writes the same records: `since` is to be read here.
+    pub operator: Option<OperatorPause>,
 }
 
 impl Pause {
     pub(super) fn expected(lack: Lack) -> Self {
         Self {
+            page: PAGE,
             lack: Arc::new(lack),
             since: Tick(0),
             proven: false,
@@ -51,13 +56,25 @@ impl Pause {
         }
     }
 
+    /// Known from the object's description: it holds everything back at once.
+    pub(super) fn known(page: &'static str, lack: Lack, since: Tick) -> Self {
+        Self {
+            page,
+            lack: Arc::new(lack),
+            since,
+            proven: true,
+            from: None,
+        }
+    }
+
     fn view(&self) -> RoutePause {
         RoutePause {
-            page: PAGE,
+            page: self.page,
             text: self.lack.text.clone(),
             remedy: self.lack.remedy.clone(),
             since: self.since,
             holds_back: self.proven,
+            operator: None,
         }
     }
 }
@@ -65,7 +82,12 @@ impl Pause {
 impl Route {
     /// Whether rows of it wait for another mapping.
     fn holds_back(&self) -> bool {
-        self.pause.as_ref().is_some_and(|pause| pause.proven)
+        self.operator.is_some() || self.why_held_back().is_some()
+    }
+
+    fn why_held_back(&self) -> Option<&Pause> {
+        let proven = self.pause.as_ref().filter(|pause| pause.proven);
+        self.misfit.as_ref().or(proven)
     }
 }
 
@@ -80,15 +102,22 @@ impl Pipeline {
     /// records.
     pub(super) fn pause_of(&self, route: &Route) -> Option<RoutePause> {
         let own = route.pause.as_ref();
-        if let Some(own) = own.filter(|pause| pause.proven) {
+        if let Some(own) = route.operator_pause() {
+            return Some(own);
+        }
+        if let Some(own) = route.why_held_back() {
             return Some(own.view());
         }
         let mut others = self.routes.iter().filter(|it| it.scope == route.scope);
-        let behind = others.find(|it| it.holds_back());
-        match behind.and_then(|it| Some((&it.name, it.pause.as_ref()?))) {
+        let why = |it: &Route| {
+            it.operator_pause()
+                .or_else(|| it.why_held_back().map(Pause::view))
+        };
+        let behind = others.find_map(|it| Some((&it.name, why(it)?)));
+        match behind {
             Some((name, pause)) => Some(RoutePause {
-                text: format!("waits behind route {name}: {}", pause.lack.text),
-                ..pause.view()
+                text: format!("waits behind route {name}: {}", pause.text),
+                ..pause
             }),
             None => own.map(Pause::view),
         }
@@ -96,13 +125,16 @@ impl Pipeline {
 
     /// The serial from which on the scope's parked records stay where they are.
     pub(super) fn waits_from(&self, scope: u16) -> u64 {
+        if self.is_scope_shut(scope) {
+            return 0;
+        }
         let routes = self.routes.iter().filter(|route| route.scope == scope);
         let paused = routes.filter(|route| route.holds_back());
         let from = paused.filter_map(|route| route.pause.as_ref()?.from).min();
         from.unwrap_or(u64::MAX)
     }
 
-    fn pause(&mut self, id: RouteId, lack: &Arc<Lack>, from: Option<u64>, now: Now) {
+    pub(super) fn pause(&mut self, id: RouteId, lack: &Arc<Lack>, from: Option<u64>, now: Now) {
         let route = self.route(id);
         if let Some(pause) = &mut route.pause
             && pause.proven
@@ -112,6 +144,7 @@ impl Pipeline {
         }
         let since = route.pause.as_ref().map_or(now.tick, |pause| pause.since);
         route.pause = Some(Pause {
+            page: PAGE,
             lack: Arc::clone(lack),
             since,
             proven: true,
@@ -147,7 +180,9 @@ impl Pipeline {
             return;
         }
         let id = unmapped.id.route;
-        self.pause(id, &unmapped.lack, None, now);
+        if !self.has_misfit(id) {
+            self.pause(id, &unmapped.lack, None, now);
+        }
         self.charged += u64::from(charge);
         let route = self.route(id);
         route.captured += 1;
@@ -160,6 +195,7 @@ impl Pipeline {
                 image: Arc::new(image),
                 captured_at: unmapped.captured_at,
                 parked: None,
+                letter: None,
             },
             slot: Some(slot),
             attempts: 0,
@@ -221,7 +257,8 @@ impl Pipeline {
             .min();
         let held = &self.routes[index].held;
         let shape = &held.front()?.shape;
-        let whole_scope_is_safe = !self.planner.holds_unparked_of(scope);
+        let whole_scope_is_safe =
+            !self.planner.holds_unparked_of(scope) && self.are_lanes_empty(scope);
         let count = held
             .iter()
             .take(PARK_AT_ONCE)
@@ -229,7 +266,9 @@ impl Pipeline {
                 let is_next = next_of_others.is_none_or(|other| record.slot < Some(other));
                 // The key of a row that is not mapped is not known: it may be anyone's.
                 let is_safe = whole_scope_is_safe
-                    || own.is_none() && !self.planner.holds_unparked(scope, &record.key);
+                    || own.is_none()
+                        && !self.planner.holds_unparked(scope, &record.key)
+                        && !self.is_in_lane(record);
                 is_next && is_safe && own == shape
             })
             .count();
@@ -241,12 +280,8 @@ impl Pipeline {
 
     /// The lack that keeps a span on disk, if one does.
     pub(super) fn lack_of(&self, plan: &Plan, records: &[ParkedRecord]) -> Option<Arc<Lack>> {
-        records.iter().find_map(|record| {
-            let row = record.subject.image.source_row()?;
-            let row = SourceRow::from_json(row).ok()?;
-            let table = &record.subject.id.table;
-            row.pick(table, &plan.columns).err().map(Arc::new)
-        })
+        let of_row = |record: &ParkedRecord| self.lack_of_row(plan, &record.subject);
+        records.iter().find_map(of_row)
     }
 
     /// Puts a span back whose rows do not fit the mapping yet.
@@ -270,15 +305,26 @@ impl Pipeline {
         serial: u64,
         mut subject: Subject,
     ) -> Option<Subject> {
-        let Some(row) = subject.image.source_row() else {
+        if subject.image.source_row().is_none() {
             return Some(subject);
-        };
+        }
+        subject.parked = Some(serial);
+        let route = subject.id.route;
+        let mapped = self.map_whole(plan, subject);
+        if mapped.is_none() {
+            self.route(route).parking.note_settled(serial);
+        }
+        mapped
+    }
+
+    /// Maps a row that was kept whole; `None` when that was its end, which is entered.
+    pub(super) fn map_whole(&mut self, plan: &Plan, mut subject: Subject) -> Option<Subject> {
+        let row = subject.image.source_row().map_or("", |row| row);
         let row = SourceRow::from_json(row).map_err(str::to_owned);
         let values = row.and_then(|row| {
             let picked = row.pick(&subject.id.table, &plan.columns);
             picked.map_err(|lack| lack.text)
         });
-        subject.parked = Some(serial);
         let (image, problems) = match values {
             Ok(values) => {
                 let change = Change {
@@ -291,9 +337,7 @@ impl Pipeline {
                 let mapped = match plan.leaves_out(&change) {
                     Ok(true) => {
                         subject.image = Arc::new(plan.key_alone(&change));
-                        let route = subject.id.route;
                         self.entries.push(Entry::Filtered { subject });
-                        self.route(route).parking.note_settled(serial);
                         return None;
                     }
                     Ok(false) => plan.map(&change),
@@ -317,18 +361,7 @@ impl Pipeline {
             }
         };
         subject.image = image;
-        let route = subject.id.route;
-        let code = problems.first().map(|p| p.code.clone()).unwrap_or_default();
-        let letter = self.next_letter();
-        self.entries.push(Entry::DeadLettered {
-            subject,
-            letter,
-            class: ErrorClass::Mapping,
-            code,
-            errors: problems,
-            attempt: None,
-        });
-        self.route(route).parking.note_settled(serial);
+        self.set_aside_unmapped(subject, problems);
         None
     }
 }

@@ -28,7 +28,7 @@ pub struct RoutePolicy {
 }
 
 impl RoutePolicy {
-    fn skips(self, rejection: &Rejection) -> Option<SkipRule> {
+    pub(super) fn skips(self, rejection: &Rejection) -> Option<SkipRule> {
         (self.on_converted == OnConverted::Skip && rejection.code == CONVERTED)
             .then_some(SkipRule::Converted)
     }

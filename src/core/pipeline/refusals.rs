@@ -3,6 +3,9 @@
 //! delivery; as dead letters they would fill the queue with records that have nothing wrong with
 //! them.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::core::outcome::{Disposition, ErrorClass, RecordResult, Rejection, RequestFailure};
 
 /// So many records refused alike are no coincidence.
@@ -26,7 +29,8 @@ const ATTEMPTS_OF_THE_UNKNOWN: u32 = 2;
 #[derive(Debug, Default)]
 pub(super) struct Run {
     code: String,
-    records: usize,
+    /// Their keys, as many as are needed: one record that is tried again and again is one record.
+    keys: BTreeSet<Arc<str>>,
 }
 
 /// What the refusals of a call amount to together.
@@ -37,8 +41,18 @@ pub(super) struct Together {
     pub code: String,
 }
 
+impl Together {
+    pub(super) fn concerns(&self, result: &RecordResult) -> bool {
+        matches!(result, RecordResult::Rejected(rejection) if rejection.code == self.code)
+    }
+}
+
 /// The failure that a call's refusals amount to, if they are not for the records' own sake.
-pub(super) fn together(results: &[RecordResult], run: &mut Run) -> Option<Together> {
+pub(super) fn together(
+    results: &[RecordResult],
+    keys: &[Arc<str>],
+    run: &mut Run,
+) -> Option<Together> {
     let delivered = results
         .iter()
         .any(|result| matches!(result, RecordResult::Delivered { .. }));
@@ -53,7 +67,7 @@ pub(super) fn together(results: &[RecordResult], run: &mut Run) -> Option<Togeth
     };
     let of_the_org = rejections().find(|rejection| OF_THE_ORG.contains(&rejection.code.as_str()));
     let found = of_the_org
-        .or_else(|| most_by_configuration(rejections(), results.len(), delivered, run))
+        .or_else(|| most_by_configuration(results, keys, delivered, run))
         .or_else(|| all_alike(rejections(), results.len()))?;
     Some(Together {
         failure: failure(found)?,
@@ -63,27 +77,42 @@ pub(super) fn together(results: &[RecordResult], run: &mut Run) -> Option<Togeth
 
 /// The code of configuration that most records of a call were refused with.
 fn most_by_configuration<'r>(
-    rejections: impl Iterator<Item = &'r Rejection> + Clone,
-    records: usize,
+    results: &'r [RecordResult],
+    keys: &[Arc<str>],
     delivered: bool,
     run: &mut Run,
 ) -> Option<&'r Rejection> {
-    let configuration = rejections.filter(|r| r.class == ErrorClass::Configuration);
-    let count = |code: &str| configuration.clone().filter(|r| r.code == code).count();
-    let most = configuration.clone().max_by_key(|r| count(&r.code))?;
-    let mut refused = count(&most.code);
-    let mut records = records;
+    let configuration = results
+        .iter()
+        .zip(keys)
+        .filter_map(|(result, key)| match result {
+            RecordResult::Rejected(r) if r.class == ErrorClass::Configuration => Some((r, key)),
+            _ => None,
+        });
+    let of_code = |code: &str| {
+        let code = code.to_owned();
+        configuration.clone().filter(move |(r, _)| r.code == code)
+    };
+    let (most, _) = configuration
+        .clone()
+        .max_by_key(|(r, _)| of_code(&r.code).count())?;
+    let mut refused = of_code(&most.code).count();
+    let mut records = results.len();
     if !delivered {
         if run.code != most.code {
             *run = Run {
                 code: most.code.clone(),
-                records: 0,
+                ..Run::default()
             };
         }
-        let before = run.records;
-        run.records = before.saturating_add(refused);
+        let here: BTreeSet<&Arc<str>> = of_code(&most.code).map(|(_, key)| key).collect();
+        let before = run.keys.iter().filter(|key| !here.contains(key)).count();
         records += before;
-        refused = run.records;
+        refused += before;
+        let room = ALIKE.saturating_sub(run.keys.len());
+        let new = here.into_iter().filter(|key| !run.keys.contains(*key));
+        let new: Vec<Arc<str>> = new.take(room).cloned().collect();
+        run.keys.extend(new);
     }
     (refused >= ALIKE && refused > records / 2).then_some(most)
 }
@@ -205,9 +234,17 @@ mod tests {
         results
     }
 
+    /// The results of records with keys from the given one on.
+    fn told(results: &[RecordResult], first: usize, run: &mut Run) -> Option<Together> {
+        let keys: Vec<Arc<str>> = (first..first + results.len())
+            .map(|key| key.to_string().into())
+            .collect();
+        together(results, &keys, run)
+    }
+
     #[track_caller]
     fn check(results: &[RecordResult], page: Option<&str>) {
-        let found = together(results, &mut Run::default());
+        let found = told(results, 0, &mut Run::default());
         assert_eq!(found.as_ref().map(|found| found.failure.page), page);
     }
 
@@ -262,15 +299,17 @@ mod tests {
     fn small_calls_add_up_until_one_is_delivered() {
         let mut run = Run::default();
         let alone = call(1, "INACTIVE_OWNER_OR_USER", ErrorClass::Configuration, 0);
-        for _ in 0..9 {
-            assert!(together(&alone, &mut run).is_none());
+        for key in 0..9 {
+            assert!(told(&alone, key, &mut run).is_none());
+            // Tried again, it is still one record.
+            assert!(told(&alone, key, &mut run).is_none());
         }
-        let found = together(&alone, &mut run).expect("ten in a row");
+        let found = told(&alone, 9, &mut run).expect("ten in a row");
         assert_eq!(
             (found.failure.page, found.code.as_str()),
             ("LS2096", "INACTIVE_OWNER_OR_USER")
         );
-        assert!(together(&[delivered()], &mut run).is_none());
-        assert!(together(&alone, &mut run).is_none(), "it counts anew");
+        assert!(told(&[delivered()], 10, &mut run).is_none());
+        assert!(told(&alone, 11, &mut run).is_none(), "it counts anew");
     }
 }

@@ -10,18 +10,27 @@ use crate::core::outcome::{CallOutcome, RequestFailure};
 use crate::core::outcome::{Disposition, ErrorClass, RecordError, RecordResult, Rejection};
 use crate::core::position::{FilePosition, GtidSet, Position, SnapshotRow, TransactionId};
 use crate::core::snapshot::{ChunkEnd, Refusal, Snapshot, SnapshotReason, SnapshotRequest};
+use crate::core::source_row::Lack;
 use crate::core::value::Value;
 
+mod bulk;
+mod disk;
 mod gaps;
+mod letters;
 mod parking_bound;
 
 pub(super) struct Stage {
     pub(super) pipeline: Pipeline,
     pub(super) tick: u64,
+    /// How long ago what is captured was committed.
+    pub(super) age_ms: i64,
     rows: u64,
     pub(super) calls: Vec<Call>,
     pub(super) entries: Vec<Entry>,
     orders: Vec<SnapshotOrder>,
+    letter_reads: Vec<Vec<u64>>,
+    /// Commits that no story has called durable yet.
+    unacknowledged: u64,
 }
 
 impl Stage {
@@ -42,6 +51,7 @@ impl Stage {
             plan: Arc::new(simple_plan()),
             scope: 0,
             updates: false,
+            bulk: true,
             lack: None,
         };
         let mut settings = settings(1);
@@ -50,10 +60,13 @@ impl Stage {
         Self {
             pipeline: Pipeline::new(settings, vec![setup], &Recovered::default(), checkpoint),
             tick: 0,
+            age_ms: 0,
             rows: 0,
             calls: Vec::new(),
             entries: Vec::new(),
             orders: Vec::new(),
+            letter_reads: Vec::new(),
+            unacknowledged: 0,
         }
     }
 
@@ -65,16 +78,23 @@ impl Stage {
         for effect in self.pipeline.step(input, now) {
             match effect {
                 Effect::Send(call) => self.calls.push(call),
-                Effect::Commit { commit, .. } => self.entries.extend(commit.entries),
+                Effect::Commit { commit, .. } => {
+                    self.unacknowledged += 1;
+                    self.entries.extend(commit.entries);
+                }
                 Effect::Release(_) => {}
                 Effect::Order(order) => self.orders.push(order),
-                Effect::ReadParked { .. } => panic!("nothing is parked in these stories"),
+                Effect::ReadLetters(numbers) => self.letter_reads.push(numbers),
+                Effect::ReadParked { .. } | Effect::Bulk(_) => {
+                    panic!("nothing is parked in these stories")
+                }
             }
         }
     }
 
     /// Rows with keys from the given one on.
     pub(super) fn capture(&mut self, keys: std::ops::Range<i64>) {
+        let read_at = self.tick as i64 * 1_000;
         let items = keys
             .map(|key| {
                 self.rows += 1;
@@ -85,7 +105,7 @@ impl Stage {
                                 file: "binlog.000001".into(),
                                 offset: self.rows,
                             }),
-                            committed_at: Micros(0),
+                            committed_at: Micros(read_at - self.age_ms * 1_000),
                         }),
                         table: table(ROUTES[0]),
                         row: 0,
@@ -94,7 +114,7 @@ impl Stage {
                     last_of_row: true,
                     operation: Operation::Insert,
                     values: vec![Some(Value::Int(key)), Some(Value::Text("Doe".into()))].into(),
-                    captured_at: Micros(0),
+                    captured_at: Micros(read_at),
                 })
             })
             .collect();

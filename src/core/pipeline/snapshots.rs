@@ -292,7 +292,9 @@ impl Pipeline {
     pub(super) fn snapshot_waits(&self) -> Option<&'static str> {
         let (_, table) = self.running_snapshot()?.current()?;
         // An open circuit that nothing waits for would never be probed: then a chunk is the probe.
-        let waits = |route: &Route| route.in_flight > 0 || !route.parking.is_empty();
+        let waits = |route: &Route| {
+            route.in_flight > 0 || !route.parking.is_empty() || !route.lane.is_empty()
+        };
         let held = self.org.open().is_some() || self.is_held_by_pace();
         if held && self.routes.iter().any(waits) {
             return Some("Salesforce does not take records");
@@ -301,10 +303,18 @@ impl Pipeline {
         let mut own = routes.filter(|route| table.routes.contains(&route.name));
         own.find_map(|route| {
             let mut scope = self.routes.iter().filter(|it| it.scope == route.scope);
+            if self.is_scope_unfit(route.scope) {
+                return Some("the mapping of a route of the table does not fit Salesforce");
+            }
+            if self.is_scope_paused_by_operator(route.scope) {
+                return Some("an operator paused a route of the table");
+            }
             if route.circuit.open().is_some() && waits(route) {
                 Some("Salesforce does not take records of a route of the table")
-            } else if scope.any(|it| it.parking.blocks()) {
+            } else if scope.any(Route::blocks) {
                 Some("records of a route of the table are parked and go first")
+            } else if route.lane.is_full(&self.settings.bulk) {
+                Some("a Bulk job is at work, and there is enough for the next one")
             } else {
                 None
             }

@@ -1,6 +1,8 @@
 //! What the pipeline shows of itself: a plain copy, taken between steps.
 
-use super::{Pipeline, RoutePause};
+use std::collections::BTreeMap;
+
+use super::{BulkView, Pipeline, RoutePause};
 use crate::core::circuit::Circuit;
 use crate::core::entry::Totals;
 use crate::core::outcome::RequestFailure;
@@ -36,11 +38,15 @@ pub struct PipelineView {
 pub struct RouteView {
     pub name: String,
     pub captured: u64,
+    /// Updates that changed the external id, since the process started.
+    pub key_changes: u64,
     pub in_flight: u64,
     pub totals: Totals,
     pub trouble: Option<Trouble>,
     /// Its rows wait for a person to mend its mapping, or that of a route that writes the same records.
     pub pause: Option<RoutePause>,
+    /// What goes by Bulk, if anything does.
+    pub bulk: Option<BulkView>,
 }
 
 /// An open circuit.
@@ -61,12 +67,24 @@ impl RouteView {
 }
 
 impl Pipeline {
+    /// The books by route name.
+    #[must_use]
+    pub fn totals(&self) -> BTreeMap<String, Totals> {
+        self.routes
+            .iter()
+            .map(|route| (route.name.clone(), route.totals.clone()))
+            .collect()
+    }
+
     #[must_use]
     pub fn view(&self) -> PipelineView {
-        let parked = self
-            .routes
-            .iter()
-            .filter_map(|route| route.parking.oldest());
+        let parked = self.routes.iter().flat_map(|route| {
+            route
+                .parking
+                .oldest()
+                .into_iter()
+                .chain(route.lane.oldest())
+        });
         PipelineView {
             routes: self
                 .routes
@@ -74,15 +92,17 @@ impl Pipeline {
                 .map(|route| {
                     let mut totals = route.totals.clone();
                     // Parked is what is on disk: a crash before that has the rows read again.
-                    let committing = route.parking.committing();
+                    let committing = route.parking.committing() + route.lane.committing();
                     totals.parked = totals.parked.saturating_sub(committing);
                     RouteView {
                         name: route.name.clone(),
                         captured: route.captured,
+                        key_changes: route.key_changes,
                         in_flight: route.in_flight + committing,
                         totals,
                         trouble: trouble(&route.circuit),
                         pause: self.pause_of(route),
+                        bulk: self.bulk_view(route),
                     }
                 })
                 .collect(),

@@ -5,7 +5,7 @@
 //! number, and nothing more is read until they were taken.
 //! Source: salesforce-facts 5.1 and 5.3.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -14,7 +14,7 @@ use super::results::ResultReader;
 use super::{BulkReport, JobFailure, JobId, ResultRow, ResultSet, failure};
 use crate::core::outcome::RequestFailure;
 use crate::delivery::classify;
-use crate::delivery::http::{Body, Broken};
+use crate::delivery::http::{Body, Broken, UploadFile};
 use crate::delivery::org::{Call, Org, Trail, check_name, read_only};
 
 /// Rows handed on at once.
@@ -24,7 +24,12 @@ impl Org {
     /// Uploads a job's file: its first `bytes` bytes. When the failure is unknown, or a second
     /// upload is refused as [`WrongState`](super::FailureKind::WrongState), abort the job and begin
     /// with another: while it is open, nothing of it was done.
-    pub async fn bulk_upload(&self, job: &JobId, file: &Path, bytes: u64) -> BulkReport<()> {
+    pub async fn bulk_upload(
+        &self,
+        job: &JobId,
+        file: Arc<dyn UploadFile>,
+        bytes: u64,
+    ) -> BulkReport<()> {
         let mut trail = self.trail();
         let outcome = self.try_upload(job, file, bytes, &mut trail).await;
         report("upload", outcome, &trail, bytes)
@@ -54,7 +59,7 @@ impl Org {
     async fn try_upload(
         &self,
         job: &JobId,
-        file: &Path,
+        file: Arc<dyn UploadFile>,
         bytes: u64,
         trail: &mut Trail,
     ) -> Result<(), JobFailure> {
@@ -66,7 +71,7 @@ impl Org {
             path: self.path(&format!("/jobs/ingest/{job}/batches")),
             query: None,
             headers,
-            body: Some(Body::File(file.into(), bytes)),
+            body: Some(Body::File(file, bytes)),
             is_transfer: true,
         };
         let answer = self.make(&call, trail).await?;

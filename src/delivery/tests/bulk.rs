@@ -2,8 +2,8 @@
 
 use std::future::ready;
 use std::io::{Read, Write};
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::core::outcome::{Disposition, RecordResult};
@@ -40,6 +40,10 @@ fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     file
+}
+
+fn on_disk(path: &Path) -> Arc<PathBuf> {
+    Arc::new(path.to_owned())
 }
 
 /// The rows of a set, and the sizes of the groups that they came in.
@@ -242,7 +246,7 @@ async fn a_refused_call_says_whether_the_job_is_gone_or_elsewhere() {
             failed(org.bulk_close(&job()).await),
             failed(org.bulk_abort(&job()).await),
             failed(org.bulk_delete(&job()).await),
-            failed(org.bulk_upload(&job(), file.path(), 1).await),
+            failed(org.bulk_upload(&job(), on_disk(file.path()), 1).await),
             failed(results(&org).await.0),
         ] {
             assert_eq!(
@@ -273,7 +277,7 @@ async fn an_upload_tells_its_length_and_begins_anew_with_a_new_session() {
     let org = org(&server);
     // Only the beginning of the file is the job's.
     let length = bytes.len() as u64 - 5;
-    let report = org.bulk_upload(&job(), file.path(), length).await;
+    let report = org.bulk_upload(&job(), on_disk(file.path()), length).await;
     assert_eq!(report.outcome, Ok(()));
     assert_eq!((report.request_bytes, report.api_calls), (length, 1));
     let seen = server.calls().remove(0);
@@ -304,7 +308,7 @@ async fn an_upload_tells_its_length_and_begins_anew_with_a_new_session() {
     })
     .await;
     let report = self::org(&refusing)
-        .bulk_upload(&job(), file.path(), length)
+        .bulk_upload(&job(), on_disk(file.path()), length)
         .await;
     assert_eq!((report.outcome, report.api_calls), (Ok(()), 2));
     assert_eq!(refusing.logins(), 2);
@@ -318,7 +322,7 @@ async fn a_file_that_cannot_be_read_is_no_fault_of_the_network() {
     let org = org(&server);
     let short = file(&[b'x'; 1000]);
     for (path, bytes) in [(Path::new("/nowhere/1.csv"), 10), (short.path(), 100_000)] {
-        let report = org.bulk_upload(&job(), path, bytes).await;
+        let report = org.bulk_upload(&job(), on_disk(path), bytes).await;
         assert_eq!(report.api_calls, 0);
         let found = failed(report);
         assert_eq!(
@@ -413,8 +417,12 @@ async fn a_transfer_leaves_the_permits_to_the_stream() {
     let org = Org::new(one, clock).unwrap();
     let file = file(b"x");
     let (org_of_upload, path) = (org.clone(), file.path().to_owned());
-    let upload =
-        tokio::spawn(async move { org_of_upload.bulk_upload(&job(), &path, 1).await.outcome });
+    let upload = tokio::spawn(async move {
+        org_of_upload
+            .bulk_upload(&job(), on_disk(&path), 1)
+            .await
+            .outcome
+    });
     while server.calls().is_empty() {
         tokio::task::yield_now().await;
     }

@@ -297,6 +297,34 @@ async fn duplicate_rules_are_passed_over_only_when_asked_for() {
 }
 
 #[tokio::test]
+async fn an_object_is_described_again_only_if_it_changed() {
+    const SINCE: &str = "Mon, 23 Nov 2026 02:00:00 GMT";
+    let server = Server::start(|seen| async move {
+        if seen.is_login() {
+            return token("T", &host(&seen));
+        }
+        if seen.header("if-modified-since") == Some(SINCE) {
+            return Reply::With(304, Vec::new(), Vec::new());
+        }
+        let object = r#"{"name":"Lead","createable":true,"updateable":true,"fields":[]}"#;
+        let headers = vec![("Last-Modified", SINCE.to_owned())];
+        Reply::With(200, headers, object.as_bytes().to_vec())
+    })
+    .await;
+    let org = org(&server);
+    let first = org.describe_again("Lead", None).await.unwrap().unwrap();
+    assert_eq!(
+        (&*first.object.name, first.since.as_deref()),
+        ("Lead", Some(SINCE))
+    );
+    let again = org.describe_again("Lead", first.since.as_deref()).await;
+    assert_eq!(again.unwrap(), None);
+    let other = org.describe_again("Lead", Some("Sun, 22 Nov 2026 02:00:00 GMT"));
+    assert!(other.await.unwrap().is_some());
+    assert_eq!(org.usage().calls_made, 3);
+}
+
+#[tokio::test]
 async fn describe_and_limits_are_read() {
     let server = Server::start(|seen| async move {
         match seen.path.as_str() {
@@ -449,4 +477,50 @@ fn settings_do_not_print_their_secrets() {
         jwt("https://x.example", None)
     );
     assert!(!text.contains("invented-secret") && !text.contains("PRIVATE KEY"));
+}
+
+#[tokio::test]
+async fn what_a_duplicate_rule_found_costs_one_more_call_where_that_is_allowed() {
+    let refused = r#"[{"success":false,"errors":[{"statusCode":"DUPLICATES_DETECTED","message":"m","fields":[]}]},
+        {"id":"00Q000000000002EAA","success":true,"errors":[],"created":true}]"#;
+    let told = r#"{"compositeResponse":[{"httpStatusCode":400,"referenceId":"r0","body":[{"errorCode":
+        "DUPLICATES_DETECTED","message":"m","duplicateResult":{"allowSave":false,"duplicateRule":"R",
+        "matchResults":[{"matchRecords":[{"record":{"Id":"00Q000000000001AAA"}}]}]}}]}]}"#;
+    let server = Server::start(move |seen| {
+        let reply = match seen.path.rsplit('/').next() {
+            Some("composite") => Reply::Json(200, told.to_owned()),
+            Some("token") => token("T", &host(&seen)),
+            _ => Reply::Json(200, refused.to_owned()),
+        };
+        async move { reply }
+    })
+    .await;
+    let org = org(&server);
+    for (show_matches, message, calls) in [
+        (true, "m (R blocks; it found 00Q000000000001AAA)", 2),
+        (false, "m", 1),
+    ] {
+        let report = org
+            .upsert(UpsertCall {
+                show_matches,
+                ..call(2)
+            })
+            .await;
+        let CallOutcome::Answered(results) = report.outcome else {
+            panic!("{report:?}");
+        };
+        let RecordResult::Rejected(rejection) = &results[0] else {
+            panic!("{results:?}");
+        };
+        assert_eq!(rejection.errors[0].message, message);
+        assert_eq!(report.api_calls, calls);
+        assert!(matches!(results[1], RecordResult::Delivered { .. }));
+    }
+    let asked = server.calls();
+    let composite: serde_json::Value = serde_json::from_slice(&asked[1].body).unwrap();
+    let request = &composite["compositeRequest"][0];
+    assert_eq!(request["body"]["LastName"], "Invented");
+    assert_eq!(request["httpHeaders"]["Sforce-Auto-Assign"], "FALSE");
+    let url = request["url"].as_str().unwrap();
+    assert!(url.ends_with("/sobjects/Lead/MySQL_Id__c/0"), "{url}");
 }

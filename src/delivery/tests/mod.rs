@@ -101,6 +101,7 @@ fn call(records: usize) -> UpsertCall {
         external_id: "MySQL_Id__c".into(),
         auto_assign: AutoAssign::Off,
         on_duplicate: OnDuplicate::DeadLetter,
+        show_matches: false,
         records: (0..records)
             .map(|n| UpsertRecord {
                 key: n.to_string().into(),
@@ -111,8 +112,15 @@ fn call(records: usize) -> UpsertCall {
 }
 
 fn delivered(count: usize) -> Reply {
-    let one = format!(r#"{{"id":"{ID}","success":true,"errors":[],"created":true}}"#);
-    Reply::Json(200, format!("[{}]", vec![one; count].join(",")))
+    let one = |at: usize| {
+        let id = match at {
+            0 => ID.to_owned(),
+            _ => format!("{}{at:04}", &ID[..11]),
+        };
+        format!(r#"{{"id":"{id}","success":true,"errors":[],"created":true}}"#)
+    };
+    let all: Vec<String> = (0..count).map(one).collect();
+    Reply::Json(200, format!("[{}]", all.join(",")))
 }
 
 /// Logs in with token `T`, answers calls by `answer`.

@@ -7,6 +7,7 @@ use super::Driver;
 use crate::core::pacing::{OrgUsage, PaceView};
 use crate::core::pipeline::Input;
 use crate::core::time::{Micros, Tick};
+use crate::runtime::commands::Declined;
 use crate::runtime::status::{BudgetStatus, TroubleStatus};
 use crate::runtime::{Error, clock};
 use crate::telemetry::metrics::Metrics;
@@ -46,6 +47,21 @@ impl Driver {
                 limits.is_ok()
             });
         }
+    }
+
+    /// Takes calls for something outside the pipeline, such as a comparison beside it: never from
+    /// the reserve.
+    pub(super) fn spend_calls(&mut self, calls: u64) -> Result<u64, Declined> {
+        let left = self.parts.pipeline.affordable_calls();
+        if left.is_some_and(|left| left < calls) {
+            return Err(Declined {
+                page: "LS6030".to_owned(),
+                text: "the budget has no call left beside its reserve".to_owned(),
+                remedy: "wait until calls come back: `leadstream status` says when".to_owned(),
+            });
+        }
+        self.parts.pipeline.note_other_calls(calls);
+        Ok(left.map_or(u64::MAX, |left| left - calls))
     }
 
     pub(super) fn take_usage(&mut self, told: Result<bool, JoinError>) -> Result<(), Error> {

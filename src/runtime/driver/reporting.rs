@@ -9,13 +9,18 @@ use crate::core::time::{Micros, Tick};
 use crate::delivery;
 use crate::runtime::clock;
 use crate::runtime::errors::with_causes;
-use crate::runtime::status::{DeliveryStatus, RouteStatus, StateStatus, TroubleStatus};
+use crate::runtime::status::{BulkStatus, DeliveryStatus, RouteStatus, StateStatus, TroubleStatus};
 use crate::telemetry::metrics::{Metrics, raise};
 
 impl Driver {
     /// Counts what a commit says.
     pub(super) fn observe(&self, commit: &Commit) {
         let metrics = &self.parts.metrics;
+        for job in &commit.jobs {
+            let outcome = if job.ended { "ended" } else { "created" };
+            let jobs = &metrics.bulk_jobs;
+            jobs.with_label_values(&[job.route.as_str(), outcome]).inc();
+        }
         for entry in &commit.entries {
             match entry {
                 Entry::Delivered {
@@ -51,9 +56,17 @@ impl Driver {
                     detail,
                 } => {
                     tracing::error!(
-                        page = "LS1015",
+                        page = detail.split(": ").nth(1).unwrap_or_default(),
                         remedy = "see `leadstream status`",
                         "rows wait for another mapping: {detail}"
+                    );
+                }
+                Entry::Act(act) => {
+                    tracing::info!(
+                        act = act.kind.as_str(),
+                        author = act.author,
+                        route = act.route,
+                        "a person asked for it"
                     );
                 }
                 Entry::Service { event, detail } => {
@@ -64,7 +77,11 @@ impl Driver {
                 | Entry::Skipped { .. }
                 | Entry::SkippedRecord { .. }
                 | Entry::Parked { .. }
-                | Entry::Unanswered { .. } => {}
+                | Entry::Unanswered { .. }
+                | Entry::Edited { .. }
+                | Entry::Replayed { .. }
+                | Entry::Discarded { .. }
+                | Entry::LetterOutdated { .. } => {}
             }
         }
     }
@@ -147,9 +164,14 @@ impl Driver {
         metrics.api_used.set(signed(usage.api_used.unwrap_or(0)));
         metrics.api_limit.set(signed(usage.api_limit.unwrap_or(0)));
         metrics.journal_bytes.set(signed(journal.bytes));
+        metrics.journal_segments.set(signed(journal.segments));
+        let free_bytes = self.parts.journal.free_bytes();
+        metrics.free_bytes.set(signed(free_bytes.unwrap_or(0)));
         metrics.index_lag.set(signed(
             index.last_commit.saturating_sub(index.applied_commit),
         ));
+        metrics.index_bytes.set(signed(index.bytes));
+        metrics.index_rebuilding.set(i64::from(index.rebuilding));
         let (tick, wall) = (clock::tick(), clock::wall());
         let trouble = |trouble: &Trouble| trouble_status(trouble, tick, wall);
         let org_trouble = view.org_trouble.as_ref().map(trouble);
@@ -162,21 +184,26 @@ impl Driver {
             api_limit: usage.api_limit,
             logins: usage.logins,
             budget: self.observe_budget(wall),
+            instance_url: self.parts.org.instance_url(),
         };
         let state = StateStatus {
             journal_bytes: journal.bytes,
             journal_segments: journal.segments,
+            free_bytes,
             last_commit: journal.last_commit,
             index_applied: index.applied_commit,
             index_rebuilding: index.rebuilding,
+            index_bytes: index.bytes,
             parked_bytes: view.parked_bytes,
             records: view.records,
         };
         let routes = view
             .routes
             .iter()
-            .map(|route| {
+            .zip(&self.parts.routes)
+            .map(|(route, target)| {
                 let mut status = route_status(route, trouble);
+                status.object = target.plan.object.to_string();
                 if let Some(pause) = &route.pause {
                     status.trouble = Some(pause_status(pause, tick, wall));
                 }
@@ -208,6 +235,14 @@ impl Driver {
                 totals: &route.totals,
             };
             books.show(metrics);
+            let key_changes = metrics.key_changes.with_label_values(&[&route.name]);
+            raise(&key_changes, route.key_changes);
+            let bulk = route
+                .bulk
+                .as_ref()
+                .map_or(0, |bulk| BulkStatus::new(bulk).records());
+            let gauge = metrics.bulk_records.with_label_values(&[&route.name]);
+            gauge.set(signed(bulk));
             let paused = metrics.delivery_paused.with_label_values(&[&route.name]);
             let holds_back = route.pause.as_ref().is_some_and(|pause| pause.holds_back);
             paused.set(i64::from(route.trouble.is_some() || holds_back));
@@ -218,6 +253,7 @@ impl Driver {
             .calls_in_flight
             .set(signed(view.calls_in_flight as u64));
         metrics.parked_bytes.set(signed(view.parked_bytes));
+        metrics.spool_bytes.set(signed(self.bulk.spool_bytes()));
         if let Some(at) = self.checkpoint_at {
             metrics.checkpoint_time.set(at.0 as f64 / 1e6);
         }
@@ -268,6 +304,9 @@ fn route_status(route: &RouteView, trouble: impl Fn(&Trouble) -> TroubleStatus) 
         totals: route.totals.clone(),
         balances: route.balances(),
         trouble: route.trouble.as_ref().map(trouble),
+        bulk: route.bulk.as_ref().map(BulkStatus::new),
+        operator_pause: (route.pause.as_ref()).and_then(|pause| pause.operator.clone()),
+        object: String::new(),
     }
 }
 
@@ -285,11 +324,12 @@ fn trouble_status(trouble: &Trouble, tick: Tick, wall: Micros) -> TroubleStatus 
 
 /// A route that waits for a person; nothing is tried until then.
 fn pause_status(pause: &RoutePause, tick: Tick, wall: Micros) -> TroubleStatus {
+    let since = || Micros(wall.0 - signed(tick.since(pause.since)) * 1000);
     TroubleStatus {
         page: pause.page.to_owned(),
         text: pause.text.clone(),
         remedy: pause.remedy.clone(),
-        since: Micros(wall.0 - signed(tick.since(pause.since)) * 1000),
+        since: (pause.operator.as_ref()).map_or_else(since, |operator| operator.since),
         attempt: 0,
         next_try: None,
     }

@@ -8,6 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::{Driver, Error};
 use crate::capture::{self, RoutedTable, SnapshotNews, SnapshotOrder, SourceSettings};
+use crate::core::acts::ActKind;
 use crate::core::pipeline::{Input, SnapshotInput};
 use crate::core::snapshot::{Refusal, Snapshot, SnapshotReason, SnapshotRequest, SnapshotState};
 use crate::core::time::Tick;
@@ -46,6 +47,7 @@ pub(super) struct Snapshots {
 /// A snapshot that was asked for, looked at by the source.
 pub(super) struct Checked {
     request: SnapshotRequest,
+    author: String,
     result: Result<(), capture::Error>,
     answer: Answer,
 }
@@ -87,6 +89,7 @@ impl Driver {
             Command::StartSnapshot {
                 routes,
                 condition,
+                author,
                 answer,
             } => {
                 let request = SnapshotRequest {
@@ -94,13 +97,16 @@ impl Driver {
                     routes,
                     condition,
                 };
-                self.check_snapshot(request, answer);
+                self.check_snapshot(request, author, answer);
                 Ok(())
             }
-            Command::CancelSnapshot { answer } => {
+            Command::Letters(command) => self.take_letter_command(command),
+            Command::Route(command) => self.take_route_command(command),
+            Command::CancelSnapshot { author, answer } => {
                 let number = self.parts.pipeline.running_snapshot().map(|it| it.number);
                 if number.is_some() {
                     self.step(Input::Snapshot(SnapshotInput::Cancel))?;
+                    self.note_act(ActKind::CancelSnapshot, author)?;
                     self.publish();
                 }
                 let result = number.ok_or(Refusal::NotRunning).map_err(Declined::from);
@@ -108,11 +114,41 @@ impl Driver {
                 let _ = answer.send(result);
                 Ok(())
             }
+            Command::Describe { author, answer } => {
+                self.note_act(ActKind::Describe, author)?;
+                self.ask_descriptions_for(answer);
+                Ok(())
+            }
+            Command::SpendCalls { calls, answer } => {
+                let result = self.spend_calls(calls);
+                // Who spends looks at what is left.
+                self.publish();
+                let _ = answer.send(result);
+                Ok(())
+            }
+            Command::NoteLogLevel {
+                author,
+                now,
+                answer,
+            } => self.note_log_level(author, now, answer),
+            Command::Fields { route, answer } => {
+                let _ = answer.send(self.route_fields(&route));
+                Ok(())
+            }
+            Command::Routes { answer } => {
+                let _ = answer.send(Ok(self.descriptions.outlines()));
+                Ok(())
+            }
+            Command::Sample { route, answer } => {
+                let settings = Arc::clone(&self.parts.snapshot_source.settings);
+                let _ = answer.send(self.descriptions.sample(&route, settings));
+                Ok(())
+            }
         }
     }
 
     /// Asks the source whether the snapshot can be read, beside the loop.
-    fn check_snapshot(&mut self, request: SnapshotRequest, answer: Answer) {
+    fn check_snapshot(&mut self, request: SnapshotRequest, author: String, answer: Answer) {
         if self.capture_over {
             let declined = Declined::not_now(CAPTURE_OVER);
             let _ = answer.send(Err(declined));
@@ -130,6 +166,7 @@ impl Driver {
             let result = capture::check_snapshot(&settings, &tables, &snapshot).await;
             Checked {
                 request,
+                author,
                 result,
                 answer,
             }
@@ -143,6 +180,7 @@ impl Driver {
         // A check that panicked took its asker's answer with it, which says enough there.
         let Ok(Checked {
             request,
+            author,
             result,
             answer,
         }) = checked
@@ -166,6 +204,9 @@ impl Driver {
                 .map_err(Declined::from),
             Err(error) => Err(error.into()),
         };
+        if result.is_ok() {
+            self.note_act(ActKind::StartSnapshot, author)?;
+        }
         let _ = answer.send(result);
         Ok(())
     }

@@ -21,6 +21,8 @@ const CACHE_BYTES: u64 = 8 << 20;
 /// Of every value; a change means a rebuild.
 const VALUE_VERSION: u8 = 1;
 const VALUE_HEAD: usize = 9;
+/// Begins the names of databases that were set aside.
+const ASIDE: &str = "index.damaged-";
 
 /// Why the index cannot be used; for the log and for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,11 @@ impl Database {
         })?;
         failpoint::hit("index.after_sync");
         Ok(())
+    }
+
+    /// What sled takes for the values; its snapshots beside them are small.
+    pub(super) fn bytes(&self) -> Result<u64, Failure> {
+        Ok(self.data.metadata()?.len())
     }
 
     /// Calls `visit` with the pairs from `from` on, in the order of their keys, until it returns
@@ -184,6 +191,20 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
         .unwrap_or_else(|_| Err(Failure("the database panicked".to_owned())))
 }
 
+/// Deletes a database, and those that were moved out of the way.
+pub(super) fn delete(folder: &Path) -> io::Result<()> {
+    let parent = folder.parent().unwrap_or(folder);
+    for file in fs::read_dir(parent)? {
+        let file = file?;
+        let name = file.file_name();
+        let aside = name.to_str().is_some_and(|name| name.starts_with(ASIDE));
+        if aside || file.path() == folder {
+            fs::remove_dir_all(file.path())?;
+        }
+    }
+    File::open(parent)?.sync_all()
+}
+
 /// Moves a database out of the way for a person to look at; the one moved before is deleted.
 pub(super) fn set_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
     if !folder.exists() {
@@ -194,15 +215,13 @@ pub(super) fn set_aside(folder: &Path) -> io::Result<Option<PathBuf>> {
     for file in fs::read_dir(parent)? {
         let file = file?;
         let name = file.file_name();
-        let number = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("index.damaged-"));
+        let number = name.to_str().and_then(|name| name.strip_prefix(ASIDE));
         if let Some(number) = number.and_then(|number| number.parse::<u64>().ok()) {
             last = last.max(number);
             fs::remove_dir_all(file.path())?;
         }
     }
-    let aside = parent.join(format!("index.damaged-{}", last + 1));
+    let aside = parent.join(format!("{ASIDE}{}", last + 1));
     fs::rename(folder, &aside)?;
     File::open(parent)?.sync_all()?;
     Ok(Some(aside))

@@ -5,30 +5,59 @@
 //! Invariants: it reads only what is durable in the journal; nothing waits for it; a failure in
 //! here never reaches the journal.
 
+mod check;
 mod database;
+mod growth;
+mod kept;
+mod kinds;
+mod letters;
+mod opening;
 mod query;
 mod runs;
 mod tail;
+mod trail;
 mod view;
+mod waiting;
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::sync::{RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::audit::Ledger;
 use super::error::Error;
 use super::folder::{Folder, FolderLock};
 use super::journal::personal::email_hash;
 use super::journal::progress::Progress;
+use super::keyring::Keyring;
 use crate::core::time::Micros;
+pub(in crate::state) use check::Expected;
+pub use check::IndexSums;
 use database::Failure;
+pub use letters::{LetterGroup, LetterStory};
 pub use query::{
     DeadLetterCount, DeadLetterFilter, DeadLetterRow, PersonalPart, RawJson, TraceEvent, TraceQuery,
 };
+pub(in crate::state) use query::{personal_part, trace_event};
 use tail::Tail;
+pub use trail::TrailStart;
 use view::View;
+pub use waiting::{LetterPage, WaitingLetter};
 
+/// Deletes a database, and those that were set aside.
+pub(super) fn delete_database(folder: &Path) -> std::io::Result<()> {
+    database::delete(folder)
+}
+
+/// Why an index is thrown away that is well.
+const ERASED: &str = "a person was erased";
+
+/// How often an index that catches up is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Ten seconds: an index that works comes further in far less.
+const LOOKS_AT_STANDSTILL: u32 = 50;
 /// sled may take long over its last words, and on damage for ever.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -42,12 +71,14 @@ pub struct IndexHandle {
 }
 
 /// How far the index is behind the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct IndexLag {
     pub applied_commit: u64,
     pub last_commit: u64,
     /// It began anew and has not caught up yet: answers may be missing.
     pub rebuilding: bool,
+    /// What it takes on disk, as of its last sync.
+    pub bytes: u64,
 }
 
 /// A running index.
@@ -62,6 +93,8 @@ struct Names {
     store: String,
     key: [u8; 32],
     seed: u64,
+    /// Opens what is sealed in the journal.
+    keys: Option<Arc<Keyring>>,
 }
 
 struct Shared {
@@ -75,7 +108,10 @@ struct Status {
     applied: u64,
     synced: u64,
     rebuilding: bool,
+    bytes: u64,
     failed: Option<Failure>,
+    /// How often it began anew since it was started.
+    restarts: u32,
     ended: bool,
 }
 
@@ -88,7 +124,43 @@ impl IndexHandle {
             applied_commit: status.applied,
             last_commit,
             rebuilding: status.rebuilding,
+            bytes: status.bytes,
         }
+    }
+
+    /// The ledger that this index is made from, up to what is durable now; without the keys of what
+    /// is sealed. `None` when the journal lies in no folder.
+    #[must_use]
+    pub fn ledger(&self) -> Option<Ledger> {
+        Ledger::beside(&self.journal, self.progress.stats().last_commit)
+    }
+
+    /// An address as the journal's personal lines have it.
+    pub(super) fn email_hash(&self, address: &str) -> String {
+        self.names.email(address).1
+    }
+
+    /// Whether one of these names leads anywhere.
+    pub(super) fn knows(
+        &self,
+        keys: &BTreeSet<String>,
+        email: Option<&str>,
+    ) -> Result<bool, Error> {
+        let keys = keys.iter().map(|key| self.names.key(key));
+        let mut hashes = keys.chain(email.map(|address| self.names.email(address).0));
+        let view = self.shared.read();
+        let found = hashes.try_fold(false, |known, hash| {
+            Ok(known || !view.find(hash)?.is_empty())
+        });
+        drop(view);
+        found.map_err(|failure| self.shared.report(failure))
+    }
+
+    /// Throws the database away, because it holds what must go, and builds it anew in the
+    /// background.
+    pub(super) fn begin_anew(&self) {
+        self.shared.status().failed = Some(Failure(ERASED.to_owned()));
+        self.progress.wake();
     }
 
     /// Blocks until the index has applied this commit; false when the time is up before.
@@ -103,33 +175,66 @@ impl IndexHandle {
     }
 }
 
+impl IndexHandle {
+    /// Blocks for as long as the index comes closer to this commit, and tells where it is; false
+    /// once it stands still, or has begun anew more often than `restarts`: the disk is full, or
+    /// worse.
+    #[must_use]
+    pub fn wait_caught_up(
+        &self,
+        commit: u64,
+        restarts: u32,
+        mut progress: impl FnMut(u64, u64),
+    ) -> bool {
+        let (mut before, mut looks) = (0, 0);
+        while !self.wait_applied(commit, LOOK_AGAIN) {
+            let status = self.shared.status();
+            let (applied, has_failed) =
+                (status.applied, status.restarts > restarts || status.ended);
+            drop(status);
+            looks = if applied == before { looks + 1 } else { 0 };
+            if has_failed || looks >= LOOKS_AT_STANDSTILL {
+                return false;
+            }
+            before = applied;
+            progress(applied, commit);
+        }
+        true
+    }
+}
+
 impl Index {
+    /// Closes the journal's mark, waits for the thread and what it writes last; whether all of it is
+    /// on the disk.
+    pub(super) fn finish(self) -> bool {
+        let shared = Arc::clone(&self.handle.shared);
+        let last = self.handle.lag().last_commit;
+        self.handle.progress.close();
+        let has_ended = self.join();
+        let status = shared.status();
+        has_ended && status.restarts == 0 && status.synced >= last
+    }
+
     pub(super) fn start(
         folder: &Folder,
+        database: PathBuf,
         store: &str,
         key: [u8; 32],
         progress: &Arc<Progress>,
         lock: &Arc<FolderLock>,
+        keys: Option<&Arc<Keyring>>,
     ) -> Result<Index, Error> {
-        let seed = blake3::derive_key("leadstream index names", &key);
-        let seed = seed
-            .iter()
-            .take(8)
-            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
-        let names = Names {
-            store: store.to_owned(),
-            key,
-            seed,
-        };
+        let names = Names::new(store, key, keys);
         let shared = Arc::new(Shared::new());
         let tail = Tail {
             journal: folder.journal(),
-            folder: folder.index(),
+            folder: database,
             names: names.clone(),
             shared: Arc::clone(&shared),
             progress: Arc::clone(progress),
             synced_at: Micros(0),
             reported: None,
+            has_outgrown: false,
             worked: true,
             _lock: Arc::clone(lock),
         };
@@ -154,7 +259,9 @@ impl Index {
     }
 
     /// Waits for the thread, which ends once the journal's progress is closed.
-    pub(super) fn join(self) {
+    ///
+    /// False when it does not end: it may still write.
+    pub(super) fn join(self) -> bool {
         let shared = &self.handle.shared;
         let going = |status: &mut Status| !status.ended;
         let waited = shared
@@ -163,10 +270,11 @@ impl Index {
         if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
             // Nothing in there is worth a process that does not end.
             tracing::warn!("the index did not finish in time; it catches up at the next start");
-            return;
+            return false;
         }
         // A panic in there has been reported by its thread, and costs nothing but a rebuild.
         let _ = self.thread.join();
+        true
     }
 }
 
@@ -218,8 +326,9 @@ impl Shared {
         self.status().synced
     }
 
-    fn set_synced(&self, commit: u64) {
-        self.status().synced = commit;
+    fn set_synced(&self, commit: u64, bytes: u64) {
+        let mut status = self.status();
+        (status.synced, status.bytes) = (commit, bytes);
     }
 
     /// Notes that a reader met damage; the thread of the index takes it up.
@@ -242,15 +351,32 @@ impl Shared {
         if let Some(db) = db {
             db.close();
         }
-        *self.status() = Status {
+        let mut status = self.status();
+        *status = Status {
             rebuilding: true,
+            restarts: status.restarts + 1,
             ..Status::default()
         };
+        drop(status);
         self.changed.notify_all();
     }
 }
 
 impl Names {
+    fn new(store: &str, key: [u8; 32], keys: Option<&Arc<Keyring>>) -> Self {
+        let seed = blake3::derive_key("leadstream index names", &key);
+        let seed = seed
+            .iter()
+            .take(8)
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        Self {
+            store: store.to_owned(),
+            key,
+            seed,
+            keys: keys.cloned(),
+        }
+    }
+
     fn key(&self, key: &str) -> u64 {
         self.hash(b'k', key)
     }
@@ -258,6 +384,10 @@ impl Names {
     /// Ids come with 15 characters or with 18, of which the last three add nothing.
     fn salesforce_id(&self, id: &str) -> u64 {
         self.hash(b'i', short_id(id))
+    }
+
+    fn letter(&self, number: u64) -> u64 {
+        self.hash(b'l', &number.to_string())
     }
 
     /// The hash of an address is what is indexed, so that the index holds no address.

@@ -33,6 +33,10 @@ pub(super) struct RunInfo {
 }
 
 impl RunInfo {
+    pub(super) fn entries(self) -> u64 {
+        self.entries
+    }
+
     /// Rises by one with every eightfold.
     fn class(self) -> u32 {
         self.entries.max(1).ilog2() / 3
@@ -114,6 +118,19 @@ pub(super) fn find(
     })
 }
 
+/// Hands over all entries of a run.
+pub(super) fn visit(
+    db: &Database,
+    run: RunInfo,
+    mut take: impl FnMut(Packed),
+) -> Result<(), Failure> {
+    let prefix = run_prefix(run.id);
+    db.visit(&prefix, &prefix, |_, block| {
+        unpack(block)?.into_iter().for_each(&mut take);
+        Ok(true)
+    })
+}
+
 /// The runs to be merged next: as many of one size as the fan-in asks for.
 pub(super) fn mergeable(runs: &[RunInfo]) -> Option<Vec<RunInfo>> {
     (0..=u64::BITS / 3).find_map(|class| {
@@ -127,8 +144,14 @@ pub(super) fn mergeable(runs: &[RunInfo]) -> Option<Vec<RunInfo>> {
 }
 
 /// Merges runs into a new one and makes it durable, in the place of the old ones; their blocks are
-/// still there, for readers that are at them.
-pub(super) fn merge(db: &Database, old: &[RunInfo], id: u64) -> Result<RunInfo, Failure> {
+/// still there, for readers that are at them. Entries of segments before `oldest_segment` are left
+/// out.
+pub(super) fn merge(
+    db: &Database,
+    old: &[RunInfo],
+    id: u64,
+    oldest_segment: u32,
+) -> Result<RunInfo, Failure> {
     let mut sources = old
         .iter()
         .map(|run| Source::open(db, *run))
@@ -145,7 +168,8 @@ pub(super) fn merge(db: &Database, old: &[RunInfo], id: u64) -> Result<RunInfo, 
     );
     while let Some(Reverse((entry, place))) = heap.pop() {
         heap.extend(sources[place].next()?.map(|entry| Reverse((entry, place))));
-        if block.last() == Some(&entry) {
+        // Its segment was dropped, or it stands in two runs.
+        if entry.segment < oldest_segment || block.last() == Some(&entry) {
             continue;
         }
         if block.len() == BLOCK_ENTRIES {

@@ -1,24 +1,27 @@
 //! The thread of the index: follows the journal's files behind the durable mark, and never touches
 //! what the pipeline works with, so that it cannot slow it.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::database::{Database, Failure, set_aside};
+use super::database::{Failure, delete, set_aside};
+use super::growth;
+use super::kept::Moved;
+use super::opening::{OPEN_LIMIT, forget_hang, hung_before, is_of_this_journal, open_view};
 use super::runs::{self, Packed};
-use super::view::{Letter, Mark, View};
-use super::{Names, Shared};
+use super::view::{Letter, LetterStep, Mark};
+use super::{ERASED, Names, Shared};
 use crate::core::time::Micros;
 use crate::state::error::Error;
 use crate::state::folder::FolderLock;
 use crate::state::journal::line::{EntryLine, PersonalLine, Text};
 use crate::state::journal::progress::{JournalStats, Progress};
 use crate::state::journal::scan::{Run, RunReader, ScanError};
-use crate::state::journal::segments::{list_segments, segment_path};
+use crate::state::journal::sealed::{Closed, open_line};
+use crate::state::journal::segment_file::SegmentFile;
+use crate::state::journal::segments::{list_segments, present_path};
 use crate::state::journal::{Chain, segment_start};
 
 /// Entries in memory that make a run.
@@ -39,10 +42,15 @@ pub(super) struct Tail {
     pub synced_at: Micros,
     /// The last trouble with the journal; each is reported once.
     pub reported: Option<String>,
+    /// It takes more of the disk than it should; reported once.
+    pub has_outgrown: bool,
     /// Whether it has caught up since it began, or has not failed yet.
     pub worked: bool,
     pub _lock: Arc<FolderLock>,
 }
+
+/// What a run adds: names with their places, and steps of dead letters.
+type RunNews = (Vec<Packed>, Vec<(u64, LetterStep)>);
 
 /// Tells that the thread has ended, however it did.
 struct Ended(Arc<Shared>);
@@ -79,6 +87,12 @@ impl Tail {
                 Ok(Err(failure)) => failure,
                 Err(_) => Failure("its thread panicked".to_owned()),
             };
+            if failure.0 == ERASED {
+                tracing::info!("the index is built anew without the person who was erased");
+                self.shared.forget();
+                reason = Some(failure);
+                continue;
+            }
             tracing::error!(
                 reason = %failure.0,
                 page = "LS3016",
@@ -102,12 +116,16 @@ impl Tail {
 
     /// Opens the database, a new one when the old one failed or does not fit the journal.
     fn begin(&mut self, failed: Option<Failure>) -> Result<(), Failure> {
-        if failed.is_some()
-            && let Some(aside) = set_aside(&self.folder)?
-        {
-            tracing::warn!(folder = %aside.display(), "set the damaged index aside");
+        if failed.as_ref().is_some_and(|failed| failed.0 == ERASED) {
+            delete(&self.folder)?;
+            forget_hang(&self.folder)?;
+        } else if failed.is_some() || hung_before(&self.folder) {
+            if let Some(aside) = set_aside(&self.folder)? {
+                tracing::warn!(folder = %aside.display(), "set the damaged index aside");
+            }
+            forget_hang(&self.folder)?;
         }
-        let mut view = Database::open(&self.folder).and_then(View::load)?;
+        let mut view = open_view(&self.folder, OPEN_LIMIT)?;
         if let Some(mark) = &view.mark
             && let Err(failure) = self.check_mark(mark)
         {
@@ -138,6 +156,9 @@ impl Tail {
             || (mark.segment == segment && mark.offset > bytes)
         {
             return differs("is newer than the journal");
+        }
+        if !is_of_this_journal(&self.journal, mark)? {
+            return differs("stands where the journal has something else");
         }
         Ok(())
     }
@@ -180,20 +201,31 @@ impl Tail {
                     chain: Chain::default(),
                 },
             };
-            let path = segment_path(&self.journal, mark.segment);
+            let path = present_path(&self.journal, mark.segment);
             let newest = mark.segment == stats.segment;
             let end = if newest {
                 stats.segment_bytes
             } else if mark.segment == 0 {
                 0
             } else {
-                std::fs::metadata(&path)
-                    .map_err(|source| unreadable(&path, source))?
-                    .len()
+                match SegmentFile::open(&self.journal, mark.segment) {
+                    Ok(file) => file.len(),
+                    // Retention was quicker.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+                    Err(source) => {
+                        self.report(&Error::read(&path, source));
+                        0
+                    }
+                }
             };
             if mark.offset < end {
                 match self.apply_part(&path, &mark, end) {
-                    Err(Trouble::Journal(error)) if !newest => self.report(&error),
+                    // Without the key nothing is passed over: with it the names can be had.
+                    Err(Trouble::Journal(error))
+                        if !newest && !matches!(error, Error::KeyMissing { .. }) =>
+                    {
+                        self.report(&error);
+                    }
                     other => {
                         other?;
                         continue;
@@ -214,8 +246,7 @@ impl Tail {
         let Some(segment) = segments.into_iter().find(|segment| *segment > mark.segment) else {
             return Err(Failure("the journal's next segment is missing".to_owned()).into());
         };
-        let path = segment_path(&self.journal, segment);
-        let start = segment_start(&path).map_err(Trouble::Journal)?;
+        let start = segment_start(&self.journal, segment).map_err(Trouble::Journal)?;
         let (offset, commit, chain) = (start.offset, start.commits, start.chain);
         let mark = Mark {
             store: mark.store.clone(),
@@ -233,10 +264,8 @@ impl Tail {
     /// Applies the runs of a segment from the mark to `end`.
     fn apply_part(&mut self, path: &Path, mark: &Mark, end: u64) -> Result<(), Trouble> {
         let read_error = |source| unreadable(path, source);
-        let mut file = File::open(path).map_err(read_error)?;
-        file.seek(SeekFrom::Start(mark.offset))
-            .map_err(read_error)?;
-        let reader = BufReader::with_capacity(READ_BYTES, file.take(end - mark.offset));
+        let file = SegmentFile::open(&self.journal, mark.segment).map_err(read_error)?;
+        let reader = file.reader(mark.offset, end, READ_BYTES);
         // The line's number serves messages only, and is not known here.
         let mut runs = RunReader::new(reader, mark.chain, mark.offset, 1);
         loop {
@@ -254,14 +283,17 @@ impl Tail {
                 }
             };
             let (commit, at, chain) = (run.commit.n, Micros(run.commit.at), run.chain);
-            let (entries, letters) = self.read_run(&run, mark.segment);
+            let read = Self::read_run(&self.names, &run, mark.segment);
+            let (entries, letters) = read.map_err(|closed| {
+                Trouble::Journal(Error::KeyMissing {
+                    file: path.to_owned(),
+                    id: closed.id,
+                })
+            })?;
             let mut view = self.shared.write();
             view.buffer.extend(entries);
-            for (number, letter) in letters {
-                match letter {
-                    Some(letter) => view.open_letter(number, letter)?,
-                    None => view.close_letter(number)?,
-                }
+            for (number, step) in letters {
+                view.apply_letter(number, step)?;
             }
             if let Some(mark) = &mut view.mark {
                 (mark.offset, mark.commit, mark.chain) = (runs.at(), commit, chain);
@@ -281,15 +313,30 @@ impl Tail {
         }
     }
 
-    fn read_run(&self, run: &Run<'_>, segment: u64) -> (Vec<Packed>, Vec<(u64, Option<Letter>)>) {
+    /// What a run adds to the index.
+    pub(super) fn read_run(names: &Names, run: &Run<'_>, segment: u64) -> Result<RunNews, Closed> {
         let segment = u32::try_from(segment).unwrap_or(u32::MAX);
         let (mut entries, mut letters) = (Vec::new(), Vec::new());
         for raw in run.entries() {
             // What this version cannot read, it cannot be asked about either.
-            let Ok(line) = serde_json::from_slice::<EntryLine<'_>>(raw.line) else {
+            let Ok(mut line) = serde_json::from_slice::<EntryLine<'_>>(raw.line) else {
                 continue;
             };
             let offset = u32::try_from(raw.offset).unwrap_or(u32::MAX);
+            let mut at = Micros(run.commit.at);
+            let mut kept_from = None;
+            if let Some(kept) = line.line {
+                let place = line.segment.zip(line.offset);
+                let place = place.and_then(|(segment, offset)| {
+                    Some((u32::try_from(segment).ok()?, u32::try_from(offset).ok()?))
+                });
+                at = line.at.map_or(at, Micros);
+                let (Some(place), Ok(inner)) = (place, serde_json::from_str(kept.get())) else {
+                    continue;
+                };
+                (kept_from, line) = (Some(place), inner);
+            }
+            let letters_before = letters.len();
             let mut put = |hash| {
                 entries.push(Packed {
                     hash,
@@ -298,18 +345,26 @@ impl Tail {
                 })
             };
             if let Some(id) = &line.id {
-                put(self.names.salesforce_id(&id.0));
+                put(names.salesforce_id(&id.0));
             }
-            let personal = raw
+            // So that a letter's number leads to what became of it when it is closed.
+            if let Some(number) = line.letter {
+                put(names.letter(number));
+            }
+            let opened = raw
                 .personal
+                .map(|line| open_line(names.keys.as_deref(), line));
+            let opened = opened.transpose()?;
+            let personal = opened
+                .as_deref()
                 .and_then(|text| serde_json::from_slice(text).ok());
             let personal = personal.and_then(|personal: PersonalLine<'_>| personal.x);
             if let Some(personal) = &personal {
                 if !personal.k.0.is_empty() {
-                    put(self.names.key(&personal.k.0));
+                    put(names.key(&personal.k.0));
                 }
                 if let Some(email) = &personal.e {
-                    put(self.names.email_hash(&email.0));
+                    put(names.email_hash(&email.0));
                 }
             }
             let text = |text: &Option<Text<'_>>| {
@@ -324,17 +379,37 @@ impl Tail {
                         class: text(&line.class),
                         code: text(&line.code),
                         fields: errors.into_iter().flat_map(|error| error.fields).collect(),
-                        at: Micros(run.commit.at),
+                        at,
                         segment,
                         offset,
+                        since: Vec::new(),
+                        history: Vec::new(),
+                        moved: Moved::default(),
                     };
-                    letters.push((number, Some(letter)));
+                    letters.push((number, LetterStep::Refused(letter)));
                 }
-                ("discarded" | "replayed", Some(number)) => letters.push((number, None)),
+                ("edited" | "replayed", Some(number)) => {
+                    letters.push((number, LetterStep::Touched(segment, offset)));
+                }
+                // A replay's outcome names its letter.
+                (
+                    "discarded" | "outdated" | "delivered" | "superseded" | "skipped",
+                    Some(number),
+                ) => {
+                    letters.push((number, LetterStep::Closed));
+                }
                 _ => {}
             }
+            if let Some(from) = kept_from {
+                let kept = letters.drain(letters_before..).map(|(number, step)| {
+                    let places = (from, (segment, offset));
+                    (number, LetterStep::Kept(Box::new(step), places))
+                });
+                let kept: Vec<_> = kept.collect();
+                letters.extend(kept);
+            }
         }
-        (entries, letters)
+        Ok((entries, letters))
     }
 
     /// Makes durable what was applied, and merges runs when there are many.
@@ -350,8 +425,20 @@ impl Tail {
         let (changes, run) = view.changes(mark)?;
         db.apply(changes)?;
         db.sync()?;
-        self.shared.set_synced(mark.commit);
+        let bytes = db.bytes()?;
+        self.shared.set_synced(mark.commit, bytes);
+        let entries = view.runs.iter().map(|run| run.entries()).sum();
+        let letters = view.kinds.total();
+        let outgrown = growth::is_out_of_bounds(bytes, entries, letters);
         drop(view);
+        if outgrown && !std::mem::replace(&mut self.has_outgrown, outgrown) {
+            tracing::warn!(
+                bytes,
+                entries,
+                page = "LS3070",
+                "the index takes too much of the disk"
+            );
+        }
         let mut view = self.shared.write();
         view.runs.extend(run);
         view.buffer.clear();
@@ -367,7 +454,11 @@ impl Tail {
                 return Ok(());
             };
             let Some(db) = &view.db else { return Ok(()) };
-            let merged = runs::merge(db, &old, runs::next_id(&view.runs))?;
+            // Without a list nothing is left out.
+            let oldest = list_segments(&self.journal).ok();
+            let oldest = oldest.and_then(|segments| segments.first().copied());
+            let oldest = u32::try_from(oldest.unwrap_or(0)).unwrap_or(u32::MAX);
+            let merged = runs::merge(db, &old, runs::next_id(&view.runs), oldest)?;
             drop(view);
             let mut view = self.shared.write();
             view.runs.retain(|run| !old.contains(run));

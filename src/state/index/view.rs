@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::database::{Changes, Database, Failure};
+use super::kept::{Moved, Orphans, Place, enter_kept};
+use super::kinds::Kinds;
 use super::runs::{self, Packed, RunInfo};
 use crate::core::time::Micros;
 use crate::state::journal::Chain;
 
 const MARK: &[u8] = b"m";
 const LETTERS: u8 = b'd';
+const ORPHANS: &[u8] = b"o";
 
 /// How far the journal has been applied: the place behind the last run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +33,31 @@ pub(super) struct Letter {
     pub class: String,
     pub code: String,
     pub fields: Vec<String>,
+    /// When it became a letter.
     pub at: Micros,
+    /// Where it was refused last.
     pub segment: u32,
     pub offset: u32,
+    /// Edits and replays since then.
+    #[serde(default)]
+    pub since: Vec<(u32, u32)>,
+    /// Earlier refusals and edits.
+    #[serde(default)]
+    pub history: Vec<(u32, u32)>,
+    /// Steps that retention carried elsewhere.
+    #[serde(default)]
+    pub moved: Moved,
 }
 
-/// Route, class and code.
-pub(super) type Cause = (String, String, String);
+/// What a line says of a letter.
+pub(super) enum LetterStep {
+    Refused(Letter),
+    /// Edited, or taken up by a replay.
+    Touched(u32, u32),
+    Closed,
+    /// One of the others, carried from one place to another.
+    Kept(Box<LetterStep>, (Place, Place)),
+}
 
 #[derive(Default)]
 pub(super) struct View {
@@ -46,8 +67,10 @@ pub(super) struct View {
     pub buffer: Vec<Packed>,
     /// Letters since the last sync; `None` is one that was closed.
     pub letters: BTreeMap<u64, Option<Letter>>,
-    pub counts: BTreeMap<Cause, u64>,
+    /// Of all open letters.
+    pub kinds: Kinds,
     pub mark: Option<Mark>,
+    pub orphans: Orphans,
 }
 
 impl View {
@@ -58,18 +81,23 @@ impl View {
             None => None,
         };
         let runs = runs::read_runs(&db)?;
+        let orphans = match db.get(ORPHANS)? {
+            Some(text) => parse(&text)?,
+            None => Orphans::new(),
+        };
         let mut view = View {
+            orphans,
             db: Some(db),
             runs,
             mark,
             ..View::default()
         };
-        let mut counts = BTreeMap::new();
+        let mut kinds = Kinds::default();
         view.visit_letters(|_, letter| {
-            *counts.entry(cause(&letter)).or_default() += 1;
+            kinds.open(&letter);
             true
         })?;
-        view.counts = counts;
+        view.kinds = kinds;
         Ok(view)
     }
 
@@ -91,25 +119,73 @@ impl View {
         Ok(found)
     }
 
-    pub(super) fn open_letter(&mut self, number: u64, letter: Letter) -> Result<(), Failure> {
+    pub(super) fn apply_letter(&mut self, number: u64, step: LetterStep) -> Result<(), Failure> {
+        match step {
+            LetterStep::Refused(mut letter) => {
+                if let Some(known) = self.letter(number)?
+                    && (known.segment, known.offset) != (letter.segment, letter.offset)
+                {
+                    letter.at = known.at;
+                    letter.history = known.history;
+                    letter.history.push((known.segment, known.offset));
+                    letter.history.extend(known.since);
+                }
+                self.open_letter(number, letter)
+            }
+            LetterStep::Touched(segment, offset) => {
+                let Some(mut letter) = self.letter(number)? else {
+                    // Should the letter come behind it, carried, it is needed.
+                    self.orphans
+                        .entry(number)
+                        .or_default()
+                        .push((segment, offset));
+                    return Ok(());
+                };
+                if !letter.since.contains(&(segment, offset)) {
+                    letter.since.push((segment, offset));
+                }
+                self.letters.insert(number, Some(letter));
+                Ok(())
+            }
+            LetterStep::Closed => {
+                self.orphans.remove(&number);
+                self.close_letter(number)
+            }
+            LetterStep::Kept(step, places) => self.keep_letter(number, *step, places),
+        }
+    }
+
+    fn keep_letter(
+        &mut self,
+        number: u64,
+        step: LetterStep,
+        places: (Place, Place),
+    ) -> Result<(), Failure> {
+        let known = self.letter(number)?;
+        let orphans = match (&known, &step) {
+            (None, LetterStep::Refused(_)) => self.orphans.remove(&number).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        match enter_kept(known, step, places, orphans) {
+            Some(letter) => self.open_letter(number, letter),
+            // It was closed while it was carried.
+            None => Ok(()),
+        }
+    }
+
+    fn open_letter(&mut self, number: u64, letter: Letter) -> Result<(), Failure> {
         // Seen before only when a part of the journal is applied again.
         self.close_letter(number)?;
-        *self.counts.entry(cause(&letter)).or_default() += 1;
+        self.kinds.open(&letter);
         self.letters.insert(number, Some(letter));
         Ok(())
     }
 
-    pub(super) fn close_letter(&mut self, number: u64) -> Result<(), Failure> {
+    fn close_letter(&mut self, number: u64) -> Result<(), Failure> {
         let Some(letter) = self.letter(number)? else {
             return Ok(());
         };
-        let cause = cause(&letter);
-        if let Some(count) = self.counts.get_mut(&cause) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&cause);
-            }
-        }
+        self.kinds.close(&letter);
         self.letters.insert(number, None);
         Ok(())
     }
@@ -174,17 +250,10 @@ impl View {
                 None => changes.delete(&letter_key(*number)),
             }
         }
+        changes.put(ORPHANS, &json(&self.orphans)?);
         changes.put(MARK, &json(mark)?);
         Ok((changes, run))
     }
-}
-
-fn cause(letter: &Letter) -> Cause {
-    (
-        letter.route.clone(),
-        letter.class.clone(),
-        letter.code.clone(),
-    )
 }
 
 fn letter_key(number: u64) -> Vec<u8> {

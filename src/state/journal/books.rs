@@ -6,13 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ahead::SettledAhead;
 use super::chain::Chain;
-use super::header::{FEATURES, Header, NextNumbers, VERSION};
+use super::header::{
+    ENCRYPTION, Encryption, FEATURES, Header, NextNumbers, SEALED_PLACES, StoredLetter, VERSION,
+};
+use super::kept::Holds;
+use crate::core::acts::{self, Act, OperatorPauses};
+use crate::core::bulk::BulkJob;
 use crate::core::change::{ChangeId, RouteId};
 use crate::core::entry::{Commit, Entry, ParkedSpan, Recovered, ServiceEvent, Totals};
+use crate::core::letters::{KeySecret, OpenLetters};
 use crate::core::position::{Checkpoint, Position, TransactionId};
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Micros;
+use crate::state::keyring::CIPHER;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 /// Salesforce counts API calls over the last 24 hours.
@@ -27,6 +34,8 @@ pub(super) struct JournalState {
     pub last_at: Micros,
     /// The segment's header names all that commits of this version may hold.
     pub is_marked: bool,
+    /// The name of the key that the segment's personal lines are sealed with.
+    pub sealed_with: Option<String>,
     pub next: NextNumbers,
     pub checkpoint: Option<Checkpoint>,
     pub snapshot: Option<Snapshot>,
@@ -36,10 +45,15 @@ pub(super) struct JournalState {
     /// Names by [`RouteId`]: those of the config first, then those only the journal knows.
     pub routes: Vec<String>,
     totals: Vec<Totals>,
+    letters: Vec<OpenLetters>,
     ahead: SettledAhead,
     /// By the serial of their first.
     parked: BTreeMap<u64, Span>,
     parked_settled: BTreeSet<u64>,
+    /// Those that have not ended.
+    jobs: Vec<BulkJob>,
+    /// Routes that an operator paused.
+    pauses: OperatorPauses,
     /// By hours since 1970.
     api_calls: BTreeMap<i64, u64>,
 }
@@ -60,6 +74,7 @@ impl JournalState {
             last_commit: 0,
             last_at: Micros(0),
             is_marked: true,
+            sealed_with: None,
             next: NextNumbers {
                 parked: 1,
                 letter: 1,
@@ -72,9 +87,12 @@ impl JournalState {
             running: false,
             routes: routes.to_vec(),
             totals: vec![Totals::default(); routes.len()],
+            letters: vec![OpenLetters::default(); routes.len()],
             ahead: SettledAhead::default(),
             parked: BTreeMap::new(),
             parked_settled: BTreeSet::new(),
+            jobs: Vec::new(),
+            pauses: OperatorPauses::new(),
             api_calls: BTreeMap::new(),
         }
     }
@@ -86,9 +104,12 @@ impl JournalState {
         state.chain = chain;
         state.last_commit = header.commits;
         state.last_at = header.last_at;
+        let sealed = header.encryption.is_some().then_some(SEALED_PLACES);
         state.is_marked = FEATURES
-            .iter()
+            .into_iter()
+            .chain(sealed)
             .all(|feature| header.requires.iter().any(|known| known == feature));
+        state.sealed_with = header.encryption.map(|encryption| encryption.key);
         state.next = header.next;
         state.checkpoint = header.checkpoint;
         state.snapshot = header.snapshot.into_iter().next_back();
@@ -98,6 +119,12 @@ impl JournalState {
         for (route, totals) in header.totals {
             let route = state.route_id(&route);
             state.totals[usize::from(route.0)] = totals;
+        }
+        for (route, letters) in header.letters {
+            let route = state.route_id(&route);
+            for letter in letters {
+                state.letters[usize::from(route.0)].insert(letter.0, letter.into());
+            }
         }
         for ahead in &header.settled_ahead {
             let route = state.route_id(&ahead.route);
@@ -111,6 +138,8 @@ impl JournalState {
                 state.settle_parked(serial);
             }
         }
+        state.jobs = header.jobs;
+        state.pauses = header.pauses;
         state.api_calls = header.api_calls.into_iter().collect();
         state
     }
@@ -121,8 +150,19 @@ impl JournalState {
         Header {
             t: "segment".to_owned(),
             version: VERSION,
-            requires: FEATURES.map(str::to_owned).into(),
-            encryption: None,
+            requires: FEATURES
+                .into_iter()
+                .chain(
+                    [ENCRYPTION, SEALED_PLACES]
+                        .into_iter()
+                        .filter(|_| self.sealed_with.is_some()),
+                )
+                .map(str::to_owned)
+                .collect(),
+            encryption: self.sealed_with.clone().map(|key| Encryption {
+                cipher: CIPHER.to_owned(),
+                key,
+            }),
             segment: self.segment + 1,
             opened_at,
             store: self.store.clone(),
@@ -140,11 +180,13 @@ impl JournalState {
                 .iter()
                 .map(|(hour, calls)| (*hour, *calls))
                 .collect(),
-            jobs: Vec::new(),
+            jobs: self.jobs.clone(),
+            pauses: self.pauses.clone(),
             snapshot: self.snapshot.clone().into_iter().collect(),
             schemas: self.schemas.clone(),
             unanswered_at: self.unanswered_at,
             running: self.running,
+            letters: self.stored_letters(),
         }
     }
 
@@ -157,6 +199,7 @@ impl JournalState {
             .unwrap_or_else(|| {
                 self.routes.push(name.to_owned());
                 self.totals.push(Totals::default());
+                self.letters.push(OpenLetters::default());
                 self.routes.len() - 1
             });
         // The config allows far fewer routes than numbers.
@@ -191,6 +234,14 @@ impl JournalState {
         for entry in &commit.entries {
             self.apply_entry(entry);
             self.apply_life(entry, commit.at);
+            if let Entry::Act(act) = entry {
+                // The reason is personal: it stands in its line alone, and is read from there.
+                let act = Act {
+                    reason: String::new(),
+                    ..act.clone()
+                };
+                acts::apply(&mut self.pauses, &act, commit.at);
+            }
         }
         if is_over {
             // Behind the entries: those of the same commit are of the history that is over, too.
@@ -198,6 +249,12 @@ impl JournalState {
         }
         if let Some(snapshot) = &commit.snapshot {
             self.apply_snapshot(snapshot);
+        }
+        for job in &commit.jobs {
+            self.next.batch = self.next.batch.max(job.number + 1);
+            self.jobs.retain(|known| known.number != job.number);
+            self.jobs
+                .extend(Some(job).filter(|job| !job.ended).cloned());
         }
         if moved {
             self.ahead.prune_some(self.checkpoint.as_ref());
@@ -266,6 +323,7 @@ impl JournalState {
     fn apply_entry(&mut self, entry: &Entry) {
         if let Some(route) = entry.route() {
             self.totals[usize::from(route.0)].apply(entry);
+            self.letters[usize::from(route.0)].apply(entry);
         }
         if let Some(id) = entry.settles().filter(|id| self.may_come_again(entry, id)) {
             let rows = match entry {
@@ -301,7 +359,14 @@ impl JournalState {
             }
             Entry::Retried { attempt, .. } => (None, Some(attempt.batch)),
             Entry::Unanswered { batch, .. } => (None, Some(*batch)),
-            Entry::Parked { .. } | Entry::Skipped { .. } | Entry::Service { .. } => (None, None),
+            Entry::Parked { .. }
+            | Entry::Skipped { .. }
+            | Entry::Service { .. }
+            | Entry::Act(_)
+            | Entry::Edited { .. }
+            | Entry::Replayed { .. }
+            | Entry::Discarded { .. }
+            | Entry::LetterOutdated { .. } => (None, None),
         };
         if let Some(batch) = batch {
             self.next.batch = self.next.batch.max(batch + 1);
@@ -337,9 +402,13 @@ impl JournalState {
             snapshot: self.snapshot.clone(),
             schemas: self.schemas.clone(),
             totals: self.named_totals(),
+            letters: self.named_letters(),
+            letter_secret: KeySecret::default(),
             settled_ahead: self.ahead.ids(&self.routes),
             parked: self.spans(),
             parked_settled: self.parked_settled.clone(),
+            jobs: self.jobs.clone(),
+            pauses: self.pauses.clone(),
             next_parked: self.next.parked,
             next_letter: self.next.letter,
             next_batch: self.next.batch,
@@ -347,6 +416,22 @@ impl JournalState {
             crashed: self.running,
             last_commit: self.last_commit,
             torn_bytes,
+        }
+    }
+
+    /// The segments that parked records lie in.
+    pub(super) fn parked_segments(&self) -> BTreeSet<u64> {
+        let spans = self.parked.values();
+        spans.map(|span| span.span.place.0).collect()
+    }
+
+    /// What segments must be kept for.
+    pub(super) fn holds(&self) -> Holds {
+        let segments = self.parked.values().map(|span| span.span.place.0);
+        let letters = self.letters.iter().flat_map(|letters| letters.iter());
+        Holds {
+            open_letters: letters.map(|(number, _)| number).collect(),
+            oldest_parked: segments.min(),
         }
     }
 
@@ -360,6 +445,32 @@ impl JournalState {
 
     fn spans(&self) -> Vec<ParkedSpan> {
         self.parked.values().map(|span| span.span.clone()).collect()
+    }
+
+    /// Open dead letters by route; routes without any are left out.
+    pub(super) fn named_letters(&self) -> BTreeMap<String, OpenLetters> {
+        let named = self
+            .routes
+            .iter()
+            .cloned()
+            .zip(self.letters.iter().cloned());
+        named.filter(|(_, letters)| !letters.is_empty()).collect()
+    }
+
+    fn stored_letters(&self) -> BTreeMap<String, Vec<StoredLetter>> {
+        let stored = |letters: &OpenLetters| letters.iter().map(StoredLetter::from).collect();
+        let named = self.routes.iter().cloned().zip(&self.letters);
+        named
+            .filter(|(_, letters)| !letters.is_empty())
+            .map(|(route, letters)| (route, stored(letters)))
+            .collect()
+    }
+
+    /// Enters what an older version wrote of letters, when its headers did not say which are open.
+    pub(super) fn apply_letters(&mut self, entry: &Entry) {
+        if let Some(route) = entry.route() {
+            self.letters[usize::from(route.0)].apply(entry);
+        }
     }
 
     /// Routes without any books are left out: a name in the config alone is not state.

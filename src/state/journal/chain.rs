@@ -21,7 +21,7 @@ impl Chain {
         Chain(*hasher.finalize().as_bytes())
     }
 
-    fn from_hex(text: &[u8]) -> Option<Chain> {
+    pub(in crate::state) fn from_hex(text: &[u8]) -> Option<Chain> {
         let mut bytes = [0; 32];
         decode_hex(text, &mut bytes)?;
         Some(Chain(bytes))

@@ -6,28 +6,35 @@ use std::sync::Arc;
 
 use super::books::JournalState;
 use super::chain::{digest, push_hex, seal};
-use super::personal::{Keep, PayloadPolicy, push_personal};
+use super::personal::{Keep, PayloadPolicy, push_personal, push_reason};
 use super::recover::Spans;
+use super::sealed::{seal_line, seal_places};
 use super::text::{push_field, push_flag, push_name, push_number, push_string};
 use crate::core::change::{ChangeId, Operation, RouteId};
 use crate::core::entry::{Attempt, Commit, Entry, ParkedSpan, SkipRule, Subject};
 use crate::core::outcome::RecordError;
 use crate::core::position::{GtidSource, TransactionId};
 use crate::core::schema::TableName;
+use crate::core::snapshot::Snapshot;
 use crate::state::error::Error;
+use crate::state::keyring::Keyring;
 
 pub(super) struct Encoder {
     policy: PayloadPolicy,
     index_key: [u8; 32],
+    /// Seals personal lines; without it they stand in clear.
+    pub keys: Option<Arc<Keyring>>,
+    /// A line could not be sealed: its commit must not go on.
+    sealing_failed: bool,
     /// Runs that wait to be written.
     pub out: Vec<u8>,
     /// The entry lines of the run in hand, without personal lines: what the chain covers.
-    chained: Vec<u8>,
-    personal: Vec<u8>,
+    pub(super) chained: Vec<u8>,
+    pub(super) personal: Vec<u8>,
     /// Texts that repeat, ready to be appended.
     sources: Vec<(GtidSource, String)>,
     tables: Vec<(Arc<TableName>, Vec<u8>)>,
-    routes: Vec<Vec<u8>>,
+    pub(super) routes: Vec<Vec<u8>>,
 }
 
 /// What an entry's personal line is made of.
@@ -44,6 +51,8 @@ impl Encoder {
         Self {
             policy,
             index_key,
+            keys: None,
+            sealing_failed: false,
             out: Vec::new(),
             chained: Vec::new(),
             personal: Vec::new(),
@@ -64,6 +73,7 @@ impl Encoder {
     ) -> Result<Vec<ParkedSpan>, Error> {
         self.check_routes(commit)?;
         self.chained.clear();
+        let before_commit = self.out.len();
         let mut spans = Spans::default();
         for entry in &commit.entries {
             let before = self.out.len();
@@ -81,11 +91,30 @@ impl Encoder {
                 spans.push(route, *serial, place, bytes, committed);
             }
         }
+        let snapshot = self.sealed_snapshot(commit);
+        if std::mem::take(&mut self.sealing_failed) {
+            self.out.truncate(before_commit);
+            return Err(Error::Unsealed);
+        }
         let line = self.out.len();
-        self.push_commit_line(commit, state.last_commit + 1, group);
+        let (lines, number) = (commit.entries.len(), state.last_commit + 1);
+        let told = snapshot.as_ref().or(commit.snapshot.as_ref());
+        self.push_commit_line(commit, told, lines, number, group);
         let chain = seal(&mut self.out, line, &state.chain, &self.chained);
         state.apply(commit, &spans.done, chain);
+        if snapshot.is_some() {
+            // Headers repeat it as it stands here, letter by letter.
+            state.snapshot = snapshot;
+        }
         Ok(spans.done)
+    }
+
+    /// The commit's snapshot as it is written down, where that is not as it is.
+    fn sealed_snapshot(&mut self, commit: &Commit) -> Option<Snapshot> {
+        let keys = self.keys.as_deref()?;
+        let mut snapshot = commit.snapshot.clone()?;
+        self.sealing_failed |= seal_places(keys, &mut snapshot).is_none();
+        Some(snapshot)
     }
 
     /// Checked before a byte is written: routes come by number and are stored by name.
@@ -99,12 +128,19 @@ impl Encoder {
         }
     }
 
-    fn push_commit_line(&mut self, commit: &Commit, number: u64, group: u64) {
+    pub(super) fn push_commit_line(
+        &mut self,
+        commit: &Commit,
+        snapshot: Option<&Snapshot>,
+        lines: usize,
+        number: u64,
+        group: u64,
+    ) {
         let out = &mut self.out;
         out.extend_from_slice(b"{\"t\":\"commit\"");
         push_number(out, "n", number);
         push_number(out, "group", group);
-        push_number(out, "lines", commit.entries.len());
+        push_number(out, "lines", lines);
         push_number(out, "at", commit.at.0);
         if commit.api_calls > 0 {
             push_number(out, "calls", commit.api_calls);
@@ -114,7 +150,7 @@ impl Encoder {
             // Its parts are texts and numbers, and a vector takes them all.
             let _ = serde_json::to_writer(&mut *out, checkpoint);
         }
-        if let Some(snapshot) = &commit.snapshot {
+        if let Some(snapshot) = snapshot {
             push_name(out, "snapshot");
             let _ = serde_json::to_writer(&mut *out, snapshot);
         }
@@ -122,14 +158,19 @@ impl Encoder {
             push_name(out, "schemas");
             let _ = serde_json::to_writer(&mut *out, &commit.schemas);
         }
+        if !commit.jobs.is_empty() {
+            push_name(out, "jobs");
+            let _ = serde_json::to_writer(&mut *out, &commit.jobs);
+        }
     }
 
     /// Appends an entry's line, and its personal line behind it.
     fn push_entry(&mut self, entry: &Entry) {
         let start = self.out.len();
-        let personal = self.push_entry_fields(entry);
-        if let Some((subject, errors, keep)) = personal {
-            self.personal.clear();
+        self.personal.clear();
+        if self.push_letter_step(entry) {
+            // It has written both.
+        } else if let Some((subject, errors, keep)) = self.push_entry_fields(entry) {
             push_personal(
                 &mut self.personal,
                 &self.index_key,
@@ -137,13 +178,18 @@ impl Encoder {
                 errors,
                 keep,
             );
+        }
+        if let Some(keys) = self.keys.as_deref().filter(|_| !self.personal.is_empty()) {
+            self.sealing_failed |= seal_line(keys, &mut self.personal).is_none();
+        }
+        if !self.personal.is_empty() {
             self.out.extend_from_slice(b",\"x\":\"");
             push_hex(&mut self.out, &digest(&self.personal));
             self.out.push(b'"');
         }
         self.out.extend_from_slice(b"}\n");
         self.chained.extend_from_slice(&self.out[start..]);
-        if personal.is_some() {
+        if !self.personal.is_empty() {
             self.out.extend_from_slice(&self.personal);
             self.out.push(b'\n');
         }
@@ -170,12 +216,22 @@ impl Encoder {
                 code,
                 errors,
                 attempt,
+                open,
             } => {
                 self.push_subject("dead_letter", subject);
                 if let Some(attempt) = attempt {
                     push_attempt(&mut self.out, attempt);
                 }
                 push_number(&mut self.out, "letter", *letter);
+                if let Some(key) = open.key {
+                    push_field(&mut self.out, "key", &key.to_string());
+                }
+                if open.last {
+                    push_flag(&mut self.out, "last", true);
+                }
+                if subject.letter.is_some() {
+                    push_flag(&mut self.out, "replayed", true);
+                }
                 push_field(&mut self.out, "class", class.as_str());
                 push_field(&mut self.out, "code", code);
                 Some((subject, errors, Keep::Everything))
@@ -259,6 +315,22 @@ impl Encoder {
                 push_field(&mut self.out, "detail", detail);
                 None
             }
+            Entry::Act(act) => {
+                self.out.extend_from_slice(b"{\"t\":\"act\"");
+                push_field(&mut self.out, "act", act.kind.as_str());
+                push_field(&mut self.out, "author", &act.author);
+                if let Some(route) = &act.route {
+                    push_field(&mut self.out, "route", route);
+                }
+                if !act.reason.is_empty() {
+                    push_reason(&mut self.personal, &act.reason);
+                }
+                None
+            }
+            Entry::Edited { .. }
+            | Entry::Replayed { .. }
+            | Entry::Discarded { .. }
+            | Entry::LetterOutdated { .. } => None,
         }
     }
 
@@ -273,6 +345,9 @@ impl Encoder {
         if let Some(serial) = subject.parked {
             push_number(&mut self.out, "parked", serial);
         }
+        if let Some(letter) = subject.letter.filter(|_| kind != "dead_letter") {
+            push_number(&mut self.out, "letter", letter);
+        }
     }
 
     fn push_start(&mut self, kind: &str, id: &ChangeId, operation: Operation) {
@@ -284,7 +359,7 @@ impl Encoder {
     }
 
     /// Appends a change's name, from the route's value on.
-    fn push_id(&mut self, id: &ChangeId) {
+    pub(super) fn push_id(&mut self, id: &ChangeId) {
         match self.routes.get(usize::from(id.route.0)) {
             Some(text) => self.out.extend_from_slice(text),
             None => self.out.extend_from_slice(b"null"),

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::ahead::AheadRows;
 use super::chain::{Chain, seal, split_seal};
+use crate::core::acts::OperatorPauses;
+use crate::core::bulk::BulkJob;
 use crate::core::entry::{ParkedSpan, Totals};
+use crate::core::letters::{KeyHash, OpenLetter};
 use crate::core::position::Checkpoint;
 use crate::core::schema::TableSchema;
 use crate::core::snapshot::Snapshot;
@@ -20,7 +22,27 @@ pub(super) const VERSION: u32 = 1;
 
 /// What has come to the format since its first version and cannot be passed over: whoever does not
 /// know one of these reads no segment that names it. Every new segment names all of them.
-pub(super) const FEATURES: [&str; 2] = ["snapshots", "insides"];
+pub(super) const FEATURES: [&str; 7] = [
+    "snapshots",
+    "insides",
+    "bulk_jobs",
+    // The rules `converted`, `unchanged` and `where` of skipped lines.
+    "skip_rules",
+    // The service events `object_altered` and `checkpoint_set`.
+    "object_events",
+    LETTERS,
+    // Lines of the kind `act`: whoever passed them over would send what an operator paused.
+    "acts",
+];
+
+/// Headers say which dead letters are open, and letters can close.
+const LETTERS: &str = "letters";
+
+/// Named only by segments whose personal lines are sealed.
+pub(super) const ENCRYPTION: &str = "encryption";
+
+/// Named with it: the keys behind which a snapshot goes on are sealed, too.
+pub(super) const SEALED_PLACES: &str = "sealed_places";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Header {
@@ -31,7 +53,7 @@ pub(super) struct Header {
     pub requires: Vec<String>,
     /// Set when personal lines are encrypted: which key, and how.
     #[serde(default)]
-    pub encryption: Option<Box<RawValue>>,
+    pub encryption: Option<Encryption>,
     pub segment: u64,
     pub opened_at: Micros,
     /// Names the store for ever: 128 random bits.
@@ -50,9 +72,12 @@ pub(super) struct Header {
     pub parked_settled: Vec<(u64, u64)>,
     /// Hours since 1970 with the calls in them.
     pub api_calls: Vec<(i64, u64)>,
-    /// Bulk jobs; empty in version 1.
+    /// Bulk jobs that have not ended.
     #[serde(default)]
-    pub jobs: Vec<Box<RawValue>>,
+    pub jobs: Vec<BulkJob>,
+    /// Routes that an operator paused.
+    #[serde(default)]
+    pub pauses: OperatorPauses,
     /// The last snapshot, running or not; nothing when there was none.
     #[serde(default)]
     pub snapshot: Vec<Snapshot>,
@@ -66,10 +91,36 @@ pub(super) struct Header {
     /// noted do not tell, and a crash is the safe guess.
     #[serde(default = "not_told")]
     pub running: bool,
+    /// Open dead letters by route.
+    #[serde(default)]
+    pub letters: BTreeMap<String, Vec<StoredLetter>>,
+}
+
+/// An open dead letter: its number, its key's hash, and whether it was the last of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredLetter(pub u64, pub Option<KeyHash>, pub bool);
+
+impl From<StoredLetter> for OpenLetter {
+    fn from(StoredLetter(_, key, last): StoredLetter) -> Self {
+        OpenLetter { key, last }
+    }
+}
+
+impl From<(u64, &OpenLetter)> for StoredLetter {
+    fn from((number, letter): (u64, &OpenLetter)) -> Self {
+        Self(number, letter.key, letter.last)
+    }
 }
 
 fn not_told() -> bool {
     true
+}
+
+/// Which cipher personal lines are sealed with, and under which key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Encryption {
+    pub cipher: String,
+    pub key: String,
 }
 
 /// The numbers that are given out next.
@@ -89,6 +140,11 @@ struct Version {
 }
 
 impl Header {
+    /// Whether it says which dead letters are open; those of older versions do not.
+    pub(super) fn names_letters(&self) -> bool {
+        self.requires.iter().any(|known| known == LETTERS)
+    }
+
     /// The header's line with its newline, and the chain behind it.
     pub(super) fn encode(&self) -> Result<(Vec<u8>, Chain), serde_json::Error> {
         let mut line = serde_json::to_vec(self)?;
@@ -118,7 +174,10 @@ impl Header {
             let unknown: Vec<String> = version
                 .requires
                 .into_iter()
-                .filter(|feature| !FEATURES.contains(&feature.as_str()))
+                .filter(|feature| {
+                    let feature = feature.as_str();
+                    ![ENCRYPTION, SEALED_PLACES].contains(&feature) && !FEATURES.contains(&feature)
+                })
                 .collect();
             if !unknown.is_empty() {
                 return Err(unsupported(unknown.join(", ")));

@@ -8,8 +8,11 @@ use std::sync::Arc;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
+use crate::core::acts::{Act, ActKind};
+use crate::core::bulk::BulkJob;
 use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
 use crate::core::entry::{Attempt, Commit, Entry, Image, ServiceEvent, SkipRule, Subject};
+use crate::core::letters::{KeyHash, OpenLetter};
 use crate::core::outcome::{ErrorClass, RecordError};
 use crate::core::position::{Checkpoint, TransactionId};
 use crate::core::schema::{TableName, TableSchema};
@@ -96,6 +99,37 @@ pub(in crate::state) struct EntryLine<'a> {
     pub rule: Option<Text<'a>>,
     #[serde(default)]
     pub event: Option<ServiceEvent>,
+    /// Of a line that was carried out of a dropped segment: the line itself.
+    #[serde(borrow, default)]
+    pub line: Option<&'a RawValue>,
+    /// Of it, its commit's number.
+    #[serde(default)]
+    pub n: Option<u64>,
+    #[serde(default)]
+    pub at: Option<i64>,
+    /// Of it, where it stood.
+    #[serde(default)]
+    pub segment: Option<u64>,
+    #[serde(default)]
+    pub offset: Option<u64>,
+    /// The digest of the personal line.
+    #[serde(borrow, default)]
+    pub x: Option<Text<'a>>,
+    /// Of a dead letter: the hash of its key.
+    #[serde(default)]
+    pub key: Option<KeyHash>,
+    /// Nothing older of its key was on its way then.
+    #[serde(default)]
+    pub last: bool,
+    /// On a dead letter that was replayed and refused again.
+    #[serde(default)]
+    pub replayed: bool,
+    /// Who asked for it.
+    #[serde(borrow, default)]
+    pub author: Option<Text<'a>>,
+    /// What was asked for.
+    #[serde(default)]
+    pub act: Option<ActKind>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -125,6 +159,14 @@ pub(in crate::state) struct Personal<'a> {
     pub row: Option<&'a RawValue>,
     #[serde(default)]
     pub errors: Vec<RecordError>,
+    /// Fields that a person edited: as they were, and as they are.
+    #[serde(borrow, default)]
+    pub before: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub after: Option<&'a RawValue>,
+    /// Why a dead letter was discarded.
+    #[serde(borrow, default)]
+    pub reason: Option<Text<'a>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -143,6 +185,8 @@ pub(in crate::state) struct CommitLine {
     pub snapshot: Option<Snapshot>,
     #[serde(default)]
     pub schemas: Vec<TableSchema>,
+    #[serde(default)]
+    pub jobs: Vec<BulkJob>,
 }
 
 impl CommitLine {
@@ -152,6 +196,7 @@ impl CommitLine {
             checkpoint: self.checkpoint,
             snapshot: self.snapshot,
             schemas: self.schemas,
+            jobs: self.jobs,
             api_calls: self.calls,
             at: Micros(self.at),
         }
@@ -163,7 +208,7 @@ impl CommitLine {
 pub(super) struct Decoder {
     table: Option<(String, Arc<TableName>)>,
     transaction: Option<Arc<Transaction>>,
-    nothing: Arc<Image>,
+    pub(super) nothing: Arc<Image>,
 }
 
 impl Decoder {
@@ -230,6 +275,10 @@ impl Decoder {
                     detail: String::new(),
                 }));
             }
+            "act" => return act(line).map(Some),
+            "edited" | "replayed" | "discarded" | "outdated" => {
+                return self.letter_step(line, route_id).map(Some);
+            }
             _ => return Ok(None),
         };
         let subject = self.subject(line, Arc::clone(&self.nothing), route_id)?;
@@ -250,6 +299,10 @@ impl Decoder {
                 code: String::new(),
                 errors: Vec::new(),
                 attempt,
+                open: OpenLetter {
+                    key: line.key,
+                    last: line.last,
+                },
             },
             "superseded" => {
                 let by = subject.id.clone();
@@ -295,10 +348,14 @@ impl Decoder {
             image,
             captured_at,
             parked: line.parked,
+            // A dead letter's own line gives its number; only one that came before is of a replay.
+            letter: line
+                .letter
+                .filter(|_| line.t.0 != "dead_letter" || line.replayed),
         })
     }
 
-    fn change(
+    pub(super) fn change(
         &mut self,
         line: &EntryLine<'_>,
         route_id: &mut impl FnMut(&str) -> RouteId,
@@ -364,6 +421,16 @@ pub(super) fn parked(line: &EntryLine<'_>) -> Result<(u64, bool), &'static str> 
         line.serial.ok_or("a parked line has no serial")?,
         line.unknown.unwrap_or_default(),
     ))
+}
+
+fn act(line: &EntryLine<'_>) -> Result<Entry, &'static str> {
+    let text = |text: &Text<'_>| text.0.to_string();
+    Ok(Entry::Act(Act {
+        kind: line.act.ok_or("an act does not say what was asked")?,
+        author: (line.author.as_ref().map(text)).ok_or("an act has no author")?,
+        route: line.route.as_ref().map(text),
+        reason: String::new(),
+    }))
 }
 
 fn attempt(line: &EntryLine<'_>) -> Option<Attempt> {

@@ -4,19 +4,32 @@
 //! commit is whole or not there; it is acknowledged only when durable; one thread writes. It does
 //! not answer questions about records: the index does.
 
+pub(in crate::state) mod activity;
 mod ahead;
 mod books;
 mod chain;
 mod encode;
+mod erase;
+pub(in crate::state) mod figures;
+mod frames;
 mod header;
+mod keeper;
+mod kept;
+mod letters;
 pub(in crate::state) mod line;
 mod parked;
 pub(in crate::state) mod personal;
 pub(in crate::state) mod progress;
 mod recover;
+mod retention;
 pub(in crate::state) mod scan;
+pub(in crate::state) mod sealed;
+pub(in crate::state) mod segment_file;
 pub(in crate::state) mod segments;
+pub(in crate::state) mod steps;
 mod text;
+pub(in crate::state) mod verify;
+pub(in crate::state) mod walk;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -25,15 +38,21 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
+use tokio::sync::watch;
+
 use crate::core::entry::{Commit, ParkedRecord, ParkedSpan, Recovered};
 use crate::core::time::Micros;
 
 use super::StateSettings;
 use super::error::Error;
 use super::folder::FolderLock;
+use super::keyring::Keyring;
+use super::room::{Disk, Room};
 use books::JournalState;
 pub(in crate::state) use chain::Chain;
 use encode::Encoder;
+pub(super) use keeper::Keeper;
+use kept::{Holds, RawLine};
 pub use personal::PayloadPolicy;
 pub use progress::JournalStats;
 use progress::Progress;
@@ -57,6 +76,12 @@ pub struct CommitReceipt {
 
 enum Request {
     Commit(Box<(Commit, Done)>),
+    /// Lines that are no steps of the pipeline's, as a commit of their own.
+    Lines(Vec<RawLine>, Done),
+    /// The same in a segment that begins with them.
+    Fresh(Vec<RawLine>, Done),
+    /// What segments must be kept for.
+    Holds(SyncSender<Holds>),
     Stop,
 }
 
@@ -67,6 +92,8 @@ pub struct JournalHandle {
     folder: Arc<Path>,
     routes: Arc<[String]>,
     progress: Arc<Progress>,
+    disk: Arc<Disk>,
+    keys: Option<Arc<Keyring>>,
 }
 
 /// A running journal.
@@ -82,6 +109,8 @@ pub(super) struct Opened {
     pub api_calls: Vec<(Micros, u64)>,
     pub store: String,
     pub stats: JournalStats,
+    /// The key that the newest segment is sealed with.
+    pub sealed_with: Option<String>,
 }
 
 impl JournalHandle {
@@ -110,12 +139,30 @@ impl JournalHandle {
         span: &ParkedSpan,
         settled: &BTreeSet<u64>,
     ) -> Result<Vec<ParkedRecord>, Error> {
-        parked::read_parked(&self.folder, &self.routes, span, settled)
+        let place = (&*self.folder, &*self.routes);
+        parked::read_parked(place, self.keys.as_deref(), span, settled)
     }
 
     #[must_use]
     pub fn stats(&self) -> JournalStats {
         self.progress.stats()
+    }
+
+    /// Follows whether the disk has room: while it has not enough, nothing new is to be begun.
+    #[must_use]
+    pub fn follow_room(&self) -> watch::Receiver<Room> {
+        self.disk.follow()
+    }
+
+    /// Bytes free beside the reserve; `None` when the disk does not tell.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.free()
+    }
+
+    /// Commits that wait for room on the disk fail from now on, because the process is to end.
+    pub fn wait_for_room_no_longer(&self) {
+        self.disk.give_up();
     }
 }
 
@@ -124,9 +171,10 @@ impl Journal {
     pub(super) fn open(
         folder: PathBuf,
         settings: &StateSettings,
-        index_key: [u8; 32],
+        (index_key, keys): ([u8; 32], Option<&Arc<Keyring>>),
         now: Micros,
         progress: &Arc<Progress>,
+        disk: &Arc<Disk>,
         lock: &Arc<FolderLock>,
     ) -> Result<(Journal, Opened), Error> {
         segments::delete_unfinished(&folder)?;
@@ -135,7 +183,8 @@ impl Journal {
             &folder,
             &settings.routes,
         )? {
-            Some(found) => {
+            Some(mut found) => {
+                recover::check_keys(&folder, &mut found.state, keys.map(|keys| &**keys))?;
                 torn = found.torn_bytes;
                 let file =
                     open_for_append(&found.path, found.good_bytes, torn).map_err(|source| {
@@ -154,12 +203,22 @@ impl Journal {
             None => {
                 let store = format!("{:032x}", rand::random::<u128>());
                 let mut state = JournalState::new(store, &settings.routes);
+                state.sealed_with = keys.map(|keys| keys.id().to_owned());
                 let (file, path, length) = segments::begin_segment(&folder, &mut state, now)?;
                 (state, file, path, (length, length), 0)
             }
         };
-        let opened = Opened::new(&folder, &mut state, length, torn)?;
+        let mut opened = Opened::new(&folder, &mut state, length, torn)?;
+        if let Some(snapshot) = &mut opened.recovered.snapshot {
+            let closed = |closed: sealed::Closed| Error::KeyMissing {
+                file: path.clone(),
+                id: closed.id,
+            };
+            sealed::open_places(keys.map(|keys| &**keys), snapshot).map_err(closed)?;
+        }
         progress.update(|stats| *stats = opened.stats);
+        let mut encoder = Encoder::new(settings.payload, index_key, &settings.routes);
+        encoder.keys = keys.cloned();
         let writer = Writer {
             folder: folder.clone(),
             file,
@@ -169,8 +228,9 @@ impl Journal {
             commits,
             segment_bytes: settings.segment_bytes,
             state,
-            encoder: Encoder::new(settings.payload, index_key, &settings.routes),
+            encoder,
             progress: Arc::clone(progress),
+            disk: Arc::clone(disk),
             _lock: Arc::clone(lock),
         };
         let (requests, queue) = sync_channel(QUEUE_COMMITS);
@@ -186,12 +246,15 @@ impl Journal {
             folder: folder.into(),
             routes: settings.routes.clone().into(),
             progress: Arc::clone(progress),
+            disk: Arc::clone(disk),
+            keys: keys.cloned(),
         };
         Ok((Journal { handle, thread }, opened))
     }
 
     /// Finishes what was submitted before, and ends the thread.
     pub(super) fn close(self) -> Result<(), Error> {
+        self.handle.disk.give_up();
         // It fails when the thread has ended already.
         let _ = self.handle.requests.send(Request::Stop);
         self.thread.join().map_err(|_| Error::Stopped)
@@ -213,7 +276,7 @@ impl Opened {
         let segments = segments::list_segments(folder)?;
         let mut bytes = 0;
         for segment in &segments {
-            let path = segments::segment_path(folder, *segment);
+            let path = segments::present_path(folder, *segment);
             bytes += std::fs::metadata(&path)
                 .map_err(|source| Error::read(&path, source))?
                 .len();
@@ -232,6 +295,7 @@ impl Opened {
             api_calls: state.api_calls(),
             store: state.store.clone(),
             stats,
+            sealed_with: state.sealed_with.clone(),
         })
     }
 }

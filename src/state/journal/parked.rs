@@ -1,8 +1,7 @@
 //! Parked records, read back from where they lie.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,19 +10,24 @@ use serde_json::value::RawValue;
 use super::line::{Decoder, EntryLine, Personal, PersonalLine, parked};
 use super::personal::is_erased;
 use super::scan::matches_digest;
-use super::segments::segment_path;
+use super::sealed::open_line;
+use super::segment_file::SegmentFile;
+use super::segments::present_path;
 use crate::core::change::RouteId;
 use crate::core::entry::{Image, ParkedRecord, ParkedSpan};
 use crate::state::error::Error;
+use crate::state::keyring::Keyring;
+
+const READ_BYTES: usize = 256 << 10;
 
 /// Reads a span's records, those in `settled` left out.
 pub(super) fn read_parked(
-    folder: &Path,
-    routes: &[String],
+    (folder, routes): (&Path, &[String]),
+    keys: Option<&Keyring>,
     span: &ParkedSpan,
     settled: &BTreeSet<u64>,
 ) -> Result<Vec<ParkedRecord>, Error> {
-    let path = segment_path(folder, span.place.0);
+    let path = present_path(folder, span.place.0);
     let broken = |reason| Error::Parked {
         file: path.clone(),
         first: span.first,
@@ -37,16 +41,15 @@ pub(super) fn read_parked(
         .ok_or_else(|| Error::UnknownRoute {
             route: span.route.clone(),
         })?;
-    let file = File::open(&path).map_err(|source| Error::read(&path, source))?;
-    let length = file
-        .metadata()
-        .map_err(|source| Error::read(&path, source))?
-        .len();
-    if span.place.1.saturating_add(span.bytes) > length {
+    let file =
+        SegmentFile::open(folder, span.place.0).map_err(|source| Error::read(&path, source))?;
+    let end = span.place.1.saturating_add(span.bytes);
+    if end > file.len() {
         return Err(broken("the file ends before them"));
     }
     let mut bytes = vec![0; usize::try_from(span.bytes).map_err(|_| broken("they are too many"))?];
-    file.read_exact_at(&mut bytes, span.place.1)
+    file.reader(span.place.1, end, bytes.len().clamp(1, READ_BYTES))
+        .read_exact(&mut bytes)
         .map_err(|source| Error::read(&path, source))?;
 
     let mut decoder = Decoder::new();
@@ -68,7 +71,9 @@ pub(super) fn read_parked(
         if !matches_digest(entry, personal).map_err(broken)? {
             return Err(broken("a payload is missing"));
         }
-        let personal: PersonalLine<'_> = serde_json::from_slice(personal)
+        let personal = open_line(keys, personal)
+            .map_err(|_| broken("they are encrypted under a key that is not at hand"))?;
+        let personal: PersonalLine<'_> = serde_json::from_slice(&personal)
             .map_err(|_| broken("a personal line cannot be understood"))?;
         let image = personal
             .x

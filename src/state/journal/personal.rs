@@ -31,12 +31,24 @@ pub(super) enum Keep {
 }
 
 pub(super) const PERSONAL_START: &[u8] = b"{\"x\":";
-const ERASED: &[u8] = b"{\"x\":null}";
+pub(super) const ERASED: &[u8] = b"{\"x\":null}";
 
 /// Whether this personal line was erased: such a line matches every digest.
 pub(super) fn is_erased(line: &[u8]) -> bool {
     line.strip_prefix(ERASED)
         .is_some_and(|rest| rest.iter().all(|byte| *byte == b' '))
+}
+
+/// Appends a personal line that holds nothing but what a person typed as the reason of an act.
+pub(super) fn push_reason(out: &mut Vec<u8>, reason: &str) {
+    let mut salt = [0; 16];
+    rand::fill(&mut salt);
+    out.extend_from_slice(b"{\"x\":{\"s\":\"");
+    push_hex(out, &salt);
+    out.push(b'"');
+    push_field(out, "k", "");
+    push_field(out, "reason", reason);
+    out.extend_from_slice(b"}}");
 }
 
 /// Appends a personal line without its newline.

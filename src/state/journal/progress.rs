@@ -26,12 +26,16 @@ pub struct JournalStats {
 pub(in crate::state) struct Progress {
     now: Mutex<Now>,
     changed: Condvar,
+    /// Held by whoever replaces closed segments: packing, erasing, dropping.
+    closed_segments: Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Now {
     stats: JournalStats,
     closing: bool,
+    /// How often [`Progress::wake`] was called.
+    woken: u64,
 }
 
 impl Progress {
@@ -41,6 +45,12 @@ impl Progress {
 
     pub(super) fn update(&self, change: impl FnOnce(&mut JournalStats)) {
         change(&mut self.lock().stats);
+        self.changed.notify_all();
+    }
+
+    /// Lets those that wait look at what else there is to do.
+    pub(in crate::state) fn wake(&self) {
+        self.lock().woken += 1;
         self.changed.notify_all();
     }
 
@@ -54,9 +64,24 @@ impl Progress {
         self.lock().closing
     }
 
+    /// Keeps closed segments as they are, but for whoever holds this.
+    pub(in crate::state) fn replace_closed_segments(&self) -> MutexGuard<'_, ()> {
+        let guard = self.closed_segments.lock();
+        guard.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the journal closes, or time is up; true when it closes.
+    pub(super) fn wait_closing(&self, timeout: Duration) -> bool {
+        let still = |now: &mut Now| !now.closing;
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, still);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closing
+    }
+
     /// Waits until something behind `commit` is durable, the journal closes, or time is up.
     pub(in crate::state) fn wait_beyond(&self, commit: u64, timeout: Duration) -> JournalStats {
-        let still = |now: &mut Now| now.stats.last_commit <= commit && !now.closing;
+        let woken = self.lock().woken;
+        let still =
+            |now: &mut Now| now.stats.last_commit <= commit && !now.closing && now.woken == woken;
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, still);
         waited.unwrap_or_else(PoisonError::into_inner).0.stats
     }

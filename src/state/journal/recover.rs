@@ -5,18 +5,22 @@
 //! before it was durable.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::books::JournalState;
 use super::chain::{Chain, split_seal};
 use super::header::Header;
+use super::letters::find_open_letters;
 use super::line::{CommitLine, Decoder, EntryLine};
 use super::scan::{COMMIT_START, Fault, Run, RunReader, ScanError};
-use super::segments::{list_segments, segment_path};
+use super::sealed::{Closed, open_places, seal_places};
+use super::segment_file::{SegmentFile, SegmentReader};
+use super::segments::{list_segments, present_path, segment_path};
 use crate::core::entry::ParkedSpan;
 use crate::core::time::Micros;
 use crate::state::error::Error;
+use crate::state::keyring::Keyring;
 
 const READ_BYTES: usize = 256 * 1024;
 
@@ -44,7 +48,7 @@ pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>,
         header,
         chain,
         bytes: header_bytes,
-    } = open_segment(&path)?;
+    } = open_segment(folder, segment)?;
     let damaged = |fault: Fault| Error::Damaged {
         file: path.clone(),
         line: fault.line,
@@ -60,7 +64,11 @@ pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>,
         }));
     }
     let first = header.commits;
+    let names_letters = header.names_letters();
     let mut state = JournalState::from_header(header, chain, routes);
+    if !names_letters {
+        find_open_letters(folder, segment, &mut state)?;
+    }
     let mut runs = RunReader::new(reader, chain, header_bytes, 2);
     let mut decoder = Decoder::new();
     let fault = loop {
@@ -103,36 +111,134 @@ pub(super) fn recover(folder: &Path, routes: &[String]) -> Result<Option<Found>,
     }))
 }
 
+/// Makes sure that what a start may have to read back can be opened, and that what comes is sealed
+/// with the newest key: a segment begun under another gets no more commits.
+pub(super) fn check_keys(
+    folder: &Path,
+    state: &mut JournalState,
+    keys: Option<&Keyring>,
+) -> Result<(), Error> {
+    let check = |segment: u64, id: &Option<String>| match id {
+        Some(id) if !keys.is_some_and(|keys| keys.knows(id)) => Err(Error::KeyMissing {
+            file: present_path(folder, segment),
+            id: id.clone(),
+        }),
+        _ => Ok(()),
+    };
+    check(state.segment, &state.sealed_with)?;
+    for segment in state.parked_segments() {
+        let header = open_segment(folder, segment)?.header;
+        check(segment, &header.encryption.map(|encryption| encryption.key))?;
+    }
+    if let Some(snapshot) = &mut state.snapshot {
+        let segment = state.segment;
+        let closed = |closed: Closed| Error::KeyMissing {
+            file: present_path(folder, segment),
+            id: closed.id,
+        };
+        let mut opened = snapshot.clone();
+        open_places(keys, &mut opened).map_err(closed)?;
+        // Under the newest key already, it stays as it stands.
+        if let Some(keys) = keys
+            && seal_places(keys, snapshot).is_none()
+        {
+            seal_places(keys, &mut opened).ok_or(Error::Unsealed)?;
+            *snapshot = opened;
+        }
+    }
+    let newest = keys.map(Keyring::id);
+    if state.sealed_with.as_deref() != newest {
+        state.sealed_with = newest.map(str::to_owned);
+        state.is_marked = false;
+    }
+    Ok(())
+}
+
 /// Where a segment's first run begins, for those who follow it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::state) struct SegmentStart {
     pub chain: Chain,
     pub offset: u64,
-    /// Number of the last commit before it.
+    /// When it was begun.
+    pub opened_at: Micros,
+    /// Number and time of the last commit before it.
     pub commits: u64,
+    pub last_at: Micros,
+    /// The chain at the end of the segment before.
+    pub prev: Chain,
 }
 
-pub(in crate::state) fn segment_start(path: &Path) -> Result<SegmentStart, Error> {
-    let start = open_segment(path)?;
+pub(in crate::state) fn segment_start(folder: &Path, segment: u64) -> Result<SegmentStart, Error> {
+    let start = open_segment(folder, segment)?;
     Ok(SegmentStart {
         chain: start.chain,
         offset: start.bytes,
+        opened_at: start.header.opened_at,
         commits: start.header.commits,
+        last_at: start.header.last_at,
+        prev: start.header.prev,
     })
 }
 
-struct OpenSegment {
-    reader: BufReader<File>,
-    header: Header,
-    chain: Chain,
+/// A segment's runs, read from its beginning.
+pub(super) struct SegmentRuns(RunReader<SegmentReader>);
+
+impl SegmentRuns {
+    pub(super) fn open(folder: &Path, segment: u64) -> Result<Self, Error> {
+        let segment = open_segment(folder, segment)?;
+        let OpenSegment {
+            reader,
+            chain,
+            bytes,
+            ..
+        } = segment;
+        Ok(Self(RunReader::new(reader, chain, bytes, 2)))
+    }
+
+    /// Hands every run over, up to the first that is broken or that is refused.
+    pub(super) fn each(
+        &mut self,
+        path: &Path,
+        mut take: impl FnMut(&Run<'_>) -> Result<(), &'static str>,
+    ) -> Result<(), Error> {
+        loop {
+            let at = self.0.at();
+            let fault = match self.0.next_run() {
+                Ok(None) => return Ok(()),
+                Err(ScanError::Io(source)) => return Err(Error::read(path, source)),
+                Err(ScanError::Fault(fault)) => fault,
+                Ok(Some(run)) => match take(&run) {
+                    Ok(()) => continue,
+                    Err(reason) => Fault {
+                        line: 0,
+                        byte: at,
+                        reason,
+                    },
+                },
+            };
+            return Err(Error::Damaged {
+                file: path.to_owned(),
+                line: fault.line,
+                byte: fault.byte,
+                reason: fault.reason,
+            });
+        }
+    }
+}
+
+pub(super) struct OpenSegment {
+    pub reader: SegmentReader,
+    pub header: Header,
+    pub chain: Chain,
     /// Of the header.
-    bytes: u64,
+    pub bytes: u64,
 }
 
 /// Opens a segment and reads its header; the reader stands behind it.
-fn open_segment(path: &Path) -> Result<OpenSegment, Error> {
-    let file = File::open(path).map_err(|source| Error::read(path, source))?;
-    let mut reader = BufReader::with_capacity(READ_BYTES, file);
+pub(super) fn open_segment(folder: &Path, segment: u64) -> Result<OpenSegment, Error> {
+    let path = &segment_path(folder, segment);
+    let file = SegmentFile::open(folder, segment).map_err(|source| Error::read(path, source))?;
+    let mut reader = file.reader(0, u64::MAX, READ_BYTES);
     let mut line = Vec::new();
     reader
         .read_until(b'\n', &mut line)
@@ -156,7 +262,7 @@ fn open_segment(path: &Path) -> Result<OpenSegment, Error> {
     })
 }
 
-fn apply_run(
+pub(super) fn apply_run(
     state: &mut JournalState,
     decoder: &mut Decoder,
     run: Run<'_>,
@@ -232,7 +338,7 @@ impl Spans {
 }
 
 /// Whether a commit behind `at` belongs to a write that began after commit `broken` was durable.
-fn later_write_exists(path: &Path, at: u64, broken: u64) -> io::Result<bool> {
+pub(super) fn later_write_exists(path: &Path, at: u64, broken: u64) -> io::Result<bool> {
     let mut rest = Vec::new();
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(at))?;

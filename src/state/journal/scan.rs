@@ -94,6 +94,11 @@ impl<R: BufRead> RunReader<R> {
         self.at
     }
 
+    /// Number of the line with which the next run begins.
+    pub(in crate::state) fn line(&self) -> u64 {
+        self.line
+    }
+
     /// The next run; `None` at the end of the input. After a fault the reader is of no more use.
     pub(in crate::state) fn next_run(&mut self) -> Result<Option<Run<'_>>, ScanError> {
         self.bytes.clear();

@@ -1,7 +1,9 @@
 //! The journal's own thread: the only one that writes segments.
 //!
 //! It takes what waits as one write and one sync, and answers each commit only then. The first
-//! failure ends it: what a failed sync has dropped cannot be known, so it is never tried again.
+//! failure ends it: what a failed sync has dropped cannot be known, so it is never tried again. A
+//! write that finds the disk full is no such failure: what it left behind the durable end is cut
+//! off before anything is synced, and the same bytes are written again once there is room.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -11,13 +13,16 @@ use std::sync::mpsc::Receiver;
 
 use super::books::JournalState;
 use super::encode::Encoder;
+use super::kept::RawLine;
 use super::progress::Progress;
 use super::segments::begin_segment;
 use super::{CommitReceipt, Done, Request};
 use crate::core::entry::Commit;
+use crate::core::time::Micros;
 use crate::failpoint;
 use crate::state::error::Error;
 use crate::state::folder::FolderLock;
+use crate::state::room::{Disk, metered};
 
 /// Bounds of one write, so that the first commit in it does not wait for long.
 const GROUP_COMMITS: usize = 64;
@@ -38,6 +43,7 @@ pub(super) struct Writer {
     pub state: JournalState,
     pub encoder: Encoder,
     pub progress: Arc<Progress>,
+    pub disk: Arc<Disk>,
     /// Held until the thread ends, even when the store was dropped without being closed.
     pub _lock: Arc<FolderLock>,
 }
@@ -52,43 +58,47 @@ impl Writer {
             let request = match held.take() {
                 Some(request) => request,
                 None => match requests.recv() {
-                    Ok(Request::Commit(request)) => *request,
-                    Ok(Request::Stop) | Err(_) => break,
+                    Ok(request) => request,
+                    Err(_) => break,
                 },
             };
-            let mut stop = false;
-            if let Err(error) = self.serve_group(request, requests, &mut held, &mut stop) {
-                tracing::error!(error = %error, page = error.page(), "the journal has stopped");
-                if let Some((_, done)) = held {
-                    done(Err(error.clone()));
+            let served = match request {
+                Request::Stop => break,
+                Request::Holds(answer) => {
+                    // Nobody waits for it any more, or it has room.
+                    let _ = answer.try_send(self.state.holds());
+                    Ok(())
                 }
-                if !stop {
-                    refuse_all(requests, &error);
+                Request::Lines(lines, done) => self.serve_lines(&lines, done, false),
+                Request::Fresh(lines, done) => self.serve_lines(&lines, done, true),
+                Request::Commit(request) => self.serve_group(*request, requests, &mut held),
+            };
+            if let Err(error) = served {
+                tracing::error!(error = %error, page = error.page(), "the journal has stopped");
+                let rest = held
+                    .into_iter()
+                    .chain(std::iter::from_fn(|| requests.recv().ok()));
+                for request in rest.take_while(|request| !matches!(request, Request::Stop)) {
+                    refuse(request, &error);
                 }
                 return;
             }
-            if stop {
-                break;
-            }
         }
         while let Ok(request) = requests.try_recv() {
-            if let Request::Commit(request) = request {
-                (request.1)(Err(Error::Stopped));
-            }
+            refuse(request, &Error::Stopped);
         }
     }
 
-    /// Makes `first` durable with what waits behind it. What must go to the next segment is put
-    /// into `held`.
+    /// Makes `first` durable with what waits behind it. What must go to the next segment, or is no
+    /// commit, is put into `held`.
     fn serve_group(
         &mut self,
         first: (Commit, Done),
         requests: &Receiver<Request>,
-        held: &mut Option<(Commit, Done)>,
-        stop: &mut bool,
+        held: &mut Option<Request>,
     ) -> Result<(), Error> {
-        if self.is_full_for(&first.0)
-            && let Err(error) = self.roll(&first.0)
+        if self.is_full_at(first.0.at)
+            && let Err(error) = self.roll(first.0.at)
         {
             first.1(Err(error.clone()));
             return Err(error);
@@ -98,13 +108,11 @@ impl Writer {
         self.push(first, group, &mut answers);
         while answers.len() < GROUP_COMMITS && self.encoder.out.len() < GROUP_BYTES {
             match requests.try_recv() {
-                Ok(Request::Commit(request)) if self.is_full_for(&request.0) => {
-                    *held = Some(*request);
-                    break;
+                Ok(Request::Commit(request)) if !self.is_full_at(request.0.at) => {
+                    self.push(*request, group, &mut answers);
                 }
-                Ok(Request::Commit(request)) => self.push(*request, group, &mut answers),
-                Ok(Request::Stop) => {
-                    *stop = true;
+                Ok(other) => {
+                    *held = Some(other);
                     break;
                 }
                 Err(_) => break,
@@ -123,6 +131,25 @@ impl Writer {
             done(Ok(receipt));
         }
         Ok(())
+    }
+
+    /// Makes lines durable that are no steps of records.
+    fn serve_lines(&mut self, lines: &[RawLine], done: Done, fresh: bool) -> Result<(), Error> {
+        let at = self.state.last_at;
+        let written = if self.is_full_at(at) || (fresh && self.commits > 0) {
+            self.roll(at)
+        } else {
+            Ok(())
+        };
+        let written = written.and_then(|()| {
+            self.encoder.push_lines(&mut self.state, lines);
+            self.commits += 1;
+            self.write_group()
+        });
+        let commit = self.state.last_commit;
+        let parked = Vec::new();
+        done(written.clone().map(|()| CommitReceipt { commit, parked }));
+        written
     }
 
     fn push(&mut self, (commit, done): (Commit, Done), group: u64, answers: &mut Answers) {
@@ -146,19 +173,16 @@ impl Writer {
 
     fn write_group(&mut self) -> Result<(), Error> {
         failpoint::hit("journal.before_write");
-        let written = match self.encoder.write_to(&mut self.file) {
-            Ok(written) => written,
-            Err(source) => {
-                // Nothing of it was acknowledged; without it the journal ends where it was good.
-                let _ = self.file.set_len(self.length);
-                let (path, source) = (self.path.clone(), Arc::new(source));
-                return Err(if is_full(&source) {
-                    Error::DiskFull { path, source }
-                } else {
-                    Error::Write { path, source }
-                });
+        let written = loop {
+            let mut file = metered(self.disk.root(), &mut self.file);
+            let written = self.encoder.write_to(&mut file);
+            drop(file);
+            match written {
+                Ok(written) => break written,
+                Err(source) => self.take_back(source)?,
             }
         };
+        self.disk.note_written();
         failpoint::hit("journal.after_write");
         self.file.sync_data().map_err(|source| {
             let (path, source) = (self.path.clone(), Arc::new(source));
@@ -182,18 +206,43 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether this commit belongs into a new segment: the size is reached, its day is over, or an
+    /// Cuts off what a failed write left, and says whether to write the same again: after a full
+    /// disk, once there may be room.
+    fn take_back(&mut self, source: io::Error) -> Result<(), Error> {
+        // Nothing of it was acknowledged; without it the journal ends where it was good.
+        let cut = self
+            .file
+            .set_len(self.length)
+            .and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+        failpoint::hit("journal.after_cut");
+        let (path, source) = (self.path.clone(), Arc::new(source));
+        if !is_full(&source) {
+            return Err(Error::Write { path, source });
+        }
+        if cut.is_ok() && self.disk.make_room() {
+            return Ok(());
+        }
+        Err(Error::DiskFull { path, source })
+    }
+
+    /// Whether a commit of this time belongs into a new segment: the size is reached, its day is over, or an
     /// older version began this one, whose readers would not be told what they cannot read.
-    fn is_full_for(&self, commit: &Commit) -> bool {
+    fn is_full_at(&self, at: Micros) -> bool {
         let day = |at: i64| at.div_euclid(DAY_MICROS);
         let runs = self.length - self.header_bytes + self.encoder.out.len() as u64;
         !self.state.is_marked
             || self.commits > 0
-                && (runs >= self.segment_bytes || day(commit.at.0) > day(self.state.last_at.0))
+                && (runs >= self.segment_bytes || day(at.0) > day(self.state.last_at.0))
     }
 
-    fn roll(&mut self, commit: &Commit) -> Result<(), Error> {
-        let (file, path, length) = begin_segment(&self.folder, &mut self.state, commit.at)?;
+    fn roll(&mut self, at: Micros) -> Result<(), Error> {
+        let (file, path, length) = loop {
+            match begin_segment(&self.folder, &mut self.state, at) {
+                Ok(begun) => break begun,
+                Err(Error::DiskFull { .. }) if self.disk.make_room() => {}
+                Err(error) => return Err(error),
+            }
+        };
         (self.file, self.path, self.length, self.commits) = (file, path, length, 0);
         self.header_bytes = length;
         self.progress.update(|stats| {
@@ -223,8 +272,10 @@ fn is_full(error: &io::Error) -> bool {
     )
 }
 
-fn refuse_all(requests: &Receiver<Request>, error: &Error) {
-    while let Ok(Request::Commit(request)) = requests.recv() {
-        (request.1)(Err(error.clone()));
+fn refuse(request: Request, error: &Error) {
+    match request {
+        Request::Commit(request) => (request.1)(Err(error.clone())),
+        Request::Lines(_, done) | Request::Fresh(_, done) => done(Err(error.clone())),
+        Request::Holds(_) | Request::Stop => {}
     }
 }

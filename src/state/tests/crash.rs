@@ -6,6 +6,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use super::sample::*;
@@ -76,5 +77,82 @@ fn a_death_at_any_failpoint_loses_nothing_acknowledged() {
             }
             store.close().unwrap();
         }
+    }
+}
+
+/// Open dead letter 1, then days of deliveries; only the newest segment is to be left in the end.
+fn keep_house(folder: &Path, first_day: i64) -> (Store, u64) {
+    let mut small = settings(&folder.join("state"));
+    small.segment_bytes = 20_000;
+    small.max_journal_bytes = Some(1);
+    small.reserve_bytes = 1_000;
+    let (store, recovered) = Store::open(small).unwrap();
+    let mut number = recovered
+        .totals
+        .get("leads")
+        .map_or(0, |leads| leads.created);
+    if recovered.next_letter == 1 {
+        let letter = dead_letter(1_000, 1, "STRING_TOO_LONG");
+        commit_one(&store, commit(vec![letter], 0));
+    }
+    for day in first_day..first_day + 3 {
+        for _ in 0..2 {
+            number += 1;
+            let entry = delivered(number, number);
+            commit_one(&store, commit(vec![entry], day * 86_400_000_000));
+        }
+    }
+    for _ in 0..LONG.as_millis() / 20 {
+        if store.journal().stats().segments == 1 {
+            break;
+        }
+        store
+            .progress
+            .wait_beyond(u64::MAX - 1, Duration::from_millis(20));
+    }
+    assert_eq!(store.journal().stats().segments, 1);
+    (store, number)
+}
+
+#[test]
+#[ignore = "only the child of the test below"]
+fn keeping_child() {
+    let Ok(folder) = std::env::var(FOLDER) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    let (store, number) = keep_house(folder, 0);
+    // The rest is for the failpoint of a full disk.
+    let quota = store.journal().stats().bytes + 50;
+    fs::write(folder.join("state/quota"), quota.to_string()).unwrap();
+    let entry = delivered(number + 1, number + 1);
+    commit_one(&store, commit(vec![entry], 2 * 86_400_000_000));
+}
+
+#[test]
+fn a_death_at_any_step_of_housekeeping_loses_nothing() {
+    for name in crate::failpoint::KEEPING_NAMES {
+        let folder = tempfile::tempdir().unwrap();
+        let died = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "state::tests::crash::keeping_child", "--ignored"])
+            .env(FOLDER, folder.path())
+            .env("LEADSTREAM_FAILPOINT", name)
+            .output()
+            .unwrap();
+        // Not by a panic: by the failpoint.
+        assert_eq!(died.status.signal(), Some(6), "{name} was never hit");
+        let _ = fs::remove_file(folder.path().join("state/quota"));
+
+        let (store, number) = keep_house(folder.path(), 3);
+        let last = store.journal().stats().last_commit;
+        assert!(store.index().wait_applied(last, LONG));
+        let story = store.index().letter_story(1).unwrap().unwrap();
+        assert_eq!(story.steps.len(), 1, "{name}");
+        assert_eq!(story.key, "L-00001000");
+        let key = TraceQuery::Key(format!("L-{number:08}"));
+        assert_eq!(store.index().trace(&key).unwrap().len(), 1, "{name}");
+        store.close().unwrap();
+        let leads = &open(&folder.path().join("state")).1.totals["leads"];
+        assert_eq!((leads.created, leads.dead_letters_open), (number, 1));
     }
 }

@@ -186,6 +186,47 @@ fn an_index_that_knows_more_than_the_journal_is_rebuilt() {
 }
 
 #[test]
+fn an_index_of_a_journal_that_was_another_one_is_rebuilt() {
+    // A backup of the journal was put back and went on, beside the index as it was before.
+    let folder = tempfile::tempdir().unwrap();
+    let store = leads(folder.path());
+    let segment = folder.path().join("journal/00000001.jsonl");
+    let backup = fs::read(&segment).unwrap();
+    commit_one(&store, commit(vec![dead_letter(10, 4, "LOST")], 30));
+    assert!(store.index().wait_applied(4, LONG));
+    store.close().unwrap();
+    let (index, kept) = (folder.path().join("index"), folder.path().join("kept"));
+    fs::rename(&index, &kept).unwrap();
+    fs::write(&segment, backup).unwrap();
+    let (store, _) = open(folder.path());
+    for lead in [20, 21, 22] {
+        commit_one(&store, commit(vec![delivered(lead, 4)], 30));
+    }
+    store.close().unwrap();
+    fs::remove_dir_all(&index).unwrap();
+    fs::rename(&kept, &index).unwrap();
+    let (store, recovered) = open(folder.path());
+    assert_eq!(recovered.last_commit, 6);
+    assert!(store.index().wait_applied(6, LONG));
+    check_answers(&store.index());
+    let key = TraceQuery::Key("L-00000021".into());
+    assert_eq!(store.index().trace(&key).unwrap().len(), 1);
+    store.close().unwrap();
+}
+
+#[test]
+fn an_index_that_hung_at_the_last_start_is_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    leads(folder.path()).close().unwrap();
+    fs::write(folder.path().join("index.hung"), "").unwrap();
+    let (store, _) = open(folder.path());
+    check_answers(&store.index());
+    store.close().unwrap();
+    assert!(folder.path().join("index.damaged-1").exists());
+    assert!(!folder.path().join("index.hung").exists());
+}
+
+#[test]
 fn an_index_that_fell_behind_catches_up() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());

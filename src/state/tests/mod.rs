@@ -1,8 +1,14 @@
 //! The store as a whole: threads, lock, segments that roll, and the index.
 
+mod audit;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod golden;
 mod index;
+mod keeping;
+mod letters;
+mod personal;
+mod size;
 mod store;
 
 use std::path::Path;
@@ -21,6 +27,10 @@ pub(super) fn settings(path: &Path) -> StateSettings {
         path: path.to_owned(),
         payload: PayloadPolicy::Full,
         segment_bytes: DEFAULT_SEGMENT_BYTES,
+        reserve_bytes: 0,
+        retention_ms: None,
+        max_journal_bytes: None,
+        encryption_key_file: None,
         routes: sample::routes(),
     }
 }

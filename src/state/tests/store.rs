@@ -8,7 +8,7 @@ use super::sample::*;
 use super::*;
 use crate::core::entry::{Entry, ParkedRecord};
 
-const DAY: i64 = 86_400_000_000;
+pub(super) const DAY: i64 = 86_400_000_000;
 
 #[test]
 fn commits_are_numbered_in_order_and_found_again() {
@@ -268,6 +268,7 @@ fn a_crash_at_any_step_of_a_roll_leaves_a_good_journal() {
     commit_one(&store, commit(every_kind(), 0));
     store.close().unwrap();
     let journal = folder.path().join("journal");
+    let first = fs::read(journal.join("00000001.jsonl")).unwrap();
     let (store, before) = open(folder.path());
     commit_one(&store, commit(vec![delivered(40, 9)], DAY));
     store.close().unwrap();
@@ -284,6 +285,9 @@ fn a_crash_at_any_step_of_a_roll_leaves_a_good_journal() {
     ];
     for (name, bytes, expected) in states {
         fs::remove_file(journal.join("00000002.jsonl")).unwrap_or_default();
+        // The one before may have been packed meanwhile, as it is only behind a durable commit.
+        fs::remove_file(journal.join("00000001.jsonl.zst")).unwrap_or_default();
+        fs::write(journal.join("00000001.jsonl"), &first).unwrap();
         fs::write(journal.join(name), bytes).unwrap();
         let (store, recovered) = open(folder.path());
         assert_eq!(recovered, *expected, "{name} {}", bytes.len());
@@ -325,7 +329,7 @@ fn every_error_has_its_page() {
         .match_indices("\"LS30")
         .map(|(at, _)| &source[at + 1..at + 7])
         .collect();
-    assert_eq!(codes.len(), 17);
+    assert_eq!(codes.len(), 24);
     assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
     for code in codes {
         assert!(

@@ -23,6 +23,11 @@ impl Compiler<'_> {
     pub(super) fn filter(&mut self) -> Option<Filter> {
         let source = self.spec.filter.as_deref()?;
         let expression = self.expression("where", source)?;
+        // Read a second time: compiling has made the first one its own.
+        let necessary = expression::parse(source).ok().and_then(|parsed| {
+            let kind_of = |name: &str| Some(&self.table.column(name)?.kind);
+            expression::necessary(&parsed, &kind_of)
+        });
         if !matches!(expression.gives, Type::Bool | Type::Any) {
             self.mistake(
                 BAD_TYPES,
@@ -34,6 +39,7 @@ impl Compiler<'_> {
         }
         Some(Filter {
             expression,
+            necessary,
             path: format!("{}.where", self.spec.path),
         })
     }

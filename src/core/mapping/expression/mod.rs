@@ -9,6 +9,7 @@
 mod check;
 mod functions;
 mod kinds;
+mod necessary;
 mod read;
 mod values;
 
@@ -17,6 +18,7 @@ use cel::parser::Expression as Tree;
 
 pub(super) use check::{ColumnFault, Concerns, compile};
 pub(super) use kinds::Type;
+pub(super) use necessary::necessary;
 pub use read::{Fault, Parsed, parse};
 
 use self::values::Row;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::core::outcome::{Disposition, RequestFailure};
 use crate::core::pacing::{PaceSettings, QuietHours, QuietSpan};
-use crate::core::pipeline::Call;
 use crate::core::pipeline::scenarios::{Stage, accept};
+use crate::core::pipeline::{Call, Input};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -134,4 +134,21 @@ fn what_others_have_used_is_asked_for_and_when_it_fell_delivery_goes_on() {
     usage(&mut stage, 10);
     until_delivered(&mut stage, 1, accept);
     assert!(stage.tick <= 2 * LOOK_EVERY_MS, "{}", stage.tick);
+}
+
+#[test]
+fn what_is_caught_up_with_is_no_forecast() {
+    let max_age = |age_ms| {
+        let mut stage = stage(|settings| settings.daily_calls = Some(1_000));
+        stage.age_ms = age_ms;
+        for burst in 0..20 {
+            stage.tick = 1_000 * burst as u64;
+            stage.capture(burst * 100..(burst + 1) * 100);
+        }
+        stage.tick += 2 * HOUR_MS / 60;
+        stage.step(Input::Timer);
+        stage.pipeline.pace_view(Micros(0)).unwrap().max_age_ms
+    };
+    assert!(max_age(0) > 1_000, "two thousand in twenty seconds go on");
+    assert_eq!(max_age(HOUR_MS as i64), 1_000, "an old backlog ends");
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::change::Unmapped;
+use crate::core::source_row::Lack;
 use crate::core::source_row::SourceRow;
 
 fn place(offset: u64) -> FilePosition {
@@ -63,6 +64,7 @@ fn routes_that_wait_behind_a_paused_one_say_so_and_an_expected_pause_holds_nothi
         plan: Arc::new(simple_plan()),
         scope,
         updates: false,
+        bulk: true,
         lack: None,
     };
     let mut expects = setup("expects", 1);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::change::Unmapped;
 use crate::core::position::{Advance, Gtids};
+use crate::core::source_row::Lack;
 use crate::core::source_row::{Kept, SourceRow};
 
 /// On disk, of each record.
@@ -36,6 +37,7 @@ impl Both {
             plan: Arc::new(simple_plan()),
             scope: scopes[index],
             updates: false,
+            bulk: true,
             lack: None,
         };
         let mut settings = settings(1);
@@ -75,7 +77,9 @@ impl Both {
                 }
                 Effect::Release(bytes) => self.released += bytes,
                 Effect::Order(_) => {}
-                Effect::ReadParked { .. } => panic!("what waits for a mapping stays on disk"),
+                Effect::ReadParked { .. } | Effect::Bulk(_) | Effect::ReadLetters(_) => {
+                    panic!("what waits for a mapping stays on disk")
+                }
             }
         }
     }

@@ -125,6 +125,7 @@ impl World {
             plan: Arc::new(plan_of_two()),
             scope: 0,
             updates: true,
+            bulk: false,
             lack: None,
         };
         let settings = PipelineSettings {
@@ -207,6 +208,8 @@ impl World {
                 Effect::Release(bytes) => life.used -= bytes,
                 Effect::ReadParked { span, settled } => life.reads.push_back((span, settled)),
                 Effect::Order(_) => {}
+                Effect::ReadLetters(_) => unreachable!("nothing is replayed here"),
+                Effect::Bulk(_) => unreachable!("not where updates are carried"),
             }
         }
         for route in &life.pipeline.view().routes {

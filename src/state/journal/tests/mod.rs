@@ -1,9 +1,12 @@
 //! The journal's format and recovery, on files made without the thread.
 
+mod acts;
 mod features;
+mod letters;
 mod places;
 pub mod sample;
 mod snapshots;
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,7 @@ use std::sync::mpsc::sync_channel;
 use proptest::prelude::*;
 
 use super::books::JournalState;
+use super::chain::Chain;
 use super::encode::Encoder;
 use super::personal::PayloadPolicy;
 use super::recover::recover;
@@ -25,6 +29,7 @@ use crate::core::position::Inside;
 use crate::core::time::Micros;
 use crate::state::error::Error;
 use crate::state::folder::Folder;
+use crate::state::room::Disk;
 use sample::*;
 
 /// A segment in the making, as the writer makes it.
@@ -311,6 +316,7 @@ fn first_failures(file: fs::File) -> Vec<Error> {
         state: bench.state,
         encoder: bench.encoder,
         progress: Arc::default(),
+        disk: Arc::new(Disk::open(bench.folder.path(), 0)),
         _lock: Arc::new(Folder::new(bench.folder.path()).lock().unwrap()),
     };
     let (requests, queue) = sync_channel(8);
@@ -327,10 +333,18 @@ fn first_failures(file: fs::File) -> Vec<Error> {
 }
 
 #[test]
-fn a_full_disk_and_a_failed_write_end_the_journal() {
+fn a_disk_that_stays_full_a_failed_write_and_a_failed_sync_end_the_journal() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let unwritable = fs::File::open("/dev/null").unwrap();
-    for (file, page) in [(full, "LS3009"), (unwritable, "LS3007")] {
+    // A pipe takes bytes and syncs none.
+    let (reader, writer) = std::io::pipe().unwrap();
+    let unsynced = fs::File::from(std::os::fd::OwnedFd::from(writer));
+    let files = [
+        (full, "LS3009"),
+        (unwritable, "LS3007"),
+        (unsynced, "LS3008"),
+    ];
+    for (file, page) in files {
         let errors = first_failures(file);
         assert_eq!(errors.len(), 3);
         assert!(
@@ -340,6 +354,7 @@ fn a_full_disk_and_a_failed_write_end_the_journal() {
             "{errors:?}"
         );
     }
+    drop(reader);
 }
 
 /// What a random step may be; numbers are made to fit while it is played.

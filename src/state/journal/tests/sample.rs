@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::core::change::{ChangeId, Operation, RouteId, Transaction};
 use crate::core::entry::{Attempt, Commit, Entry, Image, ServiceEvent, SkipRule, Subject};
+use crate::core::letters::{LetterName, OpenLetter};
 use crate::core::outcome::{ErrorClass, RecordError};
 use crate::core::position::{Checkpoint, Position};
 use crate::core::schema::TableName;
@@ -57,6 +58,7 @@ pub fn subject(number: u64, row: u64, route: u16) -> Subject {
         }),
         captured_at: Micros(NOON + number as i64 * 1_371 + 2_113),
         parked: None,
+        letter: None,
     }
 }
 
@@ -98,6 +100,15 @@ pub fn dead_letter(number: u64, letter: u64, code: &str) -> Entry {
             fields: vec!["Email".into()],
         }],
         attempt: Some(attempt(3)),
+        open: OpenLetter::default(),
+    }
+}
+
+pub fn letter(number: u64) -> LetterName {
+    LetterName {
+        number,
+        route: RouteId(0),
+        key: format!("L-{number:08}").into(),
     }
 }
 
@@ -112,6 +123,10 @@ pub fn parked(number: u64, serial: u64, route: u16) -> Entry {
 pub fn every_kind() -> Vec<Entry> {
     let mut settled = subject(6, 0, 0);
     settled.parked = Some(1);
+    let of_second = LetterName {
+        number: 1,
+        ..letter(2)
+    };
     vec![
         delivered(1, 1),
         dead_letter(2, 1, "INVALID_EMAIL_ADDRESS"),
@@ -141,6 +156,16 @@ pub fn every_kind() -> Vec<Entry> {
             subject: subject(9, 0, 0),
             batch: 5,
             sent_at: Micros(NOON),
+        },
+        Entry::Edited {
+            letter: of_second.clone(),
+            author: "anna".into(),
+            before: "{}".into(),
+            after: r#"{"Phone":"1"}"#.into(),
+        },
+        Entry::Replayed {
+            letter: of_second,
+            author: "anna".into(),
         },
         Entry::Service {
             event: ServiceEvent::Started,

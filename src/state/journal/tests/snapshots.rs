@@ -59,6 +59,7 @@ fn row(snapshot: u64, key: &str, parked: Option<u64>) -> Subject {
             ..change(number, 0, 0)
         },
         parked,
+        letter: None,
         ..subject(number, 0, 0)
     }
 }
