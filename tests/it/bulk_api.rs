@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use leadstream::core::outcome::{Disposition, RecordResult};
 use leadstream::core::secret::Secret;
@@ -69,7 +69,7 @@ impl Bench {
         let mut spool = tempfile::NamedTempFile::new().unwrap();
         spool.write_all(file).unwrap();
         self.org
-            .bulk_upload(job, spool.path(), file.len() as u64)
+            .bulk_upload(job, Arc::new(spool.path().to_owned()), file.len() as u64)
             .await
     }
 

@@ -169,7 +169,15 @@ fn status_trace_and_dead_letters_answer_beside_a_service_and_at_rest() {
     ] {
         assert!(running.data().contains(words), "{words}");
     }
-    let by_command = world.command(&["status", "--json"]).json();
+    let ready = world.command(&["status", "--ready"]);
+    assert_eq!(ready.data(), "ready\n");
+    let mut by_command = world.command(&["status", "--json"]).json();
+    // Who paused a route is told to those alone who are known by name.
+    let routes = by_command["routes"].as_array_mut().unwrap();
+    for route in routes {
+        let pause = route.as_object_mut().unwrap().remove("operator_pause");
+        assert_eq!(pause, Some(Value::Null));
+    }
     let status: Status = serde_json::from_value(by_command.clone()).unwrap();
     assert_eq!(status.routes[0].captured, 20);
     let (_, by_port) = world.get("/api/v1/status").unwrap();
@@ -225,6 +233,18 @@ fn status_trace_and_dead_letters_answer_beside_a_service_and_at_rest() {
             .starts_with("no service runs on this state folder")
     );
     assert!(at_rest.stdout.contains("3 dead letters wait"));
+    let ready = world.command(&["status", "--ready"]);
+    assert_eq!(ready.code, FAILURE);
+    assert!(
+        ready.stdout.starts_with("not ready: no service runs"),
+        "{}",
+        ready.stdout
+    );
+    let ready = world.command(&["status", "--ready", "--json"]);
+    assert_eq!(
+        (ready.code, &ready.json()["ready"]),
+        (FAILURE, &Value::Bool(false))
+    );
     let status = world.command(&["status", "--json"]).json();
     assert_eq!(status["running"], false);
     assert_eq!(status["routes"]["leads"]["created"], 17);
@@ -505,7 +525,8 @@ fn no_person_shows_in_log_metrics_or_status_and_the_state_is_its_owners_alone() 
     let judgement = world.judge();
     assert!(judgement.dead_letters.len() > 20, "{judgement:?}");
     let log = world.log();
-    assert!(log.contains("DEBUG leadstream"), "it speaks at debug");
+    let speaks = |line: &str| line.contains("DEBUG") && line.contains("leadstream::");
+    assert!(log.lines().any(speaks), "it speaks at debug");
     let shown = [("log", &log), ("metrics", &metrics), ("status", &status)];
     for lead in &leads {
         let names = [Some(lead.first_name.as_str()), lead.last_name.as_deref()];

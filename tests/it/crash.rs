@@ -9,9 +9,9 @@ use crate::harness::{Build, PATIENCE, World};
 /// Fixed here, many in a soak.
 fn kills() -> usize {
     if std::env::var_os("LEADSTREAM_SOAK").is_some() {
-        100
+        500
     } else {
-        5
+        25
     }
 }
 

@@ -5,7 +5,7 @@
 //! [`theirs::Known`], anything else fails.
 
 mod columns;
-mod dice;
+pub mod dice;
 mod left_out;
 mod theirs;
 

@@ -9,21 +9,21 @@ use salesforce_sandbox::{Action, Endpoint, Fault, Preset};
 
 use crate::harness::{Build, PATIENCE, World};
 
-/// Records of one seed.
-const RECORDS: usize = 5_000;
-/// How many times it is killed.
-const LIVES: usize = 4;
+/// Records of one seed, and how many times the service is killed on the way.
+fn size() -> (usize, usize) {
+    if is_soak() { (100_000, 16) } else { (5_000, 4) }
+}
+
+fn is_soak() -> bool {
+    std::env::var_os("LEADSTREAM_SOAK").is_some()
+}
 
 /// Fixed here, many in a soak; one by itself to look into a failure.
 fn seeds() -> Vec<u64> {
     if let Ok(seed) = std::env::var("LEADSTREAM_SEED") {
         return vec![seed.parse().expect("LEADSTREAM_SEED is a number")];
     }
-    let count = if std::env::var_os("LEADSTREAM_SOAK").is_some() {
-        20
-    } else {
-        1
-    };
+    let count = if is_soak() { 20 } else { 1 };
     // The generator takes odd ones.
     (0..count).map(|number| 20_261_123 + 2 * number).collect()
 }
@@ -81,6 +81,8 @@ fn call_fault(random: &mut People) -> Fault {
             revoke: commit,
             message: None,
         },
+        // Both at once would make the number right and the last result the one before it, which the
+        // client tells by its id.
         5 => Action::ResultCount {
             change: if commit { 1 } else { -1 },
         },
@@ -119,16 +121,17 @@ fn run(seed: u64) {
     world.set("retry.park_after", "100ms");
     world.set("batch.max_age", "20ms");
     world.people = People::new(seed, 40);
-    let per_life = RECORDS / LIVES;
+    let (records, lives) = size();
+    let per_life = records / lives;
     let mut rows = 0;
     // For good: a record that was taken must not be refused when it is sent again, or it is both in
     // Salesforce and among the dead letters, and rightly so.
     for _ in 0..6 {
         world.org.faults().add(record_fault(&mut random));
-        world.org.faults().add(poison(&mut random, RECORDS as u64));
+        world.org.faults().add(poison(&mut random, records as u64));
     }
     world.start();
-    for _ in 0..LIVES {
+    for _ in 0..lives {
         for _ in 0..6 {
             world.org.faults().add(call_fault(&mut random));
         }

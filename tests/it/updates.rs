@@ -72,6 +72,23 @@ fn a_lead_becomes_what_its_row_becomes_and_what_is_not_mapped_costs_no_call() {
     assert!(found.remove("1").is_some(), "deletes are not carried");
     assert_eq!(found["20"][1], "Unknown", "the default for NULL");
     assert_eq!(found, rows(&mut world));
+
+    // A key that changes is another record; one that is only named again is none.
+    world.execute(&[
+        "UPDATE crm.leads SET id = 900 WHERE id = 2",
+        "SET SESSION binlog_row_image = MINIMAL",
+        "UPDATE crm.leads SET id = 901 WHERE id = 3",
+        "UPDATE crm.leads SET last_name = 'Same' WHERE id = 4",
+    ]);
+    world.wait_caught_up();
+    let found = leads(&world);
+    assert!(["2", "900", "4"].iter().all(|key| found.contains_key(*key)));
+    let counted = "leadstream_key_changes_total{route=\"leads\"} 2\n";
+    let counted = wait_until(PATIENCE, || {
+        let (_, metrics) = world.get("/metrics")?;
+        metrics.contains(counted).then_some(())
+    });
+    assert!(counted.is_some(), "{:?}", world.get("/metrics"));
 }
 
 #[test]

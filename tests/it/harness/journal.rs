@@ -1,7 +1,7 @@
 //! A second opinion of the journal: reads the files by docs/journal.md alone, with none of
 //! leadstream's code, and verifies the chain on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
@@ -55,24 +55,38 @@ const SEAL: &[u8] = b",\"chain\":\"";
 /// # Panics
 /// When the format or the chain is broken.
 pub fn read(folder: &Path) -> Journal {
-    let mut files: Vec<_> = std::fs::read_dir(folder)
+    let numbers: BTreeSet<String> = std::fs::read_dir(folder)
         .expect("the journal's folder")
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "jsonl")
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| {
+            let number = name
+                .strip_suffix(".jsonl")
+                .or(name.strip_suffix(".jsonl.zst"));
+            number.map(str::to_owned)
         })
         .collect();
-    files.sort();
     let mut journal = Journal::default();
     let mut parked = BTreeMap::new();
     let mut chain = [0_u8; 32];
-    for file in files {
-        let bytes = std::fs::read(&file).unwrap();
+    for number in numbers {
+        let bytes = segment(folder, &number);
         read_segment(&bytes, &mut chain, &mut journal, &mut parked);
     }
     journal.still_parked = parked.into_keys().collect();
     journal
+}
+
+/// A closed segment may be packed at any moment: the plain file goes once the packed one is there.
+fn segment(folder: &Path, number: &str) -> Vec<u8> {
+    match std::fs::read(folder.join(format!("{number}.jsonl"))) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let packed = std::fs::read(folder.join(format!("{number}.jsonl.zst"))).unwrap();
+            // Frames one behind the other, as any reader of zstd sees them.
+            zstd::stream::decode_all(packed.as_slice()).unwrap()
+        }
+        Err(error) => panic!("{number}: {error}"),
+    }
 }
 
 fn read_segment(
@@ -145,6 +159,8 @@ fn take(
             *journal.retried_by_key.entry(key).or_default() += 1;
         }
         "unanswered" => journal.unanswered += 1,
+        // Who did what: of no record.
+        "act" => {}
         "delivered" | "dead_letter" | "superseded" => {
             if let Some(serial) = entry["parked"].as_u64() {
                 assert!(

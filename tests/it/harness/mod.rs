@@ -3,8 +3,9 @@
 
 mod answer;
 mod cluster;
-mod journal;
+pub mod journal;
 mod oracle;
+pub mod prometheus;
 mod proxy;
 pub mod source;
 mod switchboard;
@@ -20,6 +21,7 @@ use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
 use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess, replication};
 use leadstream::runtime::status::Status;
+use salesforce_sandbox::rules::ValidationRule;
 use salesforce_sandbox::{OrgConfig, Sandbox};
 
 pub use answer::Answer;
@@ -29,6 +31,9 @@ pub use proxy::Proxy;
 
 /// Nothing in a test takes longer, on the slowest machine that builds beside it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Of the lead that follows all others.
+const LAST_EMAIL: &str = "the-last-one@mail.example";
 
 /// Which binary runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,6 +102,23 @@ impl World {
         let name = format!("LEADSTREAM_{}", key.to_uppercase().replace('.', "__"));
         self.settings.retain(|(known, _)| *known != name);
         self.settings.push((name, value.to_owned()));
+    }
+
+    /// An org that refuses leads whose last name begins with "Reject".
+    pub fn refusing() -> Self {
+        let org = OrgConfig {
+            validation_rules: vec![ValidationRule {
+                name: "No_Rejects".to_owned(),
+                active: true,
+                condition: "LastName begins 'Reject'".to_owned(),
+                message: "this name is not wanted".to_owned(),
+                field: Some("LastName".to_owned()),
+            }],
+            ..OrgConfig::default()
+        };
+        let mut world = Self::with(Build::Failpoints, MysqlOptions::default(), org);
+        world.set("batch.max_age", "10ms");
+        world
     }
 
     /// Tells the oracle where committed rows are noted, when the table itself does not show them:
@@ -391,14 +413,12 @@ impl World {
         });
         let mut last = self.people.next_lead();
         last.last_name = Some("Last".to_owned());
-        last.email = "the-last-one@mail.example".to_owned();
+        last.email = LAST_EMAIL.to_owned();
         self.insert_leads(&[last], 1);
-        let arrived = |lead: &salesforce_sandbox::LeadSnapshot| {
-            lead.fields.get("Email").and_then(serde_json::Value::as_str)
-                == Some("the-last-one@mail.example")
-        };
+        // By its key: a list of all would be old when it is made.
         let came = wait_until(PATIENCE, || {
-            self.org.leads().iter().any(arrived).then_some(())
+            let found = self.org.leads_by_key("Email", [LAST_EMAIL]);
+            found.is_some_and(|found| !found.is_empty()).then_some(())
         });
         assert!(came.is_some(), "the last lead never came:\n{}", self.log());
         // What was published before may not know of it yet.

@@ -171,6 +171,16 @@ fn each_refused_record_is_tried_as_its_code_asks_and_set_aside_with_a_remedy() {
         .map(|key| key.to_string())
         .zip(REFUSALS)
         .collect();
+    // No rule objects here: nobody can say more about it.
+    let silent = Action::Refuse {
+        status: 400,
+        code: "UNKNOWN_EXCEPTION".to_owned(),
+        message: "An unexpected error occurred.".to_owned(),
+    };
+    world
+        .org
+        .faults()
+        .add(Fault::new(silent).on(Endpoint::Composite));
     for (key, refusal) in &keyed {
         let fault = record_error(refusal.code, refusal.message).keys([key.as_str()]);
         world.org.faults().add(fault);

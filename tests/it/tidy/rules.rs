@@ -337,12 +337,32 @@ pub const SLEEPS_ALLOWED: &[(&str, &str)] = &[
         "too many open files give no event when some are closed",
     ),
     (
+        "src/operator/server.rs",
+        "too many open files give no event when some are closed",
+    ),
+    (
         "src/runtime/service.rs",
         "the backoff while either side is away at the start",
     ),
     (
         "src/cli/snapshot.rs",
         "a person who watches a snapshot looks once in a second",
+    ),
+    (
+        "src/capture/snapshot/scan.rs",
+        "a comparison's rate, its backoff, and the look at a busy server's load",
+    ),
+    (
+        "src/runtime/reconcile/asking.rs",
+        "the backoff between two tries of a query",
+    ),
+    (
+        "src/runtime/reconcile/looking.rs",
+        "how far another process is gives no event to wait for",
+    ),
+    (
+        "src/runtime/reconcile/mending.rs",
+        "a snapshot of another process gives no event at its end",
     ),
 ];
 

@@ -277,7 +277,7 @@ impl<'s> Stream<'s> {
             }
             StreamItem::Advance(advance) => self.ledger.advance(advance),
             StreamItem::Hold(place) => self.ledger.hold(place),
-            StreamItem::Altered(_) => {}
+            StreamItem::Altered(_) | StreamItem::KeyChanged(_) => {}
             other => panic!("every operation is routed: {other:?}"),
         }
     }
