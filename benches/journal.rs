@@ -150,6 +150,10 @@ fn settings(path: &Path, payload: PayloadPolicy) -> StateSettings {
     StateSettings {
         path: path.to_owned(),
         payload,
+        reserve_bytes: 0,
+        retention_ms: None,
+        max_journal_bytes: None,
+        encryption_key_file: None,
         segment_bytes: DEFAULT_SEGMENT_BYTES,
         routes: vec!["leads".into()],
     }
@@ -211,6 +215,7 @@ fn commit(batch: u64) -> Commit {
                 }),
                 captured_at: Micros(committed_at.0 + 1_500 + (mixed % 997) as i64),
                 parked: None,
+                letter: None,
             },
             salesforce_id: format!("00Q5g00000{number:05}EAX"),
             created: true,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lead::{NOON, Rows, UUID};
 use leadstream::core::batching::BatchLimits;
+use leadstream::core::bulk::BulkSettings;
 use leadstream::core::change::{Chunk, StreamItem};
 use leadstream::core::outcome::{CallOutcome, RecordResult};
 use leadstream::core::pipeline::{Effect, Input, Pipeline, PipelineSettings, RouteSetup};
@@ -73,6 +74,7 @@ fn settlement(criterion: &mut Criterion) {
         plan: Arc::new(plan.clone()),
         scope: 0,
         updates: false,
+        bulk: true,
         lack: None,
     };
     let mut pipeline = Pipeline::new(settings(), vec![setup], &Default::default(), start());
@@ -170,6 +172,7 @@ fn settings() -> PipelineSettings {
         park_after_ms: 10_000,
         max_parked_bytes: 1 << 30,
         window_bytes: 4 << 20,
+        bulk: BulkSettings::new(None),
         jitter_seed: 1,
     }
 }

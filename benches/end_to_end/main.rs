@@ -12,21 +12,26 @@
     reason = "a bench may fail by panicking, speak on the terminal, and read its environment"
 )]
 
+mod backlog;
 mod machine;
+mod report;
 mod stage;
 
 use std::time::Duration;
 
-use leadstream::core::position::{GtidSet, Position};
+use backlog::{Backlog, ROWS_AT_ONCE, catch_up};
 use leadstream::core::time::Micros;
-use leadstream::rehearsal::leads::{Form, Lead, People};
+use leadstream::rehearsal::leads::{Form, People};
 use leadstream::runtime::clock;
+use report::{line, spread};
 use stage::{Service, Spent, Stage};
 
 /// A backlog of the size that the targets speak of.
 const ROWS: u64 = 200_000;
-/// Rows of one statement while a backlog is written.
-const ROWS_AT_ONCE: u64 = 200;
+/// `pace.bulk_from` as it ships.
+const BULK: &str = "10000";
+/// As an org far away answers.
+const SLOW_REPLY_MS: u64 = 200;
 /// Leads of the steady stream in a second, and for how long: 18 times the scenario's peak.
 const STEADY_PER_SECOND: u64 = 50;
 const STEADY_SECONDS: u64 = 20;
@@ -41,68 +46,31 @@ async fn main() {
     println!("{}", machine::describe());
     let mut stage = Stage::set_up();
     let mut form = stage.form().await;
-    catch_up(&mut stage, &mut form, rows, 1).await;
-    catch_up(&mut stage, &mut form, rows, ROWS_AT_ONCE).await;
+    for (rows_per_commit, bulk_from) in [(1, "off"), (ROWS_AT_ONCE, "off"), (ROWS_AT_ONCE, BULK)] {
+        let backlog = Backlog {
+            rows,
+            rows_per_commit,
+            bulk_from,
+            calls: "4",
+            reply_ms: 0,
+        };
+        catch_up(&mut stage, &mut form, &backlog).await;
+    }
     single_leads(&mut stage, &mut form, if rows < ROWS { 100 } else { 300 }).await;
     steady_stream(&mut stage, &mut form).await;
-    stage.mysql.stop().unwrap();
-}
-
-/// A backlog that was written while leadstream was stopped.
-async fn catch_up(stage: &mut Stage, form: &mut Form, rows: u64, rows_per_commit: u64) {
-    let state = stage.new_state();
-    let mut service = stage.start(&state, &[]);
-    let before = service.wait_until_streaming().state.journal_bytes;
-    service.stop();
-    let arrived = stage.sandbox.count();
-    let mut people = People::new(rows_per_commit, 0);
-    for _ in 0..rows.div_ceil(ROWS_AT_ONCE) {
-        let leads: Vec<Lead> = (0..ROWS_AT_ONCE).map(|_| people.next_lead()).collect();
-        if rows_per_commit == 1 {
-            form.submit_one_by_one(&leads).await.unwrap();
-        } else {
-            form.submit(&leads).await.unwrap();
-        }
+    // Last, because the delay stays.
+    stage.sandbox.delay(SLOW_REPLY_MS);
+    for calls in ["1", "4", "16"] {
+        let backlog = Backlog {
+            rows: rows / 5,
+            rows_per_commit: ROWS_AT_ONCE,
+            bulk_from: "off",
+            calls,
+            reply_ms: SLOW_REPLY_MS,
+        };
+        catch_up(&mut stage, &mut form, &backlog).await;
     }
-    let rows = rows.div_ceil(ROWS_AT_ONCE) * ROWS_AT_ONCE;
-    let end = Position::Gtid(executed(form).await);
-
-    let mut service = stage.start(&state, &[]);
-    let begin = Spent {
-        leadstream: Duration::ZERO,
-        ..stage.spent(&service)
-    };
-    let status = service.wait_for("the backlog's end", |status| {
-        status.checkpoint.as_ref().map(|c| &c.position) == Some(&end)
-            && status.state.index_applied == status.state.last_commit
-    });
-    let spent = stage.spent(&service);
-    let route = &status.routes[0];
-    assert_eq!(route.totals.delivered(), rows, "{route:?}");
-    assert_eq!(stage.sandbox.count(), arrived + rows);
-    let first = stage.sandbox.leads(arrived, 1)[0].created_micros;
-    let seconds = status.checkpoint_at.unwrap().seconds_since(Micros(first));
-
-    println!("\ncatch-up, {rows} rows, {rows_per_commit} in a transaction");
-    line(
-        "first row accepted to last row durable",
-        format!("{seconds:.2} s = {:.0} records/s", rows as f64 / seconds),
-    );
-    cpu_per_record(begin, spent, rows);
-    line(
-        "leadstream, peak resident",
-        format!("{:.1} MiB", machine::peak_mib(service.id())),
-    );
-    let journal = (status.state.journal_bytes - before) as f64 / rows as f64;
-    line("journal", format!("{journal:.0} bytes/record"));
-    line("API calls", status.delivery.api_calls_made.to_string());
-    service.stop();
-}
-
-/// Everything that the server has committed.
-async fn executed(form: &mut Form) -> GtidSet {
-    let texts = form.texts("SELECT @@global.gtid_executed").await.unwrap();
-    texts[0].replace('\n', "").parse().unwrap()
+    stage.mysql.stop().unwrap();
 }
 
 /// One lead at a time, each sent at once.
@@ -170,17 +138,6 @@ async fn steady_stream(stage: &mut Stage, form: &mut Form) {
     service.stop();
 }
 
-fn cpu_per_record(begin: Spent, end: Spent, rows: u64) {
-    let each = |from: Duration, to: Duration| (to - from).as_secs_f64() * 1e6 / rows as f64;
-    let text = format!(
-        "leadstream {:.1} µs, mysqld {:.1} µs, sandbox {:.1} µs",
-        each(begin.leadstream, end.leadstream),
-        each(begin.mysql, end.mysql),
-        each(begin.sandbox, end.sandbox),
-    );
-    line("CPU for a record", text);
-}
-
 fn share(service: &Service, begin: Spent, end: Spent, seconds: f64) {
     let percent = |from: Duration, to: Duration| (to - from).as_secs_f64() * 100.0 / seconds;
     let text = format!(
@@ -194,22 +151,4 @@ fn share(service: &Service, begin: Spent, end: Spent, seconds: f64) {
         "leadstream, resident",
         format!("{:.1} MiB", machine::resident_mib(service.id())),
     );
-}
-
-/// Percentiles of durations in seconds, printed in milliseconds.
-fn spread(mut seconds: Vec<f64>) -> String {
-    seconds.sort_by(f64::total_cmp);
-    let last = seconds.len() - 1;
-    let at = |percent: usize| seconds[last * percent / 100] * 1e3;
-    format!(
-        "p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
-        at(50),
-        at(90),
-        at(99),
-        at(100)
-    )
-}
-
-fn line(name: &str, value: String) {
-    println!("  {name:40} {value}");
 }

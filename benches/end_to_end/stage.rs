@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use leadstream::rehearsal::leads::Form;
-use leadstream::rehearsal::service::{ServiceOptions, free_port, get, wait_until, write_config};
+use leadstream::rehearsal::service::{
+    ServiceOptions, free_port, get, send, wait_until, write_config,
+};
 use leadstream::rehearsal::{MysqlOptions, MysqlServer, ServiceProcess};
 use leadstream::runtime::status::Status;
 use salesforce_sandbox::{LeadSnapshot, Stats};
@@ -16,7 +18,7 @@ use super::machine;
 
 /// The binary that is measured: the one that cargo built with this bench, by the release profile,
 /// unless `LEADSTREAM_BENCH_PROGRAM` names another, to compare two builds.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let other = std::env::var_os("LEADSTREAM_BENCH_PROGRAM");
     let path = other.map_or(env!("CARGO_BIN_EXE_leadstream").into(), PathBuf::from);
     assert!(
@@ -28,13 +30,15 @@ fn program() -> PathBuf {
 }
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The outside world.
 pub struct Stage {
     pub mysql: MysqlServer,
     pub sandbox: Salesforce,
     pub folder: tempfile::TempDir,
+    /// What runs leadstream: the binary, or something that confines it first.
+    pub launcher: PathBuf,
     services: usize,
 }
 
@@ -65,6 +69,7 @@ impl Stage {
             mysql: MysqlServer::start(&install, MysqlOptions::default()).unwrap(),
             sandbox: Salesforce::start(),
             folder: tempfile::tempdir().unwrap(),
+            launcher: program(),
             services: 0,
         }
     }
@@ -100,7 +105,7 @@ impl Stage {
         let settings = settings.iter().map(|(n, v)| ((*n).into(), (*v).into()));
         environment.extend(settings);
         let options = ServiceOptions {
-            program: program(),
+            program: self.launcher.clone(),
             config: write_config(self.folder.path()).unwrap(),
             environment,
             log: self.folder.path().join("leadstream.log"),
@@ -138,6 +143,15 @@ impl Salesforce {
         let (status, body) = get(self.port, path).unwrap();
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
+    }
+
+    /// Lets every reply to a call wait so long.
+    pub fn delay(&self, milliseconds: u64) {
+        let fault = format!(
+            r#"{{"on":"collections","action":{{"kind":"delay","milliseconds":{milliseconds}}}}}"#
+        );
+        let (status, body) = send(self.port, "POST", "/__sandbox/faults", &fault).unwrap();
+        assert!(status < 300, "{status}: {body}");
     }
 
     /// Leads that the org has.
