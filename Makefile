@@ -6,7 +6,7 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 4
 BIN := target/release/leadstream
 # Integration tests that only the first run runs. Groups that start no source, or name its kind:
-ONE_SOURCE := tidy:: rehearsal:: mysql_alone:: mariadb:: alerts::
+ONE_SOURCE := tidy:: documents:: shell:: supply_chain:: state_at_rest:: rehearsal:: mysql_alone:: mariadb:: alerts:: dashboard:: logs::
 # Places by file, tags, gtid_mode: MariaDB always has GTIDs, and other ones.
 ONE_SOURCE += without_gtids positions::tagged_gtids positions::a_purged_file positions::gtids_switched
 # MySQL's self-made certificates, its logins.
@@ -19,8 +19,10 @@ ONE_SOURCE += positions::a_reset_while_leadstream_is_away
 ONE_SOURCE += snapshot_reader::changes::no_lock_is_held
 # Tables of every type that MySQL has.
 ONE_SOURCE += second_opinion::
-# What Salesforce's side alone decides.
-ONE_SOURCE += matrix:: storm:: bulk_api:: budget:: preview::
+# What Salesforce's side or the disk alone decides.
+ONE_SOURCE += matrix:: storm:: bulk_api:: bulk:: budget:: preview:: powerloss::
+# Pages show what was captured, wherever it came from.
+ONE_SOURCE += browser::
 # MariaDB's storage engine makes these changes, and no binlog has them.
 ONE_SOURCE += transactions::what_a_foreign_key_cascades_to
 
@@ -31,7 +33,7 @@ demo_length := --seconds $(SECONDS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools build demo test soak bench lint
+.PHONY: help setup tools build demo test soak bench scenario golden lint
 
 help:
 	@echo 'make setup            install what is missing (a MySQL server among it); says what it does'
@@ -40,7 +42,13 @@ help:
 	@echo 'make test             everything that CI runs: lint, then all tests'
 	@echo 'make soak             the same tests with many more rounds of the random ones'
 	@echo 'make bench            micro-benchmarks, then the end-to-end measurement'
+	@echo 'make scenario         the peak hour with leadstream in 0.2 CPU and 1 GB; SCENARIO=hour or day: all of it'
 	@echo 'make lint             formatting, clippy, documentation'
+	@echo 'make dist             the release archive: program, completions, manual, licences, SBOM'
+	@echo 'make image            the container image, tagged leadstream'
+	@echo 'make image-test       builds and runs it on a machine that can pull no image; as root, on Debian'
+	@echo 'make deb              the Debian package, target/debian/leadstream.deb'
+	@echo 'make deb-test         installs, starts, upgrades, removes and purges it in a clean Debian'
 
 setup:
 	@scripts/setup.sh
@@ -49,6 +57,7 @@ tools:
 	@scripts/setup.sh build
 
 build: tools
+	@[ -e $(BIN) ] || echo 'building leadstream: some ten minutes the first time, the last of them at its last line'
 	$(CARGO) build --release --locked
 
 # A demo always has a server of its own, so setup must provide one.
@@ -71,7 +80,52 @@ soak: test
 bench: build
 	$(CARGO) bench --locked --package leadstream
 
+# What it may be told stands in `make scenario SCENARIO=--help`.
+SCENARIO ?= peak
+scenario: setup build
+	$(CARGO) bench --locked --package leadstream --bench scenario -- $(SCENARIO)
+
+# Once for each release: the state folder that later versions must be able to read.
+golden: tools
+	LEADSTREAM_GOLDEN=$(VERSION) $(CARGO) test --locked --package leadstream --lib -- a_new_state_is_as_the_golden_ones
+	cp config/leadstream.toml tests/golden/$(VERSION)/leadstream.toml
+
 lint: tools
 	$(CARGO) fmt --all --check
+	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
 	$(CARGO) clippy --workspace --all-targets --locked --features leadstream/failpoints,leadstream/fuzzing,salesforce-sandbox/fuzzing -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items
+
+.PHONY: dist sbom deny audit image image-test deb deb-test
+
+# The release archive: program, completions, manual, licences, SBOM, ops; with its checksum.
+dist: tools
+	scripts/dist.sh
+
+sbom:
+	scripts/inventory.py target/dist
+
+# Their tools and their data are fetched; `cargo install --locked cargo-deny cargo-audit`. What needs no data from
+# elsewhere of what they check, tests check.
+deny:
+	$(CARGO) deny check
+audit:
+	$(CARGO) audit
+
+image:
+	docker build --build-arg REVISION=$$(git rev-parse HEAD) --tag leadstream .
+
+image-test:
+	scripts/image-test.sh
+
+# OpenSSL is linked in, so that the package fits every Debian with this glibc or a newer one. Set cargo-deb beside cargo
+# with `cargo install --locked cargo-deb`.
+deb: export OPENSSL_STATIC := 1
+deb: export CARGO_PROFILE_RELEASE_DEBUG := none
+deb: export CARGO_PROFILE_RELEASE_STRIP := symbols
+deb: tools
+	@$(CARGO) deb --version >/dev/null || { echo 'make deb: cargo install --locked cargo-deb'; exit 1; }
+	$(CARGO) deb --locked --output target/debian/leadstream.deb
+
+deb-test: deb
+	scripts/deb-test.sh target/debian/leadstream.deb

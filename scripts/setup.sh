@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings a machine to where `make demo` and `make test` run: checks the compilers, installs what mysql_cdc links
-# against, provides a MySQL server of 8.0 or newer, a MariaDB server of 10.5 or newer, promtool, and the Salesforce
-# clients that the sandbox is tested with. Idempotent; changes nothing that is there already.
+# against, provides a MySQL server of 8.0 or newer, a MariaDB server of 10.5 or newer, Prometheus, the Salesforce
+# clients that the sandbox is tested with, and the browser that the console is tested in. Idempotent; changes nothing
+# that is there already.
 #
 #   scripts/setup.sh            all of it
 #   scripts/setup.sh build      what building and a demo need
@@ -9,6 +10,7 @@
 #   LEADSTREAM_TEST_MYSQL_URL   use this server; no MySQL is provided then
 #   LEADSTREAM_MYSQL_ROOT       use this unpacked root instead of .tools/mysql-root
 #   LEADSTREAM_MARIADB_ROOT     use this unpacked root instead of .tools/mariadb-root
+#   LEADSTREAM_CHROMIUM         use this Chromium or Chrome instead of one on the PATH
 #   LEADSTREAM_DEBIAN_MIRROR    where the servers' packages come from, instead of debootstrap's built-in mirror
 set -euo pipefail
 
@@ -30,7 +32,9 @@ readonly oldest_mysql=8
 readonly prometheus=$tools/prometheus
 readonly clients=$tools/clients
 readonly clients_source=crates/salesforce-sandbox/tests/clients
-# What jsforce and simple-salesforce, as pinned, run on.
+readonly browser=$tools/browser
+readonly browser_source=tests/browser
+# What jsforce, Playwright and simple-salesforce, as pinned, run on.
 readonly oldest_node=18
 readonly oldest_python=3.9
 
@@ -351,27 +355,83 @@ provide_clients() {
     fi
 }
 
-usable_promtool() { "$1" --version >/dev/null 2>&1; }
+# Prints the path of a Chromium or Chrome that runs; the browser tests look for the same.
+find_chromium() {
+    local name found
+    for name in ${LEADSTREAM_CHROMIUM:-chromium chromium-browser google-chrome google-chrome-stable}; do
+        # Ubuntu's chromium-browser is a script that names a snap and fails.
+        if found=$(command -v "$name") && "$found" --version >/dev/null 2>&1; then
+            echo "$found"
+            return
+        fi
+    done
+    return 1
+}
 
-# promtool tests the alert rules. Debian packs it with the server, whose package starts a service: so it is unpacked
-# into a folder of ours and nothing is installed. Works without root, too.
-provide_promtool() {
+# All that the installed packages depend on.
+browser_basis() {
+    cat "$browser_source"/{package.json,package-lock.json,.npmrc}
+    node --version
+}
+
+# Playwright drives the browser, axe-core looks for what keeps people out; both in a folder of ours.
+install_browser_packages() {
+    rm -rf --one-file-system -- "$tools"/browser.unfinished.*
+    unfinished=$(mktemp -d "$tools/browser.unfinished.XXXXXX")
+    cp "$browser_source"/{package.json,package-lock.json,.npmrc} "$unfinished"
+    say "installing Playwright and axe-core into $browser (about 5 s, 15 MB)"
+    # npm finds nothing behind a link, which .tools may be.
+    install_quietly "Playwright" npm ci --prefix "$(realpath "$unfinished")" --cache "$unfinished/cache" --no-audit --no-fund
+    rm -rf --one-file-system -- "$unfinished/cache" "$unfinished/install.log"
+    browser_basis >"$unfinished/basis"
+    chmod 755 "$unfinished"
+    rm -rf --one-file-system -- "$browser"
+    mv "$unfinished" "$browser"
+    unfinished=
+    installed+=("Playwright and axe-core in $browser")
+}
+
+# The console is tried in a real browser. Runs after check_node.
+provide_browser() {
+    local found
+    if found=$(find_chromium); then
+        skipped+=("Chromium ($found)")
+    elif [[ -n ${LEADSTREAM_CHROMIUM:-} ]]; then
+        die "LEADSTREAM_CHROMIUM=$LEADSTREAM_CHROMIUM does not run"
+    else
+        need_packages "Chromium is missing" chromium
+        find_chromium >/dev/null ||
+            die "the installed chromium does not run" "name one that does in LEADSTREAM_CHROMIUM, then run make setup again"
+    fi
+    if [[ $(browser_basis) == "$(cat "$browser/basis" 2>/dev/null)" ]]; then
+        skipped+=("Playwright and axe-core ($browser)")
+    else
+        install_browser_packages
+    fi
+}
+
+# Whether the server and its promtool both run from there.
+usable_prometheus() { "$1/prometheus" --version >/dev/null 2>&1 && "$1/promtool" --version >/dev/null 2>&1; }
+
+# promtool tests the alert rules, a server asks every query of the dashboard. Debian packs both in one package, which
+# starts a service: so it is unpacked into a folder of ours and nothing is installed. Works without root, too.
+provide_prometheus() {
     local found archive
-    if found=$(command -v promtool) && usable_promtool "$found"; then
-        skipped+=("promtool ($found)")
+    if found=$(command -v prometheus) && usable_prometheus "$(dirname "$found")"; then
+        skipped+=("Prometheus ($found)")
         return
     fi
-    if usable_promtool "$prometheus/promtool"; then
-        skipped+=("promtool ($prometheus)")
+    if usable_prometheus "$prometheus"; then
+        skipped+=("Prometheus ($prometheus)")
         return
     fi
     on_debian && has dpkg-deb ||
-        die "promtool is missing" "put it on the PATH (it comes with Prometheus), then run make setup again"
+        die "Prometheus is missing" "put prometheus and promtool on the PATH, then run make setup again"
     rm -rf --one-file-system -- "$tools"/prometheus.unfinished.*
     unfinished=$(mktemp -d "$tools/prometheus.unfinished.XXXXXX")
     # apt reads and writes packages as a user of its own when root asks.
     chmod 755 "$unfinished"
-    say "downloading Debian's prometheus package for its promtool (20 MB)"
+    say "downloading Debian's prometheus package (20 MB)"
     if ! (cd "$unfinished" && apt-get download -qq prometheus) >"$unfinished/download.log" 2>&1; then
         if is_root && [[ $apt_updated == no ]]; then
             apt-get update -qq </dev/null || true
@@ -380,19 +440,19 @@ provide_promtool() {
         (cd "$unfinished" && apt-get download -qq prometheus) >"$unfinished/download.log" 2>&1 || {
             tail -n 5 "$unfinished/download.log" >&2
             die "the package prometheus could not be downloaded; check the network and apt-get update," \
-                "or put promtool on the PATH, then run make setup again"
+                "or put prometheus and promtool on the PATH, then run make setup again"
         }
     fi
     archive=$(compgen -G "$unfinished/prometheus_*.deb" | head -n 1)
     mkdir "$unfinished/root" "$unfinished/ready"
     dpkg-deb -x "$archive" "$unfinished/root" || die "$archive cannot be unpacked; run make setup again"
-    mv "$unfinished/root/usr/bin/promtool" "$unfinished/ready/promtool"
-    usable_promtool "$unfinished/ready/promtool" || die "the unpacked promtool does not run"
+    mv "$unfinished/root/usr/bin/prometheus" "$unfinished/root/usr/bin/promtool" "$unfinished/ready"
+    usable_prometheus "$unfinished/ready" || die "the unpacked Prometheus does not run"
     rm -rf --one-file-system -- "$prometheus"
     mv "$unfinished/ready" "$prometheus"
     rm -rf --one-file-system -- "$unfinished"
     unfinished=
-    installed+=("promtool in $prometheus")
+    installed+=("Prometheus in $prometheus")
 }
 
 trap clean_up EXIT
@@ -409,8 +469,9 @@ provide_mysql
 if [[ $scope == all ]]; then
     provide_mariadb
     check_cxx
-    provide_promtool
+    provide_prometheus
     provide_clients
+    provide_browser
 fi
 
 join() {
