@@ -49,9 +49,7 @@ pub fn rebuild_index(
     remove_folder(&new).map_err(failed)?;
     let last = opened.recovered.last_commit;
     let index = Index::start(&folder, new.clone(), &opened.store, key, &mark, &lock, keys)?;
-    let is_whole = index
-        .handle
-        .wait_caught_up(last, 0, |done, total| progress(done, total));
+    let is_whole = index.handle.wait_caught_up(last, 0, &mut *progress);
     let came_to = index.handle.lag().applied_commit;
     if !index.finish() || !is_whole {
         // What it leaves, the next one takes away.
