@@ -125,7 +125,11 @@ deb: export CARGO_PROFILE_RELEASE_DEBUG := none
 deb: export CARGO_PROFILE_RELEASE_STRIP := symbols
 deb: tools
 	@$(CARGO) deb --version >/dev/null || { echo 'make deb: cargo install --locked cargo-deb'; exit 1; }
-	$(CARGO) deb --locked --output target/debian/leadstream.deb
+	$(CARGO) build --release --locked --bin leadstream
+	mkdir -p target/deb
+	for shell in bash zsh fish; do $(BIN) completions $$shell >target/deb/leadstream.$$shell || exit 1; done
+	$(BIN) manual --to target/deb/man
+	$(CARGO) deb --locked --no-build --output target/debian/leadstream.deb
 
 deb-test: deb
 	scripts/deb-test.sh target/debian/leadstream.deb

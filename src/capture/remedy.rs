@@ -263,7 +263,9 @@ impl Error {
                     .to_owned()
             }
             Error::RetentionShort { .. } => {
-                "SET PERSIST binlog_expire_logs_seconds = 604800".to_owned()
+                "SET PERSIST binlog_expire_logs_seconds = 604800 (MariaDB: SET GLOBAL, and in the \
+                 configuration file; before 10.6 expire_logs_days = 7)"
+                    .to_owned()
             }
             Error::GtidModeOff { .. } => {
                 "SET PERSIST gtid_mode = ON (by way of OFF_PERMISSIVE and ON_PERMISSIVE)".to_owned()

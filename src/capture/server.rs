@@ -37,6 +37,7 @@ impl Server {
                  'log_replica_updates', 'log_slave_updates', \
                  'binlog_row_metadata', 'binlog_row_image', 'binlog_row_value_options', \
                  'binlog_checksum', 'binlog_expire_logs_seconds', 'binlog_expire_logs_auto_purge', \
+                 'expire_logs_days', \
                  'lower_case_table_names', 'version_comment', 'server_id', 'gtid_strict_mode')",
             )
             .await
@@ -109,7 +110,15 @@ impl Server {
         let purges = !self
             .get("binlog_expire_logs_auto_purge")
             .eq_ignore_ascii_case("OFF");
-        let seconds = self.get("binlog_expire_logs_seconds").parse().ok();
+        let seconds = match self.get("binlog_expire_logs_seconds") {
+            // MariaDB before 10.6 counts whole days.
+            "" => self
+                .get("expire_logs_days")
+                .parse::<u64>()
+                .ok()
+                .map(|days| days * 86_400),
+            seconds => seconds.parse().ok(),
+        };
         seconds.filter(|seconds| purges && *seconds > 0)
     }
 
@@ -315,5 +324,28 @@ mod tests {
         let server = Server::new("10.11.18-log".to_owned(), variables.into());
         assert!(server.is_mariadb);
         assert_eq!(server.uuid(), "mariadb:7");
+    }
+
+    #[test]
+    fn how_long_binlogs_are_kept_is_known_in_seconds_or_in_days() {
+        let kept = |variables: &[(&str, &str)]| {
+            let variables = variables.iter();
+            let variables =
+                variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            Server::new("10.5.29-MariaDB".to_owned(), variables.collect()).retention_seconds()
+        };
+        assert_eq!(kept(&[("expire_logs_days", "7")]), Some(604_800));
+        assert_eq!(kept(&[("expire_logs_days", "0")]), None);
+        let both = ("expire_logs_days", "1.500000");
+        assert_eq!(
+            kept(&[both, ("binlog_expire_logs_seconds", "129600")]),
+            Some(129_600)
+        );
+        let never = ("binlog_expire_logs_auto_purge", "OFF");
+        assert_eq!(
+            kept(&[never, ("binlog_expire_logs_seconds", "129600")]),
+            None
+        );
+        assert_eq!(kept(&[]), None);
     }
 }

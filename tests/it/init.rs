@@ -47,6 +47,7 @@ fn a_table_and_an_org_become_a_configuration_that_runs() {
         "Email = \"email\"",
         "NumberOfEmployees = \"employees\"",
         "AnnualRevenue = \"annual_revenue\"",
+        "[operator]",
     ] {
         assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
     }

@@ -89,6 +89,17 @@ pub fn write(answers: &Answers, proposal: Option<&Proposal>) -> String {
     );
     put(out, "[state]");
     pair(out, "path", &answers.state);
+    put(out, "");
+    put(
+        out,
+        "# Who may use console and API: `leadstream token new NAME --role operator` writes the file.",
+    );
+    put(out, "[operator]");
+    pair(
+        out,
+        "token_file",
+        &format!("{}/tokens", answers.state.trim_end_matches('/')),
+    );
     text
 }
 

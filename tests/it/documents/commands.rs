@@ -36,7 +36,9 @@ pub fn check(document: &Document, targets: &[String]) -> Vec<Complaint> {
     // Such a line lost its indentation: it is shown as prose, run on with the next.
     for line in &document.prose {
         let is_ours = line.text.starts_with("leadstream ") || line.text.starts_with("make ");
-        if is_ours && parse(&line.text, Place::Block, targets).is_ok() {
+        // Words in a row, then a remark: nobody writes prose so.
+        let is_remarked = line.text.contains("   # ");
+        if is_remarked || (is_ours && parse(&line.text, Place::Block, targets).is_ok()) {
             let text = format!("`{}` is a command outside a block", line.text);
             astray.push(complaint(document, line.line, text));
         }
