@@ -14,6 +14,7 @@ mod ledger;
 mod log_level;
 mod preview;
 pub mod printer;
+mod private_file;
 mod read;
 mod reconcile;
 mod route;

@@ -46,6 +46,9 @@ pub enum LetterQuestion {
     Edit {
         number: u64,
         changes: Vec<Change>,
+        /// Steps that the asker has seen: with others it is refused.
+        #[serde(default)]
+        seen: Option<u64>,
         check_only: bool,
     },
     Discard {
@@ -163,8 +166,13 @@ pub(super) async fn answer(question: LetterQuestion, view: View, author: &str) -
         LetterQuestion::Edit {
             number,
             changes,
+            seen,
             check_only,
-        } => reply(letters.edit(number, changes, author, check_only).await),
+        } => reply(
+            letters
+                .edit(number, changes, seen, author, check_only)
+                .await,
+        ),
         LetterQuestion::Discard { selection, reason } => {
             reply(letters.discard(selection, author, &reason).await)
         }

@@ -40,7 +40,11 @@ pub(super) fn people(answer: &mut Value) {
                     }
                     // The change that superseded another; of a report, what it is broken down by.
                     "by" if value.is_object() => mask_value(value),
-                    "transaction" => transaction(value),
+                    "transaction" => {
+                        if let Value::String(id) = value {
+                            *id = transaction(id);
+                        }
+                    }
                     _ => people(value),
                 }
             }
@@ -74,13 +78,12 @@ fn error(error: &mut Value) {
 }
 
 /// A snapshot's rows are named by their primary key: `snapshot:1:KEY`.
-fn transaction(value: &mut Value) {
-    let Value::String(id) = value else { return };
+pub(super) fn transaction(id: &str) -> String {
     let Some(rest) = id.strip_prefix("snapshot:") else {
-        return;
+        return id.to_owned();
     };
     let number = rest.split(':').next().unwrap_or_default();
-    *id = format!("snapshot:{number}:{REST}");
+    format!("snapshot:{number}:{REST}")
 }
 
 /// Every value within, however deep; the names of fields stay.

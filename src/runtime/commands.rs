@@ -1,6 +1,8 @@
 //! What may be asked of the running service: typed commands to the driver, each with its answer.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
 use super::errors::with_causes;
 use super::fields::FieldsAnswer;
@@ -111,14 +113,18 @@ impl From<capture::Error> for Declined {
 
 /// The asking side; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Commands(mpsc::Sender<Command>);
+pub struct Commands {
+    sender: mpsc::Sender<Command>,
+    edits: Arc<Mutex<()>>,
+}
 
 impl Commands {
     /// Both sides.
     #[must_use]
     pub fn channel() -> (Self, mpsc::Receiver<Command>) {
         let (sender, receiver) = mpsc::channel(QUEUED);
-        (Self(sender), receiver)
+        let edits = Arc::default();
+        (Self { sender, edits }, receiver)
     }
 
     /// A place among those that wait, so that what is done first is surely noted after it, while
@@ -127,10 +133,16 @@ impl Commands {
     /// # Errors
     /// When too many wait, or the service ends.
     pub fn reserve(&self) -> Result<mpsc::Permit<'_, Command>, Declined> {
-        self.0.try_reserve().map_err(|error| match error {
+        self.sender.try_reserve().map_err(|error| match error {
             mpsc::error::TrySendError::Full(()) => Declined::not_now("too many commands wait"),
             mpsc::error::TrySendError::Closed(()) => Declined::not_now("it is stopping"),
         })
+    }
+
+    /// One edit at a time, from its look at the letter to its answer: nobody changes what another has
+    /// just changed without having seen it.
+    pub async fn one_edit(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.edits).lock_owned().await
     }
 
     /// Asks, and waits for the answer.
@@ -143,7 +155,10 @@ impl Commands {
     ) -> Result<T, Declined> {
         let (answer, answered) = oneshot::channel();
         let gone = || Declined::not_now("it is stopping");
-        self.0.send(command(answer)).await.map_err(|_| gone())?;
+        self.sender
+            .send(command(answer))
+            .await
+            .map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }

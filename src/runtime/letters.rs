@@ -159,18 +159,31 @@ impl Letters {
         self.commands.ask(command).await
     }
 
-    /// Changes fields of one letter, or says what would be changed. Nothing is sent.
+    /// Changes fields of one letter, or says what would be changed. Nothing is sent. `seen` is the number
+    /// of steps that the asker has seen.
     ///
     /// # Errors
-    /// What is wrong with which field, and what is allowed there.
+    /// What is wrong with which field, and what is allowed there; that there are other steps than `seen`.
     pub async fn edit(
         &self,
         number: u64,
         changes: Vec<Change>,
+        seen: Option<u64>,
         author: &str,
         check_only: bool,
     ) -> Result<Edited, Declined> {
+        let _one = self.commands.one_edit().await;
         let story = self.show(number).await?;
+        let steps = story.steps.len() as u64;
+        if let Some(seen) = seen.filter(|seen| *seen != steps) {
+            return Err(Declined {
+                page: "LS6018".to_owned(),
+                text: format!(
+                    "dead letter {number} has changed since you looked: it had {seen} steps, and has {steps}"
+                ),
+                remedy: "look again, or export anew, and change what still needs it".to_owned(),
+            });
+        }
         let Some(payload) = story.payload else {
             return Err(Declined {
                 page: "LS3040".to_owned(),

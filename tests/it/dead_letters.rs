@@ -283,11 +283,21 @@ fn five_hundred_are_mended_in_a_spreadsheet_and_none_is_lost_on_the_way() {
     let line = sheet.lines().position(|line| line.contains("lead7@"));
     let line = format!("line {}: dead letter", line.unwrap() + 1);
     assert!(answer.stderr.contains(&line), "{line}: {answer:?}");
-    std::fs::write(&file, mended).unwrap();
+    std::fs::write(&file, &mended).unwrap();
     let imported = import(&world, &["--json"]).json();
     assert_eq!(imported.as_array().unwrap().len(), 500);
     assert_eq!(imported[0]["changed"], serde_json::json!(["LastName"]));
     assert!(world.org.leads().is_empty(), "nothing is sent yet");
+    // The same again changes nothing; what was exported before does not undo it.
+    let again = import(&world, &[]);
+    assert!(again.data().contains("0 dead letters are changed"));
+    std::fs::write(&file, &sheet).unwrap();
+    let stale = import(&world, &[]);
+    check_refused(&stale, "LS6016", "500 of 500");
+    assert!(
+        stale.stderr.contains("has changed since you looked"),
+        "{stale:?}"
+    );
 
     // Cancelled in the middle: what is on its way arrives, the rest is open.
     let slow = Fault::new(Action::Delay {

@@ -159,6 +159,39 @@ fn what_is_changed_behind_its_back_is_found_explained_and_mended() {
 }
 
 #[test]
+fn what_people_did_with_a_dead_letter_is_not_undone_by_a_repair() {
+    let mut world = World::new(Build::Release);
+    world.start();
+    world.insert(3, 3);
+    for _ in 0..2 {
+        let mut nameless = world.people.next_lead();
+        nameless.last_name = None;
+        world.insert_leads(&[nameless], 1);
+    }
+    world.wait_settled();
+    let one = ["dead-letters", "edit", "1", "LastName=Dorn"];
+    world.command(&one).data();
+    let two = ["dead-letters", "discard", "2", "--reason", "a test"];
+    world.command(&two).data();
+    let (code, route) = reconcile(&world, &["--repair", "different"]);
+    assert_eq!(code, FAILURE, "they are missing");
+    counts(&route, [2, 0, 0, 0]);
+    assert_eq!(finding(&route, "4").1, "dead_letter");
+    assert_eq!(finding(&route, "5").1, "discarded");
+    let repair = &route["repair"];
+    assert_eq!(
+        (&repair["rows"], &repair["left_alone"]),
+        (&json!(0), &json!(2))
+    );
+    let letter = world
+        .command(&["dead-letters", "show", "1", "--json"])
+        .json();
+    assert_eq!(letter["payload"]["LastName"], "Dorn");
+    assert_eq!(world.org.leads().len(), 3);
+    assert!(world.stop().success());
+}
+
+#[test]
 fn a_stream_that_writes_meanwhile_raises_no_alarm() {
     let mut world = World::new(Build::Release);
     world.edit_config(

@@ -1,9 +1,7 @@
 //! `leadstream audit export`: every step of every record of a period, as lines.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,8 +12,9 @@ use super::period::PeriodArguments;
 use super::report::unwritable;
 use crate::cli::printer::Printer;
 use crate::cli::read::StateArgument;
-use crate::cli::{Failed, Global, ledger};
+use crate::cli::{Failed, Global, ledger, private_file};
 use crate::runtime::clock;
+use crate::runtime::letters::sheet;
 use crate::state::audit::{Error, ExportedStep, Wanted};
 
 #[derive(Args)]
@@ -100,12 +99,7 @@ pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<
     let mut sink = match &arguments.output {
         None => Sink::Printer(printer, Vec::new()),
         Some(path) => {
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(path);
+            let file = private_file::create(path);
             let file = file.map_err(|error| unwritable(path, &error, printer))?;
             Sink::File(BufWriter::new(file))
         }
@@ -191,7 +185,7 @@ fn record(step: &ExportedStep, columns: &[&str]) -> io::Result<String> {
             .or_else(|| value.get("personal")?.get(*column));
         match found {
             None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => guarded(text),
+            Some(Value::String(text)) => sheet::guard(text),
             Some(other) => other.to_string(),
         }
     };
@@ -204,13 +198,4 @@ fn record(step: &ExportedStep, columns: &[&str]) -> io::Result<String> {
         .map_err(|error| io::Error::other(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
     Ok(text.trim_end_matches('\n').to_owned())
-}
-
-/// A spreadsheet takes a text with one of these beginnings for a formula, and carries it out.
-fn guarded(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
 }

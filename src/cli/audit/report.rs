@@ -1,8 +1,6 @@
 //! `leadstream audit report`: what became of the leads of a period, for people and for programs.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -11,7 +9,7 @@ use super::period::PeriodArguments;
 use super::show;
 use crate::cli::printer::Printer;
 use crate::cli::read::StateArgument;
-use crate::cli::{FAILURE, Failed, Global, USAGE, ledger};
+use crate::cli::{FAILURE, Failed, Global, USAGE, ledger, private_file};
 use crate::core::report::SlotLength;
 use crate::operator::report::{figures, html};
 use crate::runtime::clock;
@@ -95,12 +93,7 @@ pub fn run(global: &Global, arguments: &Arguments, printer: &Printer) -> Result<
 
 /// A report may name what only few should see, so the file is its owner's.
 fn write_file(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = private_file::create(path)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()

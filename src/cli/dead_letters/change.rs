@@ -66,6 +66,7 @@ pub fn edit(global: &Global, arguments: &EditArguments, printer: &Printer) -> Re
     let what = LetterQuestion::Edit {
         number: arguments.number,
         changes,
+        seen: None,
         check_only: arguments.check,
     };
     let value = command(global, &arguments.state, what, printer)?;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::super::read::StateArgument;
-use super::super::{FAILURE, Failed, Global};
+use super::super::{FAILURE, Failed, Global, private_file};
 use super::{SelectionArguments, command, parse, read};
 use crate::cli::printer::Printer;
 use crate::operator::LetterQuestion;
@@ -101,7 +101,7 @@ pub fn export(
     match &arguments.output {
         Some(path) => {
             // It holds people's data.
-            write_private(path, &text)?;
+            private_file::create(path).and_then(|mut file| file.write_all(&text))?;
             printer.note(&format!(
                 "{} dead letters are in {}; mend them there, then: leadstream dead-letters import {}",
                 lines.len(),
@@ -114,18 +114,13 @@ pub fn export(
     Ok(())
 }
 
-fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path)?.write_all(text)
-}
-
 fn line(number: u64, story: &Value) -> Line {
     let text = |name: &str| {
         let text = story.get(name).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
     };
+    let steps = story.get("steps").and_then(Value::as_array);
+    let steps = steps.map_or(0, Vec::len);
     let payload = story.get("payload").map(Value::to_string);
     let mut fields = sheet::cells(&payload.unwrap_or_default());
     // Known to the service alone, which has the mapping.
@@ -139,6 +134,7 @@ fn line(number: u64, story: &Value) -> Line {
             text("class"),
             text("code"),
             message(story),
+            steps.to_string(),
         ],
         fields,
     }
@@ -173,13 +169,7 @@ pub fn import(
     // All is checked before anything is changed.
     let checked = ask(global, arguments, rows.clone(), true, printer)?;
     let bad: Vec<&RowReport> = checked.iter().filter(|it| it.wrong.is_some()).collect();
-    for report in &bad {
-        let why = report.wrong.as_deref().unwrap_or_default();
-        printer.note(&format!(
-            "line {}: dead letter {}: {why}",
-            report.line, report.letter
-        ));
-    }
+    note_wrong(&bad, printer);
     if !bad.is_empty() && !arguments.partial && !arguments.check {
         return Err(wrong(format!(
             "{} of {} lines are wrong; --partial takes the others",
@@ -199,6 +189,12 @@ pub fn import(
         let rows = rows.filter(|row| to_change.contains_key(&row.letter));
         ask(global, arguments, rows.collect(), false, printer)?
     };
+    // What happened to a letter between the check and the change.
+    let late: Vec<&RowReport> = match arguments.check {
+        true => Vec::new(),
+        false => reports.iter().filter(|it| it.wrong.is_some()).collect(),
+    };
+    note_wrong(&late, printer);
     let is_changed = |it: &&RowReport| it.wrong.is_none() && !it.changed.is_empty();
     let changed: Vec<u64> = reports
         .iter()
@@ -212,7 +208,7 @@ pub fn import(
         printer.data(&format!(
             "{} dead letters {verb} changed, {} lines are wrong, {} change nothing",
             changed.len(),
-            bad.len(),
+            bad.len() + late.len(),
             checked.len() - bad.len() - to_change.len()
         ))?;
     }
@@ -224,10 +220,20 @@ pub fn import(
         let progress = parse(command(global, &arguments.state, what, printer)?)?;
         super::replay::follow(global, &arguments.state, progress, printer)?;
     }
-    if bad.is_empty() {
+    if bad.is_empty() && late.is_empty() {
         Ok(())
     } else {
         Err(Failed::Said(FAILURE))
+    }
+}
+
+fn note_wrong(reports: &[&RowReport], printer: &Printer) {
+    for report in reports {
+        let why = report.wrong.as_deref().unwrap_or_default();
+        printer.note(&format!(
+            "line {}: dead letter {}: {why}",
+            report.line, report.letter
+        ));
     }
 }
 
@@ -269,7 +275,15 @@ fn ask(
             rows: part,
             check_only,
         };
-        let value = command(global, &arguments.state, what, printer)?;
+        let asked = command(global, &arguments.state, what, printer);
+        let value = asked.inspect_err(|_| {
+            if !check_only && !reports.is_empty() {
+                printer.note(&format!(
+                    "{} of {all} lines were taken before that; the same import again takes the rest",
+                    reports.len()
+                ));
+            }
+        })?;
         reports.extend(parse::<Vec<RowReport>>(value)?);
         let what = if check_only { "checked" } else { "changed" };
         printer.progress(what, reports.len() as u64, Some(all));

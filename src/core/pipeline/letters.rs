@@ -72,6 +72,8 @@ pub(super) struct Replay {
     closed: u64,
     declined: Vec<(u64, Declined)>,
     cancelled: bool,
+    /// Asked to end: what cannot go out at once goes no more.
+    ending: bool,
     /// The commit that holds the last of its outcomes.
     pub(super) ends_in_commit: u64,
 }
@@ -227,6 +229,7 @@ impl Pipeline {
             closed: 0,
             declined: Vec::new(),
             cancelled: false,
+            ending: false,
             ends_in_commit: 0,
             order,
         };
@@ -241,6 +244,7 @@ impl Pipeline {
 
     fn cancel_replay(&mut self) {
         if let Some(replay) = &mut self.replay {
+            replay.ending = true;
             let waiting = replay.waiting.iter_mut().flat_map(|it| it.drain(..));
             let before = replay.declined.len();
             replay
@@ -319,6 +323,10 @@ impl Pipeline {
         match taken {
             Ok(Taken::UnderWay) => drop(replay.under_way.insert(number)),
             Ok(Taken::Closed) => replay.closed += 1,
+            Ok(Taken::NotYet(_)) if replay.ending => {
+                replay.cancelled = true;
+                replay.declined.push((number, Declined::Cancelled));
+            }
             Ok(Taken::NotYet(route)) => replay.waiting[usize::from(route.0)].push_front(number),
             Err(declined) => replay.declined.push((number, declined)),
         }

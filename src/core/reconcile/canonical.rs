@@ -97,7 +97,11 @@ fn number(text: &str, scale: usize) -> Option<String> {
         return Some("0".to_owned());
     };
     let first = first.min(point);
-    let keep = (point + scale).min(first + DIGITS.max(point - first));
+    let is_long = point - first > DIGITS;
+    let keep = match is_long {
+        true => point + scale,
+        false => (point + scale).min(first + DIGITS),
+    };
     if round(&mut digits, keep) {
         digits.insert(0, 1);
         point += 1;
@@ -107,6 +111,10 @@ fn number(text: &str, scale: usize) -> Option<String> {
         .map(|digit| char::from(b'0' + digit))
         .collect();
     let (whole, fraction) = shown.split_at(point.min(shown.len()));
+    // Salesforce keeps a number in floating point, and so it comes back.
+    if is_long && let Ok(kept) = format!("{whole}.{fraction}").parse::<f64>() {
+        return Some(format!("{sign}{kept}"));
+    }
     let whole = whole.trim_start_matches('0');
     let fraction = fraction.trim_end_matches('0');
     Some(match (whole, fraction) {
@@ -210,6 +218,21 @@ mod tests {
         other(&decimal(2), json!("10.01"), json!("10.02"));
         other(&decimal(2), json!("-10"), json!("10"));
         same(&FieldKind::Int { digits: 8 }, json!("7"), json!(7.0));
+        let long = json!("12345678901234567");
+        same(&decimal(0), long.clone(), json!(1.234_567_890_123_456_8E16));
+        other(&decimal(0), long, json!("12345678901234999"));
+        let exact = |number: &str| json!(number);
+        other(
+            &decimal(0),
+            exact("1234567890123456"),
+            exact("1234567890123457"),
+        );
+        same(
+            &decimal(2),
+            json!("1234567890123456.75"),
+            json!(1_234_567_890_123_456.75),
+        );
+        same(&decimal(0), json!("9999999999999999.5"), json!(1e16));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub enum Reason {
     ChangedSince,
     /// It waits for a person, as a dead letter.
     DeadLetter,
+    /// It was a dead letter, and a person decided that it is not sent.
+    Discarded,
     /// Durable here, and goes on by itself.
     Parked,
     /// Sent and not answered, or to be sent again.
@@ -65,8 +67,11 @@ impl Reason {
     #[must_use]
     pub fn is_repairable(self) -> bool {
         match self {
-            Reason::DeletedThere | Reason::ChangedSince | Reason::Unknown | Reason::Other => true,
-            Reason::DeadLetter
+            Reason::DeletedThere | Reason::ChangedSince | Reason::Unknown => true,
+            // What a step means that this version does not know, it cannot decide to undo.
+            Reason::Other
+            | Reason::DeadLetter
+            | Reason::Discarded
             | Reason::Parked
             | Reason::UnderWay
             | Reason::Skipped
@@ -89,6 +94,7 @@ impl Reason {
             Reason::DeletedThere => "delivered, and deleted in Salesforce since",
             Reason::ChangedSince => "delivered, and changed since, in MySQL or in Salesforce",
             Reason::DeadLetter => "waits for a person, as a dead letter",
+            Reason::Discarded => "discarded as a dead letter: a person decided not to send it",
             Reason::Parked => "parked: it goes on by itself",
             Reason::UnderWay => "sent and not answered yet, or to be sent again",
             Reason::Skipped => "left out by a rule of the route",
@@ -135,7 +141,12 @@ pub fn explain(difference: Difference, route: &str, story: &[Step]) -> Explanati
     };
     let reason = match last.kind.as_str() {
         "delivered" => after_delivery,
-        "dead_letter" => Reason::DeadLetter,
+        // Open until it is closed, a replay that was cut off included: nothing sends that again by itself.
+        "dead_letter" | "edited" | "replayed" => Reason::DeadLetter,
+        "retried" | "unanswered" if last.letter.is_some() => Reason::DeadLetter,
+        "discarded" => Reason::Discarded,
+        // A newer image was delivered and closed the letter; its own step may have gone with retention.
+        "outdated" => after_delivery,
         "parked" => Reason::Parked,
         "retried" | "unanswered" => Reason::UnderWay,
         "superseded" if delivered.is_some() => after_delivery,
@@ -149,12 +160,25 @@ pub fn explain(difference: Difference, route: &str, story: &[Step]) -> Explanati
         Some(delivered) if reason == after_delivery => delivered,
         _ => last,
     };
+    // Edits and replays have no code of their own: the refusal has.
+    let refused = || {
+        let mut refusals = story.iter().rev().filter(own);
+        refusals.find(|step| step.kind == "dead_letter" && step.letter == told.letter)
+    };
+    let refused = match reason {
+        Reason::DeadLetter | Reason::Discarded => refused(),
+        _ => None,
+    };
     Explanation {
         reason,
         at: Some(told.at),
         salesforce_id: told.salesforce_id.clone(),
         letter: told.letter,
-        code: told.code.clone().or_else(|| told.rule.clone()),
+        code: told
+            .code
+            .clone()
+            .or_else(|| refused.and_then(|step| step.code.clone()))
+            .or_else(|| told.rule.clone()),
     }
 }
 
@@ -189,14 +213,50 @@ mod tests {
         check(Missing, &["skipped"], Reason::Skipped);
         check(Missing, &["parked"], Reason::Parked);
         check(Missing, &["of a later version"], Reason::Other);
+        check(
+            Missing,
+            &["delivered", "dead_letter", "delivered", "outdated"],
+            Reason::DeletedThere,
+        );
         let mut other = step("delivered");
         other.route = Some("others".to_owned());
         assert_eq!(explain(Missing, "leads", &[other]).reason, Reason::Unknown);
     }
 
     #[test]
+    fn a_letter_is_open_until_it_is_closed_whatever_people_did_with_it() {
+        let letter = |kind: &str| Step {
+            letter: Some(17),
+            ..step(kind)
+        };
+        let refused = Step {
+            code: Some("STRING_TOO_LONG".to_owned()),
+            ..letter("dead_letter")
+        };
+        for (kinds, reason) in [
+            (&["edited"][..], Reason::DeadLetter),
+            (&["edited", "replayed"], Reason::DeadLetter),
+            (&["replayed", "retried"], Reason::DeadLetter),
+            (&["replayed", "unanswered"], Reason::DeadLetter),
+            (&["edited", "discarded"], Reason::Discarded),
+        ] {
+            let mut story = vec![refused.clone()];
+            story.extend(kinds.iter().map(|kind| letter(kind)));
+            let told = explain(Difference::Missing, "leads", &story);
+            assert_eq!(told.reason, reason, "{kinds:?}");
+            assert_eq!(told.code.as_deref(), Some("STRING_TOO_LONG"), "{kinds:?}");
+            assert!(!told.reason.is_repairable() && !told.reason.is_on_its_way());
+        }
+    }
+
+    #[test]
     fn nothing_is_sent_again_that_goes_on_by_itself_or_waits_for_a_person() {
-        for reason in [Reason::DeadLetter, Reason::Parked, Reason::Skipped] {
+        for reason in [
+            Reason::DeadLetter,
+            Reason::Parked,
+            Reason::Skipped,
+            Reason::Other,
+        ] {
             assert!(!reason.is_repairable());
         }
         assert!(Reason::DeletedThere.is_repairable() && Reason::Unknown.is_repairable());

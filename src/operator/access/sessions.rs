@@ -20,6 +20,9 @@ const IDLE_MICROS: i64 = 30 * 60 * 1_000_000;
 /// Far more people than a sales team has; the one that has been idle longest gives way.
 const MAX_SESSIONS: usize = 1_000;
 
+/// A person's browsers.
+const MAX_OF_ONE_TOKEN: usize = 20;
+
 pub(super) struct Sessions {
     inner: Mutex<HashMap<blake3::Hash, Session>>,
 }
@@ -58,11 +61,13 @@ impl Sessions {
         };
         let mut sessions = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| !session.is_over(now));
+        // Of one token first, so that nobody signs all others out.
+        let own = |session: &Session| session.token == token;
+        if sessions.values().filter(|it| own(it)).count() >= MAX_OF_ONE_TOKEN {
+            end_longest_idle(&mut sessions, own);
+        }
         if sessions.len() >= MAX_SESSIONS {
-            let idle = sessions.iter().min_by_key(|(_, session)| session.seen);
-            if let Some(idle) = idle.map(|(id, _)| *id) {
-                sessions.remove(&idle);
-            }
+            end_longest_idle(&mut sessions, |_| true);
         }
         sessions.insert(blake3::hash(id.as_bytes()), session);
         Secret::new(id)
@@ -86,6 +91,17 @@ impl Sessions {
         let id = blake3::hash(id.as_bytes());
         let mut sessions = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.remove(&id);
+    }
+}
+
+fn end_longest_idle(
+    sessions: &mut HashMap<blake3::Hash, Session>,
+    which: impl Fn(&Session) -> bool,
+) {
+    let those = sessions.iter().filter(|(_, session)| which(session));
+    let idle = those.min_by_key(|(_, session)| session.seen);
+    if let Some(idle) = idle.map(|(id, _)| *id) {
+        sessions.remove(&idle);
     }
 }
 
@@ -140,15 +156,30 @@ mod tests {
     #[test]
     fn the_one_that_has_been_idle_longest_gives_way() {
         let sessions = Sessions::new();
-        let first = sessions.begin(token(), Micros(0));
-        let second = sessions.begin(token(), Micros(1));
+        let of = |at: i64| blake3::hash(&at.to_le_bytes());
+        let first = sessions.begin(of(0), Micros(0));
+        let second = sessions.begin(of(1), Micros(1));
         assert!(sessions.find(first.expose(), Micros(2)).is_some());
         for at in 0..MAX_SESSIONS as i64 - 1 {
-            sessions.begin(token(), Micros(3 + at));
+            sessions.begin(of(2 + at), Micros(3 + at));
         }
         let now = Micros(3 + MAX_SESSIONS as i64);
         assert!(sessions.find(second.expose(), now).is_none());
         assert!(sessions.find(first.expose(), now).is_some());
         assert_eq!(sessions.inner.lock().unwrap().len(), MAX_SESSIONS);
+    }
+
+    #[test]
+    fn one_token_signs_nobody_else_out() {
+        let sessions = Sessions::new();
+        let other = sessions.begin(blake3::hash(b"another"), Micros(0));
+        let own = sessions.begin(token(), Micros(1));
+        for at in 0..=MAX_SESSIONS as i64 {
+            sessions.begin(token(), Micros(2 + at));
+        }
+        let now = Micros(3 + MAX_SESSIONS as i64);
+        assert!(sessions.find(other.expose(), now).is_some());
+        assert!(sessions.find(own.expose(), now).is_none());
+        assert_eq!(sessions.inner.lock().unwrap().len(), MAX_OF_ONE_TOKEN + 1);
     }
 }

@@ -23,6 +23,7 @@ struct EditBody {
     fields: BTreeMap<String, Box<RawValue>>,
     #[serde(default)]
     unset: Vec<String>,
+    seen: Option<u64>,
     #[serde(default)]
     check_only: bool,
 }
@@ -41,6 +42,7 @@ struct ImportRow {
     line: u64,
     letter: u64,
     cells: BTreeMap<String, String>,
+    seen: Option<u64>,
 }
 
 /// As in the query of a list.
@@ -101,11 +103,13 @@ impl From<ImportRow> for Row {
             line,
             letter,
             cells,
+            seen,
         } = row;
         Self {
             line,
             letter,
             cells,
+            seen,
             anyway: false,
         }
     }
@@ -181,6 +185,7 @@ pub(super) fn edit(call: &Call) -> Result<Query, Problem> {
     let EditBody {
         fields,
         unset,
+        seen,
         check_only,
     } = body(call)?;
     let set = fields.into_iter().map(|(field, json)| Change {
@@ -189,9 +194,9 @@ pub(super) fn edit(call: &Call) -> Result<Query, Problem> {
     });
     let unset = unset.into_iter().map(|field| Change { field, value: None });
     let changes: Vec<Change> = set.chain(unset).collect();
-    let mut seen = BTreeSet::new();
+    let mut names = BTreeSet::new();
     let twice = changes.iter();
-    let mut twice = twice.filter(|change| !seen.insert(change.field.to_lowercase()));
+    let mut twice = twice.filter(|change| !names.insert(change.field.to_lowercase()));
     if let Some(twice) = twice.next() {
         let text = format!("the field {} is given twice", twice.field);
         return Err(bad(&text, "give each field once, in any case of letters"));
@@ -202,6 +207,7 @@ pub(super) fn edit(call: &Call) -> Result<Query, Problem> {
     letters(LetterQuestion::Edit {
         number: number(call),
         changes,
+        seen,
         check_only,
     })
 }

@@ -13,7 +13,10 @@ use super::{Change, Letters, Wanted};
 use crate::core::mapping::{Fields, read_fields};
 
 /// The columns before those of the fields.
-pub const FIXED: [&str; 6] = ["letter", "route", "key", "class", "code", "message"];
+pub const FIXED: [&str; 7] = ["letter", "route", "key", "class", "code", "message", STEPS];
+
+/// How many steps the letter had when it was exported: what came later is not undone unseen.
+const STEPS: &str = "steps";
 
 /// What a spreadsheet puts before UTF-8 so that Excel takes it for UTF-8.
 pub const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -22,7 +25,7 @@ pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// In the order of [`FIXED`].
-    pub fixed: [String; 6],
+    pub fixed: [String; 7],
     /// The fields as shown in cells.
     pub fields: BTreeMap<String, String>,
 }
@@ -40,6 +43,9 @@ pub struct Row {
     /// no refused values.
     #[serde(default)]
     pub anyway: bool,
+    /// Steps of the letter when it was exported; with others nothing of it is changed.
+    #[serde(default)]
+    pub seen: Option<u64>,
 }
 
 /// What became of one row.
@@ -102,21 +108,40 @@ pub fn write(lines: &[Line], with_mark: bool, out: impl std::io::Write) -> Resul
     Ok(())
 }
 
+/// What a cell may not begin with.
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
+
+/// Where a spreadsheet may see the beginning of another cell: in many languages it splits at
+/// semicolons, whatever the file was written with.
+const SPLITS: [char; 2] = [';', '\t'];
+
 /// Keeps a spreadsheet from taking a text for a formula. A text that begins with an apostrophe
 /// gets another, so that taking one off is always right.
-fn guard(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
+#[must_use]
+pub fn guard(cell: &str) -> String {
+    let mut guarded = String::with_capacity(cell.len() + 1);
+    let mut at_beginning = true;
+    for c in cell.chars() {
+        if at_beginning && FORMULA.contains(&c) {
+            guarded.push('\'');
+        }
+        guarded.push(c);
+        at_beginning = SPLITS.contains(&c);
     }
+    guarded
 }
 
-fn unguard(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) => rest,
-        _ => cell,
+fn unguard(cell: &str) -> String {
+    let mut plain = String::with_capacity(cell.len());
+    let (mut at_beginning, mut rest) = (true, cell.chars().peekable());
+    while let Some(c) = rest.next() {
+        let guards = at_beginning && c == '\'' && rest.peek().is_some_and(|c| FORMULA.contains(c));
+        // What it guards is taken as it is.
+        let c = if guards { rest.next().unwrap_or(c) } else { c };
+        plain.push(c);
+        at_beginning = SPLITS.contains(&c);
     }
+    plain
 }
 
 /// Reads a sheet back: its rows with the cells of the fields, those of [`FIXED`] left out.
@@ -152,6 +177,7 @@ pub fn read(text: &str) -> Result<Vec<Row>, BadSheet> {
             text: "there is no column `letter`: import takes what export wrote".to_owned(),
         });
     };
+    let steps_at = header.iter().position(|name| name.trim() == STEPS);
     let mut seen = BTreeSet::new();
     if let Some(twice) = header.iter().find(|name| !seen.insert(name.trim())) {
         return Err(BadSheet {
@@ -177,14 +203,23 @@ pub fn read(text: &str) -> Result<Vec<Row>, BadSheet> {
             let text = format!("dead letter {letter} is in line {before} already");
             return Err(BadSheet { line, text });
         }
+        let steps = steps_at.and_then(|at| record.get(at)).map_or("", str::trim);
+        let seen = match steps {
+            "" => None,
+            steps => Some(steps.parse::<u64>().map_err(|_| BadSheet {
+                line,
+                text: format!("{steps:?} is no number of steps: leave that column as it was"),
+            })?),
+        };
         let named = header.iter().zip(&record);
         let fields = named.filter(|(name, _)| !FIXED.contains(&name.trim()));
-        let cells = fields.map(|(name, cell)| (name.trim().to_owned(), unguard(cell).to_owned()));
+        let cells = fields.map(|(name, cell)| (name.trim().to_owned(), unguard(cell)));
         rows.push(Row {
             line,
             letter,
             cells: cells.collect(),
             anyway: false,
+            seen,
         });
     }
     Ok(rows)
@@ -254,7 +289,9 @@ pub async fn import(
             reports.push(report(Vec::new(), None));
             continue;
         }
-        let edited = letters.edit(letter, changes, author, check_only).await;
+        let edited = letters
+            .edit(letter, changes, row.seen, author, check_only)
+            .await;
         reports.push(match edited {
             Ok(edited) => report(edited.changed, None),
             Err(declined) => report(Vec::new(), Some(declined.text)),

@@ -2,6 +2,7 @@
 //! of an older letter.
 
 use super::*;
+use crate::core::acts::{Act, ActKind};
 use crate::core::letters::{Declined, LetterRead, LetterRecord, ReplayOrder, ReplayProgress};
 
 fn refuse(call: &Call) -> CallOutcome {
@@ -135,6 +136,30 @@ fn a_replay_is_over_when_its_outcomes_are_durable() {
     assert!(stage.pipeline.is_replaying(), "a crash would leave it open");
     assert!(stage.pipeline.replay().unwrap().running);
     assert!(!stage.progress().running);
+}
+
+#[test]
+fn a_cancelled_replay_does_not_go_on_when_its_route_does() {
+    let mut stage = refused(0..3);
+    stage.replay(0..3, false);
+    let act = |kind| {
+        Input::Act(Act {
+            kind,
+            author: "anna".into(),
+            route: Some("leads".into()),
+            reason: String::new(),
+        })
+    };
+    stage.step(act(ActKind::PauseRoute));
+    stage.step(Input::Letters(LetterInput::CancelReplay));
+    assert!(stage.read(), "they were being looked up");
+    assert!(!stage.is_replaying());
+    let progress = stage.progress();
+    assert!(progress.cancelled);
+    let cancelled = (0..3).map(|number| (number, Declined::Cancelled));
+    assert_eq!(progress.declined, cancelled.collect::<Vec<_>>());
+    stage.step(act(ActKind::ResumeRoute));
+    assert!(stage.letter_reads.is_empty() && stage.open() == 3);
 }
 
 #[test]

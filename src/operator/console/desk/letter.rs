@@ -292,7 +292,8 @@ async fn take(view: &View, who: &Identity, number: u64, given: Given) -> Result<
     }
     let is_edited = !changes.is_empty();
     if is_edited {
-        let what = edit(number, changes.clone(), check_only);
+        let seen = Some(story.steps.len() as u64);
+        let what = edit(number, changes.clone(), seen, check_only);
         match ask::<Edited>(view, &who.name, what).await {
             Ok(edited) if check_only => {
                 let labels: Vec<String> = edited.changed.iter().map(|it| label(it)).collect();
@@ -348,10 +349,11 @@ async fn take(view: &View, who: &Identity, number: u64, given: Given) -> Result<
     Ok(see(&address(number)))
 }
 
-fn edit(number: u64, changes: Vec<Change>, check_only: bool) -> LetterQuestion {
+fn edit(number: u64, changes: Vec<Change>, seen: Option<u64>, check_only: bool) -> LetterQuestion {
     LetterQuestion::Edit {
         number,
         changes,
+        seen,
         check_only,
     }
 }
@@ -366,7 +368,7 @@ async fn by_field(
     let mut errors = BTreeMap::new();
     for change in changes {
         let field = change.field.clone();
-        let checked = ask::<Edited>(view, &who.name, edit(number, vec![change], true)).await;
+        let checked = ask::<Edited>(view, &who.name, edit(number, vec![change], None, true)).await;
         match checked {
             Ok(_) => {}
             Err(failure) if failure.page == "LS6011" => {

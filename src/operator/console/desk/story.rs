@@ -8,6 +8,7 @@ use crate::core::mapping::KeptRow;
 use crate::core::time::Micros;
 use crate::operator::console::causes::cause;
 use crate::operator::console::words::{machine, moment};
+use crate::operator::mask;
 use crate::runtime::letters::sheet;
 use crate::runtime::status::Status;
 use crate::state::{PersonalPart, RawJson, TraceEvent};
@@ -195,6 +196,10 @@ impl Telling {
             return;
         }
         let table = visible(table);
+        let transaction = match self.eyes.sees_people {
+            true => visible(transaction),
+            false => visible(&mask::transaction(transaction)),
+        };
         let title = if is_snapshot(event) {
             format!("Read from {table} by a snapshot")
         } else {
@@ -206,9 +211,9 @@ impl Telling {
             }
         };
         let place = if is_snapshot(event) {
-            visible(transaction)
+            transaction
         } else {
-            format!("row {} of transaction {}", name[1], visible(transaction))
+            format!("row {} of transaction {transaction}", name[1])
         };
         (self.before, self.payload) = (None, None);
         self.push(title, place, event);
@@ -399,4 +404,22 @@ fn outcome(event: &TraceEvent) -> (&'static str, String) {
         other => visible(other),
     };
     ("", told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_in_a_snapshots_name_is_for_those_who_see_people() {
+        let event = TraceEvent {
+            kind: "dead_letter".to_owned(),
+            table: Some("shop.leads".to_owned()),
+            transaction: Some("snapshot:3:77001".to_owned()),
+            ..TraceEvent::default()
+        };
+        let place = |sees_people| changes(&[&event], Eyes { sees_people })[0].place.clone();
+        assert_eq!(place(true), "snapshot:3:77001");
+        assert_eq!(place(false), "snapshot:3:•••");
+    }
 }

@@ -245,6 +245,7 @@ pub fn rows(letters: &[u64], field: &str, value: &str) -> Vec<Row> {
         line,
         letter: *letter,
         anyway: true,
+        seen: None,
         cells: BTreeMap::from([(field.to_owned(), value.to_owned())]),
     };
     (1..).zip(letters).map(row).collect()

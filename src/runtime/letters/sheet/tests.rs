@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PAYLOAD: &str = r#"{"Company":"=1+1","Fax":null,"LastName":"Do\"e, J","Note":"a\nb","Phone":"+44 20","Revenue":12.50,"Tip":"'quoted","Yes":true}"#;
+const PAYLOAD: &str = r#"{"Company":"=1+1","Fax":null,"LastName":"Do\"e, J","Note":"a\nb","Phone":"+44 20","Revenue":12.50,"Split":"x;=1+1;'y;z","Tip":"'quoted","Yes":true}"#;
 
 fn sheet(with_mark: bool) -> String {
     let line = |number: u64, payload: &str| Line {
@@ -13,6 +13,7 @@ fn sheet(with_mark: bool) -> String {
             "data".into(),
             "CODE".into(),
             "@what".into(),
+            "1".into(),
         ],
         fields: cells(payload),
     };
@@ -30,7 +31,7 @@ fn a_sheet_comes_back_as_it_went_and_holds_no_formula() {
         let mut plain = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
         let header = plain.headers().unwrap().clone();
         let fields = [
-            "City", "Company", "Fax", "LastName", "Note", "Phone", "Revenue", "Tip", "Yes",
+            "City", "Company", "Fax", "LastName", "Note", "Phone", "Revenue", "Split", "Tip", "Yes",
         ];
         assert_eq!(
             header.iter().collect::<Vec<_>>(),
@@ -38,11 +39,15 @@ fn a_sheet_comes_back_as_it_went_and_holds_no_formula() {
         );
         for record in plain.records() {
             for cell in &record.unwrap() {
-                assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell}");
+                for part in cell.split([';', '\t']) {
+                    assert!(!part.starts_with(['=', '+', '-', '@']), "{cell}");
+                }
             }
         }
         let rows = read(&text).unwrap();
         assert_eq!((rows[0].letter, rows[1].letter), (7, 9));
+        assert_eq!((rows[0].seen, rows[0].cells.get("steps")), (Some(1), None));
+        assert_eq!(rows[0].cells["Split"], "x;=1+1;'y;z");
         assert_eq!(rows[0].line, 2);
         assert_eq!(rows[0].cells["Company"], "=1+1");
         assert_eq!(rows[0].cells["Tip"], "'quoted");
@@ -94,6 +99,9 @@ fn a_sheet_that_cannot_be_taken_is_refused_with_its_line() {
     check_bad("letter,City,City\n", 1, "twice");
     let semicolons = read("letter;LastName\r\n7;Doe\r\n;\r\n").unwrap();
     assert_eq!(semicolons.len(), 1);
+    assert_eq!(semicolons[0].seen, None);
+    let bad = read("letter,steps,LastName\n7,many,Doe\n").unwrap_err();
+    assert!(bad.text.contains("leave that column"), "{bad}");
     assert_eq!(semicolons[0].cells["LastName"], "Doe");
 }
 
@@ -105,6 +113,7 @@ fn a_refused_value_is_no_edit_until_another_is_given() {
         letter: 7,
         cells: BTreeMap::from([("State".to_owned(), cell.to_owned())]),
         anyway,
+        seen: None,
     };
     let change = |text: &str| Change {
         field: "State".into(),
