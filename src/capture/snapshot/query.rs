@@ -5,6 +5,12 @@ use super::key::{Key, quoted, quoted_table};
 use crate::core::schema::TableName;
 use crate::core::snapshot::KeyBound;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Rising,
+    Falling,
+}
+
 /// A table as it is read.
 pub(super) struct Query<'q> {
     pub(super) table: &'q TableName,
@@ -17,15 +23,35 @@ pub(super) struct Query<'q> {
 impl Query<'_> {
     /// Selects the wanted columns, then the key's, then what its bound is made of.
     pub(super) fn sql(&self, bounded: bool, limit: u64) -> String {
+        self.sql_in_order(bounded, false, Order::Rising, limit)
+    }
+
+    /// The same, with a second bound that no row is behind; its parameters follow those of the first.
+    pub(super) fn sql_in_order(
+        &self,
+        bounded: bool,
+        up_to_last: bool,
+        order: Order,
+        limit: u64,
+    ) -> String {
         let mut selected: Vec<String> = self.columns.iter().map(|name| quoted(name)).collect();
         let key = &self.key.columns;
         selected.extend(key.iter().map(|column| quoted(&column.name)));
         selected.extend(key.iter().map(|column| column.selected()));
-        let order: Vec<String> = key.iter().map(|column| quoted(&column.name)).collect();
         let mut clauses = Vec::new();
         if bounded {
             clauses.push(behind(self.key, 0));
         }
+        if up_to_last {
+            clauses.push(up_to(self.key, 0));
+        }
+        let direction = match order {
+            Order::Rising => "",
+            Order::Falling => " DESC",
+        };
+        let order = key.iter();
+        let order = order.map(|column| format!("{}{direction}", quoted(&column.name)));
+        let order: Vec<String> = order.collect();
         // The line break ends a comment that the condition may end with.
         clauses.extend(self.condition.map(|condition| format!("({condition}\n)")));
         let filter = if clauses.is_empty() {
@@ -58,6 +84,17 @@ impl Query<'_> {
         }
         Some(parameters)
     }
+}
+
+/// `(a, b) <= (?, ?)`, as [`behind`].
+fn up_to(key: &Key, index: usize) -> String {
+    let column = &key.columns[index];
+    let (name, value) = (quoted(&column.name), column.placeholder());
+    if index + 1 == key.columns.len() {
+        return format!("{name} <= {value}");
+    }
+    let rest = up_to(key, index + 1);
+    format!("{name} <= {value} AND ({name} < {value} OR ({name} = {value} AND {rest}))")
 }
 
 /// `(a, b) > (?, ?)` in the form of which the optimizer makes a range: it reads a row constructor
@@ -127,6 +164,13 @@ mod tests {
         );
         let parameters = query.parameters(&bound).unwrap();
         assert_eq!(parameters.len(), 4);
+        assert!(
+            query
+                .sql_in_order(true, true, Order::Rising, 10)
+                .contains("AND `a` <= ? AND (`a` < ? OR (`a` = ? AND `b` <= ?)) AND (country"),
+        );
+        let last = query.sql_in_order(false, false, Order::Falling, 1);
+        assert!(last.ends_with("ORDER BY `a` DESC, `b` DESC LIMIT 1"));
         assert!(!query.sql(false, 10).contains('?'));
     }
 

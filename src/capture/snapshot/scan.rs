@@ -11,7 +11,7 @@ use mysql_async::{Params, Row};
 use tokio::time::timeout;
 
 use super::key::{Key, KeyColumn, quoted, quoted_table, table_error};
-use super::query::Query;
+use super::query::{Order, Query};
 use super::source::{GRACE, STATEMENT_SECONDS, Source, read_row};
 use super::throttle;
 use super::words;
@@ -60,6 +60,8 @@ pub struct Scan {
     condition: Option<String>,
     source: Option<Source>,
     after: Option<KeyBound>,
+    /// The last row that was there at the beginning: a table that grows as fast as it is read has an end.
+    last: Option<KeyBound>,
     rows: u64,
     finished: bool,
 }
@@ -109,6 +111,7 @@ impl Scan {
             condition: (!clauses.is_empty()).then(|| clauses.join(" AND ")),
             source: Some(source),
             after: None,
+            last: None,
             finished: false,
         })
     }
@@ -124,7 +127,8 @@ impl Scan {
         in_time(&settings, source.estimate(&table)).await
     }
 
-    /// The next rows in the order of the key; `None` behind the last.
+    /// The next rows in the order of the key, up to the last that was there when the first was asked
+    /// for; `None` behind it.
     ///
     /// # Errors
     /// What passes is tried again some times.
@@ -135,7 +139,7 @@ impl Scan {
         let mut tried = 0;
         let rows = loop {
             tried += 1;
-            match self.read_chunk().await {
+            match self.read_next().await {
                 Ok(rows) => break rows,
                 Err(error) if tried < TRIES && !error.is_permanent() => self.recover().await,
                 Err(error) => return Err(error),
@@ -208,23 +212,33 @@ impl Scan {
         words::part_of(&self.key, key).map(|part| vec![part])
     }
 
-    async fn read_chunk(&mut self) -> Result<Vec<ScannedRow>, Error> {
+    async fn read_next(&mut self) -> Result<Vec<ScannedRow>, Error> {
         self.hold_back().await?;
+        if self.last.is_none() {
+            let last = self.read_chunk(Order::Falling, 1).await?;
+            let Some(last) = last.first() else {
+                return Ok(Vec::new());
+            };
+            self.last = Some(self.bound(&last.place));
+        }
+        self.read_chunk(Order::Rising, self.rows).await
+    }
+
+    async fn read_chunk(&mut self, order: Order, rows: u64) -> Result<Vec<ScannedRow>, Error> {
         let query = Query {
             table: &self.spec.table,
             key: &self.key,
             columns: &self.spec.columns,
             condition: self.condition.as_deref(),
         };
-        let parameters = match &self.after {
-            None => Vec::new(),
-            Some(bound) => query
-                .parameters(bound)
-                .ok_or_else(|| Error::SnapshotPlace {
-                    table: self.spec.table.clone(),
-                })?,
-        };
-        let sql = query.sql(self.after.is_some(), self.rows);
+        let mut parameters = Vec::new();
+        for bound in self.after.iter().chain(&self.last) {
+            let of_bound = query.parameters(bound);
+            parameters.extend(of_bound.ok_or_else(|| Error::SnapshotPlace {
+                table: self.spec.table.clone(),
+            })?);
+        }
+        let sql = query.sql_in_order(self.after.is_some(), self.last.is_some(), order, rows);
         self.fetch(sql, parameters).await
     }
 
