@@ -172,6 +172,9 @@ pub struct LetterRecord {
     pub unclear: bool,
     /// Something of its key was delivered since, and is not surely older.
     pub newer_delivered: bool,
+    /// Retention has taken a part of the journal since it became a letter: what was delivered meanwhile
+    /// may have stood there.
+    pub history_gone: bool,
 }
 
 /// One edit: JSON objects of the changed fields. One that was not there is absent in `before`, one
@@ -206,6 +209,9 @@ pub enum Declined {
     /// It is closed, or never was.
     NotOpen,
     NewerDelivered,
+    /// When it became a letter, older images of its key were on their way, and what was delivered since
+    /// is not in the journal any more.
+    HistoryGone,
     NewerOnItsWay,
     /// Its key was not known when it became a letter: nobody can say what was delivered since.
     KeyUnknown,
@@ -232,6 +238,11 @@ impl Declined {
             Declined::NewerDelivered => {
                 "a newer image of the same record was delivered since; --force sends the older one \
                  over it, discard closes the letter"
+            }
+            Declined::HistoryGone => {
+                "whether something newer of the record was delivered since stood in a part of the journal \
+                 that retention has dropped; look at the record, then --force sends it, or discard closes \
+                 the letter"
             }
             Declined::NewerOnItsWay => {
                 "another image of the same record is on its way, and this one is not surely the \

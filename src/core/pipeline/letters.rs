@@ -311,9 +311,14 @@ impl Pipeline {
         let force = replay.order.force;
         let record = self.route_of_letter(number).ok_or(Declined::NotOpen);
         let record = record.and(read.found);
+        let last = self.routes.iter().find_map(|it| it.letters.get(number));
+        let last = last.is_some_and(|letter| letter.last);
         let taken = record.and_then(|record| {
             if (record.newer_delivered || passed) && !force {
                 return Err(Declined::NewerDelivered);
+            }
+            if record.history_gone && !last && !force {
+                return Err(Declined::HistoryGone);
             }
             self.send_letter(record, force, now)
         });

@@ -18,6 +18,7 @@ use crate::core::mapping::{edited_fields, read_fields};
 use crate::core::schema::TableName;
 use crate::core::time::Micros;
 use crate::state::error::Error;
+use crate::state::journal::segments::list_segments;
 
 /// Open dead letters that were refused alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,10 +166,14 @@ impl IndexHandle {
     /// Letters as they are to be sent again; `routes` are the process's, by number, with their scopes.
     #[must_use]
     pub fn read_letters(&self, numbers: &[u64], routes: &[(String, u16)]) -> Vec<LetterRead> {
+        // Without a list nothing is known to be there.
+        let oldest = list_segments(&self.journal).ok();
+        let oldest = oldest.and_then(|segments| segments.first().copied());
+        let oldest = oldest.unwrap_or(u64::MAX);
         let read = |number: &u64| {
             LetterRead {
             number: *number,
-            found: self.read_letter(*number, routes).unwrap_or_else(|error| {
+            found: self.read_letter(*number, routes, oldest).unwrap_or_else(|error| {
                 tracing::warn!(letter = number, %error, page = error.page(), "a dead letter cannot be read");
                 Err(Declined::Unreadable)
             }),
@@ -181,6 +186,7 @@ impl IndexHandle {
         &self,
         number: u64,
         routes: &[(String, u16)],
+        oldest_segment: u64,
     ) -> Result<Result<LetterRecord, Declined>, Error> {
         let Some(letter) = self.open_letter(number)? else {
             return Ok(Err(Declined::NotOpen));
@@ -226,6 +232,7 @@ impl IndexHandle {
             edits: edits(&since),
             unclear: replayed.is_some_and(edited_after),
             newer_delivered: of_key.iter().any(is_newer),
+            history_gone: first.0 < oldest_segment,
             subject,
         }))
     }

@@ -225,6 +225,12 @@ fn an_old_segment_is_dropped_and_its_open_dead_letters_stay() {
     let told = store.index().letter_story(1).unwrap().unwrap();
     assert_eq!((told.steps.len(), told.edited.len()), (3, 1));
     assert!(!files.is_gone(1));
+    let scopes = [("leads".to_owned(), 0)];
+    let is_history_gone = || {
+        let read = store.index().read_letters(&[1], &scopes).remove(0);
+        read.found.unwrap().history_gone
+    };
+    assert!(!is_history_gone());
     assert!(store.index().trail_start().unwrap().trail_is_whole);
 
     // Both old segments go, one after the other; what came of letter 1 goes on.
@@ -236,6 +242,10 @@ fn an_old_segment_is_dropped_and_its_open_dead_letters_stay() {
     let stats = store.journal().stats();
     assert!(store.index().wait_applied(stats.last_commit, LONG));
     assert_eq!(store.index().letter_story(1).unwrap().unwrap(), told);
+    assert!(
+        is_history_gone(),
+        "what was delivered of its key may be gone"
+    );
     assert_eq!(store.index().letter_story(2).unwrap(), None);
     assert_eq!(keys_found(&store, 1..=1), 0, "it is past its retention");
     let trail = store.index().trail_start().unwrap();

@@ -49,6 +49,7 @@ fn letter(payload: &str, row: Option<&str>, edits: &[(&str, &str)]) -> LetterRec
             .collect(),
         unclear: false,
         newer_delivered: false,
+        history_gone: false,
     }
 }
 

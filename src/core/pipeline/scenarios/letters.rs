@@ -49,17 +49,25 @@ impl Stage {
             edits: Vec::new(),
             unclear: false,
             newer_delivered: false,
+            history_gone: false,
         })
     }
 
     /// Looks up what was leased.
     fn read(&mut self) -> bool {
+        self.read_when(false)
+    }
+
+    fn read_when(&mut self, history_gone: bool) -> bool {
         let Some(numbers) = self.letter_reads.pop() else {
             return false;
         };
         let read = |number: u64| LetterRead {
             number,
-            found: self.record(number),
+            found: self.record(number).map(|record| LetterRecord {
+                history_gone,
+                ..record
+            }),
         };
         let letters = numbers.into_iter().map(read).collect();
         self.step(Input::Letters(LetterInput::Read(letters)));
@@ -195,6 +203,14 @@ fn a_cancelled_replay_leaves_open_what_it_has_not_leased() {
 }
 
 #[test]
+fn a_letter_that_was_the_last_of_its_key_goes_however_long_it_has_waited() {
+    let mut stage = refused(0..1);
+    stage.replay([0], false);
+    assert!(stage.read_when(true));
+    assert_eq!(stage.progress().under_way, 1);
+}
+
+#[test]
 fn a_letter_does_not_go_behind_a_newer_image_unless_it_must() {
     let mut stage = refused(7..8);
     stage.capture(7..8);
@@ -272,6 +288,11 @@ fn an_older_image_that_was_on_its_way_closes_nothing() {
     assert!(stage.read());
     let progress = stage.progress();
     assert_eq!(progress.declined, [(0, Declined::NewerDelivered)]);
+    // Later that delivery is not in the journal any more.
+    stage.replay([0], false);
+    assert!(stage.read_when(true));
+    let progress = stage.progress();
+    assert_eq!(progress.declined, [(0, Declined::HistoryGone)]);
     // A replay says why the mapping refuses it still.
     stage.replay([0], true);
     assert!(stage.read());

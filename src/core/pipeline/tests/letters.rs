@@ -75,6 +75,7 @@ impl World {
                 edits: found.edits,
                 unclear: found.unclear,
                 newer_delivered: found.newer,
+                history_gone: false,
             });
             LetterRead {
                 number: *number,

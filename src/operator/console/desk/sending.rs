@@ -71,6 +71,10 @@ pub fn why_not_sent(why: &Declined) -> &'static str {
         Declined::NewerDelivered => {
             "a newer change of the same record has reached Salesforce: discard this one"
         }
+        Declined::HistoryGone => {
+            "it has waited so long that nobody can say whether something newer has arrived: look at the \
+             record, and ask whoever looks after leadstream"
+        }
         Declined::NewerOnItsWay => "another change of the same record is on its way: try later",
         Declined::KeyUnknown => {
             "its key was not known, so nobody can say whether something newer has arrived: ask \
