@@ -494,11 +494,12 @@ impl Session {
         }
         let at = self.assembler.at();
         let heard = self.heard.as_ref().filter(|heard| at.is_before(heard));
+        let progress = &self.assembler.progress;
         context.gate.attend(&Place {
             server: &self.server,
             at: heard.unwrap_or(at),
             began: &self.opened_at,
-            read: &self.assembler.progress.position,
+            read: (&progress.position, &progress.end),
         });
         if context.gate.next_piece().is_none() {
             return Ok(());

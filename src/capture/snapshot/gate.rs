@@ -85,8 +85,16 @@ pub(in crate::capture) struct Place<'p> {
     /// The end of the binlog when it began. What lies before may have its outcome from an earlier
     /// life and so not come by this stream: no chunk may count on that.
     pub(in crate::capture) began: &'p FilePosition,
-    /// What it has read.
-    pub(in crate::capture) read: &'p Position,
+    /// What it has read, and where in the files that ends.
+    pub(in crate::capture) read: (&'p Position, &'p FilePosition),
+}
+
+/// What the stream had brought at some moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Brought {
+    pub(super) position: Position,
+    /// The end of the last transaction, on the stream's server.
+    pub(super) end: FilePosition,
 }
 
 #[derive(Default)]
@@ -113,8 +121,8 @@ enum State {
 struct Open {
     watch: Watch,
     server: String,
-    /// What had been read when it was opened.
-    read: Position,
+    /// When it was opened.
+    brought: Brought,
     changed: Changed,
     changed_bytes: usize,
     /// Why what was noted cannot be relied on.
@@ -149,7 +157,10 @@ impl Gate {
             State::Asked(watch) => State::Open(Open {
                 watch,
                 server: place.server.to_owned(),
-                read: place.read.clone(),
+                brought: Brought {
+                    position: place.read.0.clone(),
+                    end: place.read.1.clone(),
+                },
                 changed: Changed::new(),
                 changed_bytes: 0,
                 spoiled: None,
@@ -257,12 +268,12 @@ impl Gate {
 /// For the reader.
 impl Gate {
     /// Opens the gate; gives what the stream had brought by then, whose rows are not noted.
-    pub(super) async fn open(&self, watch: &Watch) -> Position {
+    pub(super) async fn open(&self, watch: &Watch) -> Brought {
         loop {
             {
                 let mut state = self.state();
                 match &*state {
-                    State::Open(open) if open.watch == *watch => return open.read.clone(),
+                    State::Open(open) if open.watch == *watch => return open.brought.clone(),
                     // What is left of a cancelled chunk goes first.
                     State::Releasing(_) => {}
                     State::Asked(asked) if asked == watch => {}
@@ -420,7 +431,7 @@ mod tests {
             server: "first",
             at: &at(offset),
             began: &at(began),
-            read: &Position::File(at(offset)),
+            read: (&Position::File(at(offset)), &at(offset)),
         });
     }
 
@@ -431,8 +442,8 @@ mod tests {
             table: 0,
             key: vec!["id".to_owned()],
         };
-        let (read, ()) = tokio::join!(gate.open(&watch), async { attend(&gate, 100) });
-        assert_eq!(read, Position::File(at(100)), "as it was opened");
+        let (brought, ()) = tokio::join!(gate.open(&watch), async { attend(&gate, 100) });
+        assert_eq!(brought.end, at(100), "as it was opened");
         let submitted = tokio::time::timeout(Duration::from_millis(50), async {
             tokio::join!(gate.submit(chunk(), "first", at(500)), async {
                 meanwhile(&gate);
@@ -451,11 +462,11 @@ mod tests {
             table: 0,
             key: vec!["id".to_owned()],
         };
-        let (read, ()) = tokio::join!(gate.open(&watch), async {
+        let (brought, ()) = tokio::join!(gate.open(&watch), async {
             attend_since(&gate, 300, 299);
             attend_since(&gate, 300, 300);
         });
-        assert_eq!(read, Position::File(at(300)));
+        assert_eq!(brought.position, Position::File(at(300)));
     }
 
     #[tokio::test]

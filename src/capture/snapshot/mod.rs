@@ -32,13 +32,12 @@ use super::session::{Context, in_time};
 use super::settings::{RoutedTable, SnapshotSettings, SourceSettings};
 use super::supervisor::panicked;
 use super::{CaptureEvent, SnapshotNews, SnapshotOrder, describe};
-use crate::core::position::Position;
 use crate::core::schema::TableName;
 use crate::core::snapshot::{ChunkEnd, KeyBound, Snapshot, TableSnapshot};
 use chunk::{ReadChunk, Takers};
 pub(super) use collect::RowsEvent;
+use gate::{Brought, Outcome, Watch};
 pub(super) use gate::{Gate, Place};
-use gate::{Outcome, Watch};
 use key::Key;
 use query::Query;
 pub use sample::newest_rows;
@@ -312,8 +311,8 @@ impl Reader<'_> {
             key: key.names(),
         };
         let gate = &self.context.gate;
-        let read = gate.open(&watch).await;
-        self.wait_until_visible(&read).await?;
+        let brought = gate.open(&watch).await;
+        self.wait_until_visible(&brought).await?;
         let Some(source) = &mut self.source else {
             return Ok(());
         };
@@ -379,17 +378,19 @@ impl Reader<'_> {
 
     /// Else a row could be read as it was before a change that the stream has brought already, and
     /// enter behind it.
-    async fn wait_until_visible(&mut self, read: &Position) -> Result<(), End> {
+    async fn wait_until_visible(&mut self, brought: &Brought) -> Result<(), End> {
         let settings = &self.context.settings;
         loop {
             let Some(source) = &mut self.source else {
                 return Ok(());
             };
-            if in_time(settings, source.sees(read)).await? {
+            if in_time(settings, source.sees(brought)).await? {
                 return self.go_on().await;
             }
             let reason = "the server does not show yet what the stream has brought";
             self.wait(Some(reason.to_owned())).await?;
+            // This connection may still lead to a server that the stream has left.
+            self.source = Some(Source::connect(settings).await?);
         }
     }
 

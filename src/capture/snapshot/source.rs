@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::chunk::ReadRow;
+use super::gate::Brought;
 use super::key::{Key, quoted_table, row_name, table_error};
 use super::query::Query;
 use super::values::value;
@@ -18,7 +19,7 @@ use crate::capture::connection::{connect, query_error};
 use crate::capture::error::Error;
 use crate::capture::server::Server;
 use crate::capture::settings::{SourceSettings, Start};
-use crate::core::position::{Checkpoint, Position};
+use crate::core::position::{Checkpoint, FilePosition, GtidSet, Position};
 use crate::core::schema::TableName;
 use crate::core::snapshot::{KeyBound, TableSnapshot};
 use crate::core::value::Value;
@@ -28,6 +29,13 @@ use crate::core::value::Value;
 pub(super) const STATEMENT_SECONDS: u64 = 600;
 /// The server ends the statement by itself; this is for a server that does not answer at all.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
+
+/// Between a transaction's way into the binlog and its visibility, on a server that cannot be asked
+/// (MySQL without GTIDs), lies its commit in memory: microseconds, and the acknowledgement of a
+/// semi-synchronous replica.
+const VISIBLE_WITHIN: Duration = Duration::from_millis(100);
+const VISIBLE_AGAIN: Duration = Duration::from_millis(2);
+const WHAT_IS_VISIBLE: &str = "wait until what was read is visible";
 
 /// A connection, and the server behind it.
 pub(super) struct Source {
@@ -68,26 +76,74 @@ impl Source {
     }
 
     /// Waits a while until a SELECT sees all that the stream had brought; false when it does not
-    /// yet. A server may send a transaction before its own readers see it. Without GTIDs the
-    /// server cannot be asked for that.
-    pub(super) async fn sees(&mut self, read: &Position) -> Result<bool, Error> {
-        let Position::Gtid(gtids) = read else {
-            return Ok(true);
-        };
+    /// yet. A server may send a transaction before its own readers see it.
+    pub(super) async fn sees(&mut self, brought: &Brought) -> Result<bool, Error> {
         // Less than what one step may take.
-        let seconds = self.settings.connect_timeout_ms.max(2) as f64 / 2_000.0;
+        let patience = Duration::from_millis(self.settings.connect_timeout_ms.max(2) / 2);
+        match &brought.position {
+            Position::Gtid(gtids) => self.shows_gtids(gtids, patience).await,
+            Position::MariaDb(_) => self.shows_place(&brought.end, patience).await,
+            // Nothing can be asked.
+            Position::File(_) => {
+                sleep(VISIBLE_WITHIN).await;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn shows_gtids(&mut self, gtids: &GtidSet, patience: Duration) -> Result<bool, Error> {
         let has_timed_out: Option<Option<i64>> = self
             .conn
             .exec_first(
                 "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?)",
-                (gtids.to_string(), seconds),
+                (gtids.to_string(), patience.as_secs_f64()),
             )
             .await
-            .map_err(|error| {
-                let what = "wait until what was read is visible";
-                query_error(&self.settings, what, error)
-            })?;
+            .map_err(|error| query_error(&self.settings, WHAT_IS_VISIBLE, error))?;
         Ok(has_timed_out.flatten() == Some(0))
+    }
+
+    /// MariaDB says what a consistent snapshot holds, as a place in its binlog. What one holds, every
+    /// later SELECT sees.
+    async fn shows_place(&mut self, end: &FilePosition, patience: Duration) -> Result<bool, Error> {
+        let until = Instant::now() + patience;
+        loop {
+            let holds = self
+                .snapshot_place()
+                .await
+                .map_err(|error| query_error(&self.settings, WHAT_IS_VISIBLE, error))?;
+            if holds.is_some_and(|holds| !holds.is_before(end)) {
+                return Ok(true);
+            }
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            sleep(VISIBLE_AGAIN).await;
+        }
+    }
+
+    async fn snapshot_place(&mut self) -> Result<Option<FilePosition>, mysql_async::Error> {
+        let conn = &mut self.conn;
+        conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            .await?;
+        let told: Vec<(String, String)> = conn
+            .query(
+                "SHOW STATUS WHERE Variable_name IN \
+                 ('binlog_snapshot_file', 'binlog_snapshot_position')",
+            )
+            .await?;
+        conn.query_drop("COMMIT").await?;
+        let of = |name: &str| {
+            told.iter()
+                .find(|(told, _)| told.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.as_str())
+        };
+        let file = of("binlog_snapshot_file").filter(|file| !file.is_empty());
+        let offset = of("binlog_snapshot_position").and_then(|offset| offset.parse().ok());
+        Ok(file.zip(offset).map(|(file, offset)| FilePosition {
+            file: file.into(),
+            offset,
+        }))
     }
 
     /// The end of the server's binlog.
