@@ -65,10 +65,14 @@ demo: export LEADSTREAM_TEST_MYSQL_URL :=
 demo: build
 	@$(BIN) demo $(demo_length)
 
+# Each step of these runs once in the tests, unmeasured: a bench that no longer runs is noticed there.
+SHORT_BENCHES := decode mapping settlement journal
+
 # The integration tests run the release binary; crash tests run the test build, which has the failpoints.
 # Two at a time: each may start a MySQL server of 170 MB.
 test: setup lint build
 	$(CARGO) test --workspace --locked --features leadstream/failpoints -- --test-threads=2
+	RECORDS=1000 $(CARGO) test --package leadstream --locked --features leadstream/failpoints $(addprefix --bench ,$(SHORT_BENCHES))
 	LEADSTREAM_TEST_SOURCE=mariadb $(CARGO) test --package leadstream --locked --features leadstream/failpoints \
 	    --test it -- --test-threads=2 $(addprefix --skip ,$(ONE_SOURCE))
 	scripts/fuzz.sh $(FUZZ_SECONDS)
