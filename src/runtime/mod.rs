@@ -23,6 +23,7 @@ mod schemas;
 pub mod service;
 pub mod shutdown;
 pub mod status;
+mod store_status;
 mod waits;
 pub mod wiring;
 

@@ -21,7 +21,7 @@ use super::schemas::{self, Plans};
 use super::shutdown::{self, Signal};
 use super::status::{Published, Stage};
 use super::waits::Waits;
-use super::{Error, clock, first_start, first_status, observing, wiring};
+use super::{Error, clock, first_start, first_status, observing, store_status, wiring};
 use crate::capture::{self, CheckResult, LiveSchemas, Observation, SourceSettings, Start};
 use crate::config::Config;
 use crate::core::describe::ObjectDescribe;
@@ -138,10 +138,12 @@ impl Service {
             journal: store.journal(),
         };
         let mut stop = signal.clone();
+        let (journal, index) = (store.journal(), store.index());
         let prepared = tokio::select! {
             biased;
             () = shutdown::requested(&mut stop) => None,
             prepared = prepare.all(&recovered) => Some(prepared?),
+            never = store_status::keep_showing(&journal, &index, &metrics, &published) => match never {},
         };
         if let Some(prepared) = prepared {
             if prepared.snapshot.is_some() {

@@ -1,8 +1,11 @@
 //! What a start does when the world is not as it must be: what a person must mend ends it with one
 //! clear error each, what only time can mend is waited for, visibly; and where a first start begins.
 
+use std::fs;
+
 use leadstream::rehearsal::mysql::ServerKind;
 use leadstream::rehearsal::service::wait_until;
+use leadstream::runtime::status::Stage;
 use salesforce_sandbox::{CustomField, OrgConfig, Sandbox};
 
 use crate::harness::{Answer, Build, PATIENCE, World};
@@ -265,8 +268,19 @@ fn a_start_waits_for_mysql_and_salesforce_and_says_for_whom() {
     world.stop();
     world.mysql.stop().unwrap();
     world.org.stop_listening();
+    fs::remove_dir_all(world.state().join("index")).unwrap();
     world.spawn();
     wait_not_ready(&mut world, "starting, waits for MySQL: cannot connect to");
+    // The index is built meanwhile, and that is seen.
+    let status = world.wait_for_status("the index to be there", |status| {
+        status.state.index_applied == status.state.last_commit && status.state.journal_bytes > 0
+    });
+    assert_eq!(status.stage, Stage::Starting);
+    let (_, metrics) = world.get("/metrics").unwrap();
+    assert!(
+        metrics.contains("\nleadstream_index_lag_commits 0\n"),
+        "{metrics}"
+    );
     let status = world.command(&["status"]);
     let status = status.data();
     for words in [

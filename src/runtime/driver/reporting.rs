@@ -10,6 +10,7 @@ use crate::delivery;
 use crate::runtime::clock;
 use crate::runtime::errors::with_causes;
 use crate::runtime::status::{BulkStatus, DeliveryStatus, RouteStatus, StateStatus, TroubleStatus};
+use crate::runtime::store_status;
 use crate::telemetry::metrics::{Metrics, raise};
 
 impl Driver {
@@ -154,8 +155,6 @@ impl Driver {
     pub(super) fn publish(&mut self) {
         let view = self.parts.pipeline.view();
         let usage = self.parts.org.usage();
-        let journal = self.parts.journal.stats();
-        let index = self.parts.index.lag();
         self.set_metrics(&view);
         let snapshot = self.observe_snapshot(view.snapshot.as_ref(), view.snapshot_waits);
         let metrics = &self.parts.metrics;
@@ -163,15 +162,6 @@ impl Driver {
         raise(&metrics.logins, usage.logins);
         metrics.api_used.set(signed(usage.api_used.unwrap_or(0)));
         metrics.api_limit.set(signed(usage.api_limit.unwrap_or(0)));
-        metrics.journal_bytes.set(signed(journal.bytes));
-        metrics.journal_segments.set(signed(journal.segments));
-        let free_bytes = self.parts.journal.free_bytes();
-        metrics.free_bytes.set(signed(free_bytes.unwrap_or(0)));
-        metrics.index_lag.set(signed(
-            index.last_commit.saturating_sub(index.applied_commit),
-        ));
-        metrics.index_bytes.set(signed(index.bytes));
-        metrics.index_rebuilding.set(i64::from(index.rebuilding));
         let (tick, wall) = (clock::tick(), clock::wall());
         let trouble = |trouble: &Trouble| trouble_status(trouble, tick, wall);
         let org_trouble = view.org_trouble.as_ref().map(trouble);
@@ -187,15 +177,9 @@ impl Driver {
             instance_url: self.parts.org.instance_url(),
         };
         let state = StateStatus {
-            journal_bytes: journal.bytes,
-            journal_segments: journal.segments,
-            free_bytes,
-            last_commit: journal.last_commit,
-            index_applied: index.applied_commit,
-            index_rebuilding: index.rebuilding,
-            index_bytes: index.bytes,
             parked_bytes: view.parked_bytes,
             records: view.records,
+            ..store_status::look(&self.parts.journal, &self.parts.index, metrics)
         };
         let routes = view
             .routes
@@ -210,6 +194,8 @@ impl Driver {
                 status
             })
             .collect();
+        // The index follows by itself: without another look its lag would be shown for ever.
+        self.dirty = state.index_applied < state.last_commit;
         self.parts.published.update(|status| {
             status.delivery = delivery;
             status.routes = routes;
@@ -221,8 +207,6 @@ impl Driver {
             status.state = state;
         });
         self.published_at = tick;
-        // The index follows by itself: without another look its lag would be shown for ever.
-        self.dirty = index.applied_commit < index.last_commit;
     }
 
     fn set_metrics(&self, view: &PipelineView) {
