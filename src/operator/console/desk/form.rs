@@ -120,12 +120,9 @@ impl Entry {
                     _ => format!("At most {before} digits before the point and {behind} behind it"),
                 };
             }
-            Widget::Date => {
-                entry.hint = "Such as 2026-01-31".to_owned();
-                if value.is_empty() || is_date(value) {
-                    entry.kind = "date";
-                }
-            }
+            // The browser shows dates in its reader's own form: an example in ours would mislead.
+            Widget::Date if value.is_empty() || is_date(value) => entry.kind = "date",
+            Widget::Date => entry.hint = "Such as 2026-01-31".to_owned(),
             Widget::DateTime => entry.hint = "Such as 2026-01-31T10:00:00Z".to_owned(),
             Widget::Time => entry.hint = "Such as 10:00:00.000Z".to_owned(),
             Widget::Id => {
