@@ -5,6 +5,8 @@ CARGO ?= cargo
 # For each target.
 FUZZ_SECONDS ?= 4
 BIN := target/release/leadstream
+# What packages and the image hold: the same with the profile `shipped`.
+SHIPPED := target/shipped/leadstream
 # Integration tests that only the first run runs. Groups that start no source, or name its kind:
 ONE_SOURCE := tidy:: documents:: shell:: supply_chain:: state_at_rest:: rehearsal:: mysql_alone:: mariadb:: alerts:: dashboard:: logs::
 # Places by file, tags, gtid_mode: MariaDB always has GTIDs, and other ones.
@@ -125,15 +127,13 @@ image-test:
 # OpenSSL is linked in, so that the package fits every Debian with this glibc or a newer one. Set cargo-deb beside cargo
 # with `cargo install --locked cargo-deb`.
 deb: export OPENSSL_STATIC := 1
-deb: export CARGO_PROFILE_RELEASE_DEBUG := none
-deb: export CARGO_PROFILE_RELEASE_STRIP := symbols
 deb: tools
 	@$(CARGO) deb --version >/dev/null || { echo 'make deb: cargo install --locked cargo-deb'; exit 1; }
-	$(CARGO) build --release --locked --bin leadstream
+	$(CARGO) build --profile shipped --locked --bin leadstream
 	mkdir -p target/deb
-	for shell in bash zsh fish; do $(BIN) completions $$shell >target/deb/leadstream.$$shell || exit 1; done
-	$(BIN) manual --to target/deb/man
-	$(CARGO) deb --locked --no-build --output target/debian/leadstream.deb
+	for shell in bash zsh fish; do $(SHIPPED) completions $$shell >target/deb/leadstream.$$shell || exit 1; done
+	$(SHIPPED) manual --to target/deb/man
+	$(CARGO) deb --locked --no-build --profile shipped --output target/debian/leadstream.deb
 
 deb-test: deb
 	scripts/deb-test.sh target/debian/leadstream.deb

@@ -18,18 +18,17 @@ sysroot=$(rustc --print sysroot)
 # OpenSSL, which mysql_cdc names and no connection of ours uses, is linked in, so that any system with this glibc or a
 # newer one runs it. A backtrace has functions' names no more; an error names its page all the same.
 export OPENSSL_STATIC=1
-export CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=symbols
 export RUSTFLAGS="--remap-path-prefix=$PWD=/leadstream --remap-path-prefix=$cargo_home=/cargo \
 --remap-path-prefix=$sysroot=/rust"
 export CFLAGS="-ffile-prefix-map=$PWD=/leadstream -ffile-prefix-map=$cargo_home=/cargo"
 export CARGO_TARGET_DIR=$PWD/target/dist/build
-cargo build --release --locked --package leadstream --bin leadstream
+cargo build --profile shipped --locked --package leadstream --bin leadstream
 
 name=leadstream-$version-$host
 folder=target/dist/$name
 rm -rf "$folder"
 mkdir -p "$folder"/{bin,completions,config,ops}
-cp "$CARGO_TARGET_DIR/release/leadstream" "$folder/bin/"
+cp "$CARGO_TARGET_DIR/shipped/leadstream" "$folder/bin/"
 bytes=$(stat -c %s "$folder/bin/leadstream")
 if ((bytes > most_bytes)); then
     printf 'dist: the program has %s bytes; %s are allowed\n' "$bytes" "$most_bytes" >&2

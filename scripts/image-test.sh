@@ -115,7 +115,7 @@ make_builder() {
     if [[ -n ${IMAGE_TEST_BINARY:-} ]]; then
         say "the builder has the given program instead of a compiler"
         cp "$IMAGE_TEST_BINARY" "$root/usr/local/cargo/leadstream"
-        printf '#!/bin/sh\nmkdir -p target/release\nexec cp /usr/local/cargo/leadstream target/release/leadstream\n' \
+        printf '#!/bin/sh\nmkdir -p target/shipped\nexec cp /usr/local/cargo/leadstream target/shipped/leadstream\n' \
             >"$root/usr/local/bin/cargo"
         chmod 0755 "$root/usr/local/bin/cargo"
     else
