@@ -13,8 +13,10 @@ FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
 # OpenSSL, which mysql_cdc names and no connection of ours uses, is linked in: the runtime image then needs none.
-ENV OPENSSL_STATIC=1
-RUN cargo build --profile shipped --locked --package leadstream --bin leadstream
+# Named by its folder, because libraries in the system's own are else linked at run time.
+RUN export OPENSSL_STATIC=1 OPENSSL_LIB_DIR="$(pkg-config --variable=libdir libcrypto)" \
+        OPENSSL_INCLUDE_DIR="$(pkg-config --variable=includedir libcrypto)" \
+    && cargo build --profile shipped --locked --package leadstream --bin leadstream
 # Folders of the runtime image: it has no mkdir and no chown.
 RUN mkdir -p /out/etc/leadstream /out/usr/bin /out/var/lib/leadstream /out/usr/share/doc/leadstream \
     && cp target/shipped/leadstream /out/usr/bin/leadstream \

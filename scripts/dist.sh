@@ -17,7 +17,11 @@ sysroot=$(rustc --print sysroot)
 
 # OpenSSL, which mysql_cdc names and no connection of ours uses, is linked in, so that any system with this glibc or a
 # newer one runs it. A backtrace has functions' names no more; an error names its page all the same.
+# OPENSSL_STATIC alone is not heeded for libraries in the system's own folders: these must be named.
 export OPENSSL_STATIC=1
+OPENSSL_LIB_DIR=$(pkg-config --variable=libdir libcrypto)
+OPENSSL_INCLUDE_DIR=$(pkg-config --variable=includedir libcrypto)
+export OPENSSL_LIB_DIR OPENSSL_INCLUDE_DIR
 export RUSTFLAGS="--remap-path-prefix=$PWD=/leadstream --remap-path-prefix=$cargo_home=/cargo \
 --remap-path-prefix=$sysroot=/rust"
 export CFLAGS="-ffile-prefix-map=$PWD=/leadstream -ffile-prefix-map=$cargo_home=/cargo"
@@ -32,6 +36,10 @@ cp "$CARGO_TARGET_DIR/shipped/leadstream" "$folder/bin/"
 bytes=$(stat -c %s "$folder/bin/leadstream")
 if ((bytes > most_bytes)); then
     printf 'dist: the program has %s bytes; %s are allowed\n' "$bytes" "$most_bytes" >&2
+    exit 1
+fi
+if ldd "$folder/bin/leadstream" | grep -E 'libssl|libcrypto' >&2; then
+    printf 'dist: the program still needs OpenSSL beside it\n' >&2
     exit 1
 fi
 for shell in bash elvish fish powershell zsh; do
