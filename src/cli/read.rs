@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{FAILURE, Failed, Global, ledger, load};
 use crate::cli::printer::Printer;
-use crate::operator::{Query, Reply, ask};
+use crate::operator::{LetterQuestion, Query, Reply, ask};
 use crate::runtime::Error;
 use crate::runtime::status::Status;
 use crate::state::{self, Keyring, Reader};
@@ -80,8 +80,9 @@ impl StateArgument {
     ) -> Result<Source, Failed> {
         let path = self.path(global, printer)?;
         if let Some(value) = answer(&path, query, printer)? {
-            if value.as_array().is_some_and(Vec::is_empty) {
-                say_if_index_lags(&path, printer);
+            let nothing_found = value.as_array().is_some_and(Vec::is_empty);
+            if nothing_found || is_list(query) {
+                say_if_index_lags(&path, nothing_found, printer);
             }
             return Ok(Source::Service(value));
         }
@@ -130,8 +131,19 @@ pub(super) fn answer(
     }
 }
 
-/// Nothing found means nothing while the service's index is behind its journal.
-fn say_if_index_lags(path: &Path, printer: &Printer) {
+/// Whether the answer may lack something without showing it.
+fn is_list(query: &Query) -> bool {
+    use LetterQuestion::{Groups, Numbers, Page};
+    match query {
+        Query::Trace { .. } | Query::DeadLetters { .. } => true,
+        Query::Letters { what } => matches!(what, Groups { .. } | Numbers { .. } | Page { .. }),
+        _ => false,
+    }
+}
+
+/// Nothing found means nothing while the service's index is behind its journal, and a list is not
+/// the whole one while the index is rebuilt.
+fn say_if_index_lags(path: &Path, nothing_found: bool, printer: &Printer) {
     // Without an answer there is nothing to say; the question itself was answered.
     let Ok(Some(Reply::Value(value))) = ask(path, &Query::Status) else {
         return;
@@ -143,7 +155,7 @@ fn say_if_index_lags(path: &Path, printer: &Printer) {
         .state
         .last_commit
         .saturating_sub(status.state.index_applied);
-    if status.state.index_rebuilding || behind > 0 {
+    if status.state.index_rebuilding || nothing_found && behind > 0 {
         printer.note(&format!(
             "the index is {behind} commits behind the journal: answers may be missing"
         ));

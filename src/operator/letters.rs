@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::View;
+use super::following::follow;
 use super::questions::{Reply, check_stage, failed_inside, value};
 use crate::runtime::commands::Declined;
 use crate::runtime::letters::refusals::Refusals;
@@ -97,7 +98,9 @@ pub(super) async fn answer(question: LetterQuestion, view: View, author: &str) -
             | LetterQuestion::Show { .. }
             | LetterQuestion::Stories { .. }
     );
-    if changes && let Err(declined) = check_stage(&view) {
+    if !changes {
+        follow(&view).await;
+    } else if let Err(declined) = check_stage(&view) {
         return declined.into();
     }
     match question {

@@ -8,6 +8,7 @@ mod api;
 mod console;
 mod control;
 mod events;
+mod following;
 mod forget;
 mod headers;
 pub mod history;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::View;
+use super::following::follow;
 use super::forget::{self, ForgetQuestion};
 use super::history;
 use super::letters::{self, LetterQuestion};
@@ -148,10 +149,15 @@ pub(super) async fn answer(query: Query, view: View, author: &str) -> Reply {
             rows,
             masked,
         } => routes::preview(&view, route, rows, masked).await,
-        // The index reads from disk.
-        query => tokio::task::spawn_blocking(move || reply(&query, &view))
-            .await
-            .unwrap_or_else(|_| failed_inside()),
+        query => {
+            if matches!(query, Query::Trace { .. } | Query::DeadLetters { .. }) {
+                follow(&view).await;
+            }
+            // The index reads from disk.
+            tokio::task::spawn_blocking(move || reply(&query, &view))
+                .await
+                .unwrap_or_else(|_| failed_inside())
+        }
     }
 }
 

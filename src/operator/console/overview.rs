@@ -99,7 +99,7 @@ pub(super) fn router() -> Router<View> {
 async fn overview(State(view): State<View>, who: Identity) -> Response {
     let status = view.published.read();
     let now = (view.clock)();
-    let (mut groups, groups_missing) = match waiting::groups(&view, &who.name).await {
+    let (mut groups, groups_missing) = match waiting::groups(&view).await {
         Ok(groups) => (groups, None),
         Err(text) => (Vec::new(), Some(text)),
     };

@@ -4,8 +4,6 @@ use super::words::{relative, several};
 use super::{causes, desk};
 use crate::core::time::Micros;
 use crate::operator::View;
-use crate::operator::letters::LetterQuestion;
-use crate::operator::questions::{Query, Reply, answer};
 use crate::state::{DeadLetterFilter, LetterGroup};
 
 /// Dead letters of one cause.
@@ -21,22 +19,15 @@ pub(super) struct Group {
     pub link: String,
 }
 
-/// The groups, the largest first; or why they cannot be told.
-pub(super) async fn groups(view: &View, author: &str) -> Result<Vec<Group>, String> {
+/// The groups, the largest first; or why they cannot be told. The page is told anew every few
+/// seconds, so that it does not wait for an index that is behind.
+pub(super) async fn groups(view: &View) -> Result<Vec<Group>, String> {
     let now = (view.clock)();
-    let query = Query::Letters {
-        what: LetterQuestion::Groups {
-            filter: DeadLetterFilter::default(),
-        },
-    };
-    match answer(query, view.clone(), author).await {
-        Reply::Value(value) => {
-            let groups: Vec<LetterGroup> =
-                serde_json::from_value(value).map_err(|error| error.to_string())?;
-            Ok(groups.into_iter().map(|it| Group::new(it, now)).collect())
-        }
-        Reply::Failure(failure) => Err(failure.text),
-    }
+    let groups = desk::look(view, |index| {
+        index.letter_groups(&DeadLetterFilter::default())
+    });
+    let groups = groups.await.map_err(|failure| failure.text)?;
+    Ok(groups.into_iter().map(|it| Group::new(it, now)).collect())
 }
 
 impl Group {

@@ -1,8 +1,6 @@
 //! How the desk's pages ask and change: the index for what is read, the one implementation of all
 //! questions for what is changed, and a page for what was refused.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,10 +15,6 @@ use crate::operator::questions::{self, Failure, Query, Reply};
 use crate::operator::{View, access::Role};
 use crate::runtime::fields::RouteFields;
 use crate::state::{self, IndexHandle};
-
-/// A change is on the next page: the index follows within milliseconds. While it is rebuilt the
-/// page comes without it.
-const FOLLOW: Duration = Duration::from_secs(2);
 
 /// Asks the index, which reads from disk.
 pub async fn look<T: Send + 'static>(
@@ -85,13 +79,6 @@ pub async fn still_open(view: &View, numbers: Vec<u64>) -> Result<Vec<u64>, Fail
         Ok(open)
     });
     open.await
-}
-
-/// Waits until the index has what was changed just now.
-pub async fn follow(view: &View) {
-    let index = view.index.clone();
-    // What comes of it decides nothing: the page says what it sees.
-    drop(tokio::task::spawn_blocking(move || index.catch_up(FOLLOW)).await);
 }
 
 /// After a change: to a page that shows what came of it.

@@ -6,7 +6,7 @@ use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, http::StatusCode};
 
-use super::asking::{ask, fields, follow, look, may_change, or_refused, see, still_open};
+use super::asking::{ask, fields, look, may_change, or_refused, see, still_open};
 use super::form::Entry;
 use super::given::{Given, Group, new_order};
 use super::sending::{self, Sending};
@@ -19,6 +19,7 @@ use crate::operator::access::Identity;
 use crate::operator::console::causes::Cause;
 use crate::operator::console::page::{Frame, render};
 use crate::operator::console::words::{machine, several};
+use crate::operator::following::follow;
 use crate::operator::letters::LetterQuestion;
 use crate::operator::questions::Failure;
 use crate::runtime::fields::RouteFields;

@@ -8,7 +8,7 @@ use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::asking::{ask, fields, follow, look, may_change, or_refused, remedy, see};
+use super::asking::{ask, fields, look, may_change, or_refused, remedy, see};
 use super::form::{self, Entry};
 use super::given::{Given, Group};
 use super::group::reason;
@@ -22,6 +22,7 @@ use crate::operator::View;
 use crate::operator::access::Identity;
 use crate::operator::console::causes::Cause;
 use crate::operator::console::page::{Frame, render};
+use crate::operator::following::follow;
 use crate::operator::letters::LetterQuestion;
 use crate::operator::questions::Failure;
 use crate::runtime::fields::RouteFields;

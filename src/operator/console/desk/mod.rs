@@ -21,6 +21,7 @@ mod work;
 #[cfg(test)]
 pub mod tests;
 
+pub(super) use asking::look;
 pub(super) use given::Group;
 pub(super) use shown::visible;
 

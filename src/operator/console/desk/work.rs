@@ -12,7 +12,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::asking::{ask, follow, or_refused, remedy, still_open};
+use super::asking::{ask, or_refused, remedy, still_open};
 use super::given::Group;
 use super::sending::{self, Sending};
 use super::shown::{leads, visible};
@@ -20,6 +20,7 @@ use crate::core::letters::ReplayProgress;
 use crate::operator::View;
 use crate::operator::access::Identity;
 use crate::operator::console::page::{Frame, render};
+use crate::operator::following::follow;
 use crate::operator::letters::LetterQuestion;
 use crate::operator::questions::Failure;
 use crate::runtime::letters::Selection;

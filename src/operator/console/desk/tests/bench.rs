@@ -155,15 +155,17 @@ impl Bench {
                 .store
                 .index()
                 .letter_numbers(&DeadLetterFilter::default());
-            let first = first.unwrap().len() as u64 + 1;
-            let letters = (first..).zip(part);
-            commit(
-                &bench.store,
-                letters.map(|(n, it)| dead_letter(n, it)).collect(),
-            );
+            bench.refuse(first.unwrap().len() as u64 + 1, part);
             assert!(bench.view.index.catch_up(LONG));
         }
         bench
+    }
+
+    /// More of them, with numbers from `first` on: durable, and in the index a moment later.
+    pub fn refuse(&self, first: u64, refused: &[Refused]) {
+        let letters = (first..).zip(refused);
+        let letters = letters.map(|(number, it)| dead_letter(number, it));
+        commit(&self.store, letters.collect());
     }
 
     pub async fn get(&self, role: Role, path: &str) -> Answer {

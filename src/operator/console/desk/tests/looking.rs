@@ -2,6 +2,9 @@
 
 use super::bench::{Bench, Refused, lead};
 use crate::operator::access::Role;
+use crate::operator::letters::LetterQuestion;
+use crate::operator::questions::{Query, Reply, answer};
+use crate::state::{DeadLetterFilter, TraceQuery};
 
 const GROUP: &str = "/attention/group?route=leads&class=data\
                      &code=INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST&field=State";
@@ -250,4 +253,53 @@ async fn what_strangers_wrote_is_text_everywhere() {
     // It is there, and what turns the direction is seen.
     pages[5].has(&["&#60;script&#62;alert(1)", "⟨U+202E⟩", "⟨U+0007⟩"]);
     pages[7].has(&["⟨U+202E⟩"]);
+}
+
+/// Whoever has seen in the status that so many wait finds them all, although the index follows a
+/// moment later.
+#[tokio::test]
+async fn what_was_durable_when_somebody_asked_is_in_the_answer() {
+    let bench = Bench::new(Vec::new());
+    for number in 1..=60_u64 {
+        bench.refuse(number, &[lead(number)]);
+        let filter = DeadLetterFilter::default();
+        let key = format!("L-{number}");
+        let (query, expected) = match number % 4 {
+            0 => (
+                Query::Trace {
+                    what: TraceQuery::Key(key),
+                },
+                1,
+            ),
+            1 => {
+                let what = LetterQuestion::Numbers { filter };
+                (Query::Letters { what }, number)
+            }
+            2 => {
+                let (limit, after) = (100, 0);
+                let what = LetterQuestion::Page {
+                    filter,
+                    limit,
+                    after,
+                };
+                (Query::Letters { what }, number)
+            }
+            _ => {
+                let (limit, offset) = (100, 0);
+                (
+                    Query::DeadLetters {
+                        filter,
+                        limit,
+                        offset,
+                    },
+                    number,
+                )
+            }
+        };
+        let Reply::Value(value) = answer(query, bench.view.clone(), "anna").await else {
+            panic!("no answer about letter {number}");
+        };
+        let found = value.get("letters").unwrap_or(&value).as_array().unwrap();
+        assert_eq!(found.len() as u64, expected, "letter {number}: {value}");
+    }
 }
