@@ -12,6 +12,7 @@ use crate::operator::View;
 use crate::operator::access::Identity;
 use crate::operator::console::page::{Frame, render};
 use crate::operator::console::words::moment;
+use crate::operator::following::follow;
 use crate::operator::questions::Failure;
 use crate::state::TraceQuery;
 
@@ -103,6 +104,9 @@ async fn find(view: &View, who: &Identity, asked: &str) -> Result<Response, Fail
     } else {
         meant(&asked)
     };
+    if !meant.is_empty() {
+        follow(view).await;
+    }
     let mut page = Page {
         frame: Frame::new("Find a lead", "/find", who.clone()),
         searched: !asked.is_empty(),

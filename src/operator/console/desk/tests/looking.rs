@@ -303,3 +303,16 @@ async fn what_was_durable_when_somebody_asked_is_in_the_answer() {
         assert_eq!(found.len() as u64, expected, "letter {number}: {value}");
     }
 }
+
+#[tokio::test]
+async fn a_lead_is_found_as_soon_as_it_is_durable() {
+    let bench = Bench::new(Vec::new());
+    for number in 1..=40_u64 {
+        bench.refuse(number, &[lead(number)]);
+        let page = bench
+            .get(Role::Operator, &format!("/find?q=L-{number}"))
+            .await;
+        page.has(&["Lovelace"]);
+        page.lacks(&["Nothing was found"]);
+    }
+}
