@@ -3,20 +3,17 @@
 #   docker build -t leadstream .
 #   docker build --build-arg BUILD_IMAGE=… --build-arg RUNTIME_IMAGE=… -t leadstream .
 #
-# BUILD_IMAGE needs cargo of Rust 1.95 or newer, a C compiler, make, pkg-config and OpenSSL's headers and static
-# libraries (libssl-dev). RUNTIME_IMAGE needs glibc as old as the build's or newer, libgcc_s, and the public
-# authorities in /etc/ssl/certs: Salesforce's certificate is checked against them.
+# BUILD_IMAGE needs cargo of Rust 1.95 or newer, a C compiler, make, pkg-config and OpenSSL's headers
+# (libssl-dev: mysql_cdc's bindings want them; nothing of it is in the program). RUNTIME_IMAGE needs glibc as old as the
+# build's or newer, libgcc_s, and the public authorities in /etc/ssl/certs: Salesforce's certificate is checked against
+# them.
 ARG BUILD_IMAGE=docker.io/library/rust:1.95-bookworm
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:latest
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
-# OpenSSL, which mysql_cdc names and no connection of ours uses, is linked in: the runtime image then needs none.
-# Named by its folder, because libraries in the system's own are else linked at run time.
-RUN export OPENSSL_STATIC=1 OPENSSL_LIB_DIR="$(pkg-config --variable=libdir libcrypto)" \
-        OPENSSL_INCLUDE_DIR="$(pkg-config --variable=includedir libcrypto)" \
-    && cargo build --profile shipped --locked --package leadstream --bin leadstream
+RUN cargo build --profile shipped --locked --package leadstream --bin leadstream
 # Folders of the runtime image: it has no mkdir and no chown.
 RUN mkdir -p /out/etc/leadstream /out/usr/bin /out/var/lib/leadstream /out/usr/share/doc/leadstream \
     && cp target/shipped/leadstream /out/usr/bin/leadstream \

@@ -124,11 +124,7 @@ image:
 image-test:
 	scripts/image-test.sh
 
-# OpenSSL is linked in, so that the package fits every Debian with this glibc or a newer one. Set cargo-deb beside cargo
-# with `cargo install --locked cargo-deb`.
-deb: export OPENSSL_STATIC := 1
-deb: export OPENSSL_LIB_DIR = $(shell pkg-config --variable=libdir libcrypto)
-deb: export OPENSSL_INCLUDE_DIR = $(shell pkg-config --variable=includedir libcrypto)
+# Fits every Debian with this glibc or a newer one. Set cargo-deb beside cargo with `cargo install --locked cargo-deb`.
 deb: tools
 	@$(CARGO) deb --version >/dev/null || { echo 'make deb: cargo install --locked cargo-deb'; exit 1; }
 	$(CARGO) build --profile shipped --locked --bin leadstream

@@ -15,13 +15,8 @@ export SOURCE_DATE_EPOCH
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 sysroot=$(rustc --print sysroot)
 
-# OpenSSL, which mysql_cdc names and no connection of ours uses, is linked in, so that any system with this glibc or a
-# newer one runs it. A backtrace has functions' names no more; an error names its page all the same.
-# OPENSSL_STATIC alone is not heeded for libraries in the system's own folders: these must be named.
-export OPENSSL_STATIC=1
-OPENSSL_LIB_DIR=$(pkg-config --variable=libdir libcrypto)
-OPENSSL_INCLUDE_DIR=$(pkg-config --variable=includedir libcrypto)
-export OPENSSL_LIB_DIR OPENSSL_INCLUDE_DIR
+# Any system with this glibc or a newer one runs it. A backtrace has functions' names no more; an error names its page
+# all the same.
 export RUSTFLAGS="--remap-path-prefix=$PWD=/leadstream --remap-path-prefix=$cargo_home=/cargo \
 --remap-path-prefix=$sysroot=/rust"
 export CFLAGS="-ffile-prefix-map=$PWD=/leadstream -ffile-prefix-map=$cargo_home=/cargo"

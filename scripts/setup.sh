@@ -102,7 +102,7 @@ check_cxx() {
     fi
 }
 
-# mysql_cdc links OpenSSL; everything else brings its own TLS.
+# mysql_cdc names OpenSSL; everything else brings its own TLS.
 check_openssl() {
     local missing=()
     has pkg-config || missing+=(pkg-config)

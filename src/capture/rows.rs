@@ -8,6 +8,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use mysql_async::binlog::events::Event;
+use mysql_cdc::errors;
 use mysql_cdc::events::row_events::delete_rows_event::DeleteRowsEvent;
 use mysql_cdc::events::row_events::mysql_value::MySqlValue;
 use mysql_cdc::events::row_events::row_data::UpdateRowData;
@@ -372,6 +373,20 @@ fn skip(
     }
 }
 
+/// What mysql_cdc says, without asking OpenSSL for its words: that alone would link 4 MB of it into
+/// a program which never uses it (`nm` then shows no symbol of it).
+fn reason(error: errors::Error) -> String {
+    match error {
+        errors::Error::IoError(error) => error.to_string(),
+        errors::Error::Utf8Error(error) => error.to_string(),
+        errors::Error::FromUtf8Error(error) => error.to_string(),
+        errors::Error::FromHexError(error) => error.to_string(),
+        errors::Error::ParseIntError(error) => error.to_string(),
+        errors::Error::ErrorStack(_) => "an error of OpenSSL".to_owned(),
+        errors::Error::String(text) => text,
+    }
+}
+
 /// The rows by mysql_cdc. The caller has made sure that the column count fits: it would panic.
 fn decode<'l>(
     kind: u8,
@@ -380,10 +395,9 @@ fn decode<'l>(
     wanted: Option<&'l [(usize, Cell)]>,
 ) -> Result<Rows<'l>, String> {
     let cursor = &mut Cursor::new(data);
-    let text = |error| format!("{error:?}");
     Ok(match kind {
         23 | 30 => {
-            let event = WriteRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
+            let event = WriteRowsEvent::parse(cursor, maps, version(kind)).map_err(reason)?;
             let rows = event.rows.into_iter().map(|row| row.cells).collect();
             Rows {
                 operation: Operation::Insert,
@@ -393,7 +407,7 @@ fn decode<'l>(
             }
         }
         24 | 31 => {
-            let event = UpdateRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
+            let event = UpdateRowsEvent::parse(cursor, maps, version(kind)).map_err(reason)?;
             let mut touched = wanted.map(Touched::new);
             if let Some(touched) = &mut touched {
                 for row in &event.rows {
@@ -428,7 +442,7 @@ fn decode<'l>(
             }
         }
         25 | 32 => {
-            let event = DeleteRowsEvent::parse(cursor, maps, version(kind)).map_err(text)?;
+            let event = DeleteRowsEvent::parse(cursor, maps, version(kind)).map_err(reason)?;
             let rows = event.rows.into_iter().map(|row| row.cells).collect();
             Rows {
                 operation: Operation::Delete,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use leadstream::config::keys::{KEYS, Need};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -96,6 +97,27 @@ fn unit(key: &str) -> Vec<String> {
         .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='))
         .map(str::to_owned)
         .collect()
+}
+
+/// What `mysql_cdc` names for a key exchange of its own would be the one library that not every
+/// system has.
+#[test]
+fn the_program_needs_the_c_library_alone() {
+    let test_build = Path::new(env!("CARGO_BIN_EXE_leadstream"));
+    let release = test_build.parent().unwrap().with_file_name("release");
+    let program = release.join("leadstream");
+    let told = Command::new("ldd").arg(&program).output().expect("ldd(1)");
+    let told = String::from_utf8(told.stdout).unwrap();
+    let names = told
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    let names: BTreeSet<&str> = names
+        .map(|name| name.rsplit('/').next().unwrap())
+        .filter(|name| !name.starts_with("ld-linux") && !name.starts_with("linux-vdso"))
+        .collect();
+    let allowed = ["libc.so.6", "libgcc_s.so.1", "libm.so.6"];
+    assert!(names.contains("libc.so.6"), "{}: {told}", program.display());
+    assert!(names.is_subset(&BTreeSet::from(allowed)), "{told}");
 }
 
 #[test]
