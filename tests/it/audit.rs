@@ -83,14 +83,25 @@ fn an_auditor_counts_proves_and_copies_beside_the_service() {
     // The oracle has stopped it. A person mends one and gives one up.
     world.start();
     let list = world.command(&["dead-letters", "list", "--json"]).json();
-    let letter = |place: usize| list[place]["letter"].to_string();
-    let edit = ["dead-letters", "edit", &letter(0), "LastName=Doe"];
+    // Their numbers are in the order in which Salesforce's answers came.
+    let letter = |key: &str| {
+        let mut rows = list.as_array().unwrap().iter();
+        let row = rows.find(|row| row["event"]["personal"]["key"] == key);
+        row.expect("a letter of this key")["letter"].to_string()
+    };
+    let edit = ["dead-letters", "edit", &letter("1"), "LastName=Doe"];
     world.command(&edit).data();
     world
-        .command(&["dead-letters", "replay", &letter(0)])
+        .command(&["dead-letters", "replay", &letter("1")])
         .data();
     world
-        .command(&["dead-letters", "discard", &letter(1), "--reason", "a test"])
+        .command(&[
+            "dead-letters",
+            "discard",
+            &letter("2"),
+            "--reason",
+            "a test",
+        ])
         .data();
     let second = report(&world);
     let total = &second["total"];
